@@ -71,7 +71,7 @@ class Event(NamedTuple):
 class History:
     """An append-only record of events, with texts beside it.
 
-    Appending costs well under a microsecond: nothing is checked or encoded until lines are asked for.
+    Appending costs under a microsecond: nothing is checked or encoded until lines are asked for.
     """
 
     __slots__ = ("_by_kind", "_derived", "_events", "_indexed", "_texts", "header", "now_us")
@@ -82,8 +82,8 @@ class History:
         """Start an empty history.
 
         Args:
-            header: What the run was: scenario name, zone, start, horizon_us, tzdata version, provider
-                label, capabilities, interval_s. It is the first line. May be completed until then.
+            header: What the run was: scenario, zone, start, horizon_us, tzdata version, provider
+                label, capabilities, interval_s. It is the first line; complete it before that.
             now_us: Gives the instant that an event is stamped with.
         """
         self.header: dict[str, Any] = dict(header or {})
@@ -120,7 +120,7 @@ class History:
         return self._events[n]
 
     def of(self, *kinds: str) -> list[Event]:
-        """The events of these kinds, in order. The index grows with the history; asking is cheap."""
+        """The events of these kinds, in order. The index grows with the history."""
         index = self._by_kind
         if self._indexed < len(self._events):
             for event in self._events[self._indexed :]:

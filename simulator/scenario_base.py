@@ -1,0 +1,66 @@
+"""What the parts of a scenario have in common: frozen, strict models and their messages."""
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
+from pydantic_core import PydanticCustomError
+
+from simulator.durations import format_duration, parse_duration
+
+__all__ = ["Duration", "Model", "hint", "known_word"]
+
+Duration = Annotated[
+    int, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
+]
+"""Microseconds; written like "1h30m" in files."""
+
+
+def hint(word: object, known: Iterable[str]) -> str:
+    """The end of a message about an unknown word: the nearest known one, or all of them."""
+    names = sorted(known)
+    near = get_close_matches(str(word), names, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}"
+
+
+def known_word(known: Iterable[str], what: str) -> BeforeValidator:
+    """Accepts one of `known`; anything else is refused with the nearest."""
+    names = frozenset(known)
+
+    def check(value: Any) -> Any:
+        if value not in names:
+            raise ValueError(f"unknown {what} {value!r}{hint(value, names)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+class Model(BaseModel):
+    """Frozen, hashable by value, strict about keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_alias=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        for key in data:
+            if key not in known:
+                context = {"key": str(key), "hint": hint(key, known)}
+                raise PydanticCustomError("unknown_key", "unknown key '{key}'{hint}", context)
+        return data
+
+    def plain(self) -> dict[str, Any]:
+        """The value as a file would say it: JSON types, aliases, nothing that is at its default."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    def canonical(self) -> str:
+        """One JSON text for the value; equal values have equal texts."""
+        return json.dumps(self.plain(), sort_keys=True)
+
+    def __hash__(self) -> int:
+        return hash(self.canonical())
