@@ -1,0 +1,249 @@
+"""Judge a target, requirement by requirement: the one engine behind the command and the suite.
+
+Plain Python, no pytest. A probe is a function from a `Context` to an `Outcome`, registered under
+the id that it judges. What a provider raises is evidence and handled inside the probes; whatever
+still escapes from one is the kit's own fault and becomes KIT_ERROR, never FAIL.
+"""
+
+import contextlib
+import importlib
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from contract_tests import catalogue
+from contract_tests.catalogue import Requirement
+from contract_tests.host import Host, reference_host
+from contract_tests.target import Target
+from contract_tests.verdicts import Judgement, Profile, Result, Verdict
+
+__all__ = [
+    "Context",
+    "Judge",
+    "Outcome",
+    "held",
+    "probe",
+    "probed_ids",
+    "unknown",
+    "violated",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a probe found.
+
+    Attributes:
+        holds: True, False, or None for unknown.
+        evidence: sentences, the decisive one first.
+        reached: the antecedent was true at least once; a PASS needs it.
+    """
+
+    holds: bool | None
+    evidence: tuple[str, ...]
+    reached: bool = True
+
+
+def held(*evidence: str) -> Outcome:
+    """The requirement held, and its antecedent was true."""
+    return Outcome(True, evidence)
+
+
+def violated(*evidence: str) -> Outcome:
+    """The requirement was broken."""
+    return Outcome(False, evidence)
+
+
+def unknown(*evidence: str) -> Outcome:
+    """Neither: the antecedent never came true, or the run was cut short."""
+    return Outcome(None, evidence, reached=False)
+
+
+@dataclass
+class Context:
+    """What a probe may use.
+
+    Attributes:
+        target: what is judged; ``target.make()`` gives a fresh provider.
+        host: the host that it runs in.
+        capabilities: what the target is tested for.
+        folder: a folder of this judgement's own.
+        shared: what several probes use, by name: a simulated run, above all.
+    """
+
+    target: Target
+    host: Host
+    capabilities: frozenset[str]
+    folder: Path
+    shared: dict[str, Any] = field(default_factory=dict)
+
+
+Probe = Callable[[Context], Outcome]
+_PROBES: dict[str, Probe] = {}
+_PROBE_MODULES = ("interface", "availability", "fallback", "simulated")
+
+
+def probe(requirement_id: str) -> Callable[[Probe], Probe]:
+    """Register the decorated function as the judge of one requirement."""
+
+    def register(function: Probe) -> Probe:
+        assert requirement_id not in _PROBES, f"two probes for {requirement_id}"
+        _PROBES[catalogue.load().get(requirement_id).id] = function
+        return function
+
+    return register
+
+
+def _probes() -> dict[str, Probe]:
+    for name in _PROBE_MODULES:
+        importlib.import_module(f"contract_tests.probes.{name}")
+    return _PROBES
+
+
+def probed_ids() -> tuple[str, ...]:
+    """The requirements that this kit has a probe for, in the contract's order."""
+    probes = _probes()
+    return tuple(row.id for row in catalogue.load().requirements if row.id in probes)
+
+
+class Judge:
+    """Judges one target; each requirement at most once.
+
+    Use as a context manager, or call `close`: it owns a temporary folder.
+
+    Args:
+        target: what to judge.
+        capabilities: what the provider declares; None takes what it shows.
+        profile: the level that decides the verdict as a whole.
+        host: the host to judge it in.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        capabilities: Iterable[str] | None = None,
+        profile: Profile = "core",
+        host: Host | None = None,
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="hermes-contract-")
+        self._profile: Profile = profile
+        self._results: dict[str, Result] = {}
+        self.target = target
+        self.context = Context(
+            target=target,
+            host=host or reference_host(),
+            capabilities=frozenset(),
+            folder=Path(self._folder.name),
+        )
+        declared = target.capabilities if capabilities is None else frozenset(capabilities)
+        self._declares = declared is not None
+        self._notes: list[str] = []
+        self._capabilities = declared
+        self._shown: frozenset[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the temporary folder."""
+        self._folder.cleanup()
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """The capabilities that the provider shows when it is started."""
+        if self._shown is None:
+            from contract_tests.detect import shown_capabilities
+
+            self._shown = shown_capabilities(self.context)
+        return self._shown
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the target is judged for: what is declared, else what it shows."""
+        if self._capabilities is None:
+            self._capabilities = self.shown
+        return self._capabilities
+
+    def judge(self, requirement_id: str) -> Result:
+        """The verdict on one requirement."""
+        requirement = catalogue.load().get(requirement_id)
+        if requirement.id not in self._results:
+            self._results[requirement.id] = self._judge(requirement)
+        return self._results[requirement.id]
+
+    def run(self, progress: Callable[[Result], None] = lambda _: None) -> Judgement:
+        """Judge the whole contract."""
+        results = []
+        for requirement in catalogue.load().requirements:
+            result = self.judge(requirement.id)
+            progress(result)
+            results.append(result)
+        return self.judgement(results)
+
+    def judgement(self, results: Iterable[Result]) -> Judgement:
+        """Put results together; rows that are missing from them count as not run."""
+        by_id = {result.requirement.id: result for result in results}
+        rows = catalogue.load()
+        return Judgement(
+            target=self.target.spec,
+            provider=self.target.label,
+            contract=rows.contract,
+            profile=self._profile,
+            declared=self.capabilities,
+            shown=self.shown,
+            results=tuple(
+                by_id.get(row.id) or Result(row, Verdict.NOT_RUN, ("it was not asked for",))
+                for row in rows.requirements
+            ),
+            notes=tuple(self._remarks()),
+        )
+
+    def _remarks(self) -> Iterable[str]:
+        extra = sorted(self.shown - self.capabilities)
+        if extra and self._declares:
+            yield f"shows {', '.join(extra)} without declaring it: not judged for that"
+        absent = sorted(self.capabilities - self.shown - {"replicas"})
+        if absent:
+            yield f"declares {', '.join(absent)} and does not show it"
+
+    def _judge(self, requirement: Requirement) -> Result:
+        if not requirement.applies_to(self.capabilities):
+            reason = f"for providers that are {requirement.capability}, which this one does not declare"
+            return Result(requirement, Verdict.NOT_SUPPORTED, (reason,))
+        function = _probes().get(requirement.id)
+        if function is None:
+            return Result(requirement, Verdict.NOT_RUN, ("this kit has no test for it yet",))
+        self.context.capabilities = self.capabilities
+        try:
+            outcome = function(self.context)
+        # Whatever comes out of a probe, the process-ending exceptions included: the providers under
+        # test raise those on purpose, and a kit that dies of them judges nothing.
+        except BaseException as error:
+            with contextlib.suppress(Exception):
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{Path(place.filename).name}:{place.lineno}"
+                text = f"the probe itself failed at {where}: {type(error).__name__}: {error}"
+                return Result(requirement, Verdict.KIT_ERROR, (text,))
+            return Result(requirement, Verdict.KIT_ERROR, ("the probe itself failed",))
+        return Result(requirement, _verdict(outcome), outcome.evidence, outcome.reached)
+
+
+def _verdict(outcome: Outcome) -> Verdict:
+    if outcome.holds is False:
+        return Verdict.FAIL
+    if outcome.holds is None or not outcome.reached:
+        return Verdict.NOT_RUN
+    return Verdict.PASS

@@ -1,0 +1,107 @@
+"""The host that a provider is judged in, as far as the kit needs to see it.
+
+Two hosts exist: the reference in ``hermes_cron`` and hermes-agent itself. Probes talk to this
+protocol only; nothing in them knows a class or a private attribute of either.
+"""
+
+import functools
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import yaml
+
+__all__ = ["BUILTIN_NAMES", "Host", "ReferenceHost", "reference_host"]
+
+# What a user may write to get the built-in (HOST.md, Resolver); the first is its own name.
+BUILTIN_NAMES = ("builtin", "in-process", "inprocess")
+_LONG_AGO = "2001-01-01T00:00:00+00:00"
+
+
+class Host(Protocol):
+    """What the kit asks of a host. Each call reads ``HERMES_HOME`` live."""
+
+    label: str
+
+    def interface(self) -> type:
+        """The abstract class that providers implement."""
+
+    def resolve(self) -> Any:
+        """The provider that the host would start with the configuration in the current home."""
+
+    def load(self, name: str) -> Any | None:
+        """The provider of this name, as discovery finds it; None when there is none."""
+
+    def names(self) -> tuple[str, ...]:
+        """The providers that can be named in the configuration."""
+
+    def furnish(self, home: Path, provider: str, *, stale_login: bool = False) -> None:
+        """Write what a user with a working set-up has: configuration of the provider, a login.
+
+        Args:
+            home: the folder to write into.
+            provider: the name to configure.
+            stale_login: the stored login has run out and would have to be renewed.
+        """
+
+    def alias(self) -> None:
+        """Make hermes-agent's import paths resolve to this host, where they do not."""
+
+
+class ReferenceHost:
+    """`hermes_cron`, through its public functions."""
+
+    label = "hermes_cron"
+
+    def interface(self) -> type:
+        """See `Host`."""
+        return cast("type", importlib.import_module("hermes_cron").CronScheduler)
+
+    def resolve(self) -> Any:
+        """See `Host`."""
+        return importlib.import_module("hermes_cron").resolve_cron_scheduler()
+
+    def load(self, name: str) -> Any | None:
+        """See `Host`."""
+        if name in BUILTIN_NAMES:
+            module = importlib.import_module("hermes_cron.scheduler_provider")
+            return module.resolve_cron_scheduler() if name == BUILTIN_NAMES[0] else None
+        return importlib.import_module("hermes_cron.plugins").load_cron_scheduler(name)
+
+    def names(self) -> tuple[str, ...]:
+        """See `Host`."""
+        found = importlib.import_module("hermes_cron.plugins").discover_cron_schedulers()
+        return (BUILTIN_NAMES[0], *sorted(str(row[0]) for row in found))
+
+    def furnish(self, home: Path, provider: str, *, stale_login: bool = False) -> None:
+        """See `Host`. Keys as WIRE.md has them, under the provider's own name."""
+        home.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "portal_url": "https://portal.example.test",
+            "callback_url": "https://agent.example.test",
+            "expected_audience": "agent:contract",
+            "nas_jwks_url": "https://portal.example.test/jwks.json",
+        }
+        config = {"cron": {"provider": provider, provider: settings}}
+        state = {"access_token": "contract-kit-token"}
+        if stale_login:
+            state |= {"refresh_token": "contract-kit-refresh", "expires_at": _LONG_AGO}
+        login = {"providers": {"nous": state}}
+        (home / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        (home / "auth.json").write_text(json.dumps(login), encoding="utf-8")
+
+    def alias(self) -> None:
+        """See `Host`."""
+        try:
+            install: Callable[[], None] = importlib.import_module("hermes_cron.compat").install
+        except ModuleNotFoundError:
+            return
+        install()
+
+
+@functools.cache
+def reference_host() -> ReferenceHost:
+    """The host of this distribution."""
+    return ReferenceHost()

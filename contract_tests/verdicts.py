@@ -1,0 +1,112 @@
+"""What a judgement can say, and how the parts add up to the whole.
+
+Nothing that was not run is ever counted as good: a row that was expected and has no PASS or FAIL
+makes the whole inconclusive.
+"""
+
+import enum
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from contract_tests.catalogue import Requirement
+
+__all__ = ["EXIT_CODES", "TESTED_GROUPS", "Judgement", "Overall", "Profile", "Result", "Verdict"]
+
+Profile = Literal["core", "strict"]
+Overall = Literal["conformant", "violated", "inconclusive"]
+
+EXIT_CODES: dict[Overall, int] = {"conformant": 0, "violated": 1, "inconclusive": 3}
+
+# The groups whose core rows this release of the kit claims to judge. A row of theirs without a
+# result makes a core judgement inconclusive; the other groups are shown as not run, in so many words.
+TESTED_GROUPS = frozenset({"ABC", "AVAIL", "FALL", "TICK", "FIRE", "RECON"})
+
+
+class Verdict(enum.StrEnum):
+    """The verdict on one requirement."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    FAIL = "FAIL"
+    NOT_SUPPORTED = "NOT_SUPPORTED"
+    KNOWN_DEVIATION = "KNOWN_DEVIATION"
+    NOT_RUN = "NOT_RUN"
+    KIT_ERROR = "KIT_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The verdict on one requirement, with what proves it.
+
+    Attributes:
+        requirement: the row that was judged.
+        verdict: see `Verdict`.
+        evidence: sentences, the decisive one first.
+        reached: the requirement's antecedent was true at least once in the run.
+    """
+
+    requirement: Requirement
+    verdict: Verdict
+    evidence: tuple[str, ...] = ()
+    reached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All results for one target, and the verdict that follows from them."""
+
+    target: str
+    provider: str
+    contract: str
+    profile: Profile
+    declared: frozenset[str]
+    shown: frozenset[str]
+    results: tuple[Result, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def expected(self) -> tuple[Result, ...]:
+        """The rows that the profile demands of a target with these capabilities."""
+        return tuple(row for row in self.results if self._expects(row.requirement))
+
+    def counts(self) -> dict[str, int]:
+        """How many rows have each verdict, and how many there are; adds up to the contract."""
+        by_verdict = Counter(row.verdict for row in self.results)
+        counts = {verdict.value: by_verdict[verdict] for verdict in Verdict}
+        executed = sum(1 for row in self.results if row.verdict in (Verdict.PASS, Verdict.FAIL))
+        return counts | {
+            "total": len(self.results),
+            "expected": len(self.expected()),
+            "executed": executed,
+        }
+
+    @property
+    def verdict(self) -> Overall:
+        """Violated wins over inconclusive, inconclusive over conformant.
+
+        A FAIL counts when its level is in the profile, tested group or not; a known deviation
+        is still a deviation.
+        """
+        scored = [row for row in self.results if self._scores(row.requirement)]
+        if _any(scored, Verdict.FAIL, Verdict.KNOWN_DEVIATION):
+            return "violated"
+        expected = self.expected()
+        if not expected or any(row.verdict is not Verdict.PASS for row in expected):
+            return "inconclusive"
+        if _any(scored, Verdict.KIT_ERROR):
+            return "inconclusive"
+        return "conformant"
+
+    def _scores(self, requirement: Requirement) -> bool:
+        return self.profile == "strict" or requirement.level == "core"
+
+    def _expects(self, requirement: Requirement) -> bool:
+        if not requirement.applies_to(self.declared):
+            return False
+        return self.profile == "strict" or (
+            requirement.level == "core" and requirement.group in TESTED_GROUPS
+        )
+
+
+def _any(rows: Iterable[Result], *verdicts: Verdict) -> bool:
+    return any(row.verdict in verdicts for row in rows)
