@@ -23,6 +23,8 @@ _encode = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
 ).encode
 
+_new = tuple.__new__  # past the generated constructor: twice as fast, and worlds append millions
+
 T = TypeVar("T")
 
 
@@ -105,7 +107,7 @@ class History:
         """
         events = self._events
         n = len(events)
-        events.append(Event(n, self.now_us(), machine, kind, data))
+        events.append(_new(Event, (n, self.now_us(), machine, kind, data)))
         if text is not None:
             self._texts[n] = text
         return n
