@@ -243,9 +243,8 @@ class Scenario(Model):
                 raise ValueError(f"{place}: no machine {part.machine!r}{tail}")
         for i, step in enumerate(self.steps):
             if not 0 <= step.at <= self.lasts:
-                raise ValueError(
-                    f"step {step.do!r} at {format_duration(step.at)} is not in the run"
-                )
+                when = format_duration(step.at)
+                raise ValueError(f"steps[{i}]: step {step.do!r} at {when} is not in the run")
         for name in self.expect.runs:
             if name not in jobs:
                 raise ValueError(f"expect.runs: no job {name!r}{hint(name, jobs)}")
