@@ -1,0 +1,129 @@
+"""What is to be run: a provider, named as its author names it, made anew at every boot.
+
+A gateway that restarts is a new process, so a provider that lives in a file of its own is executed
+afresh at each boot: what its module remembers does not survive a crash that it would not survive.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+__all__ = ["Target", "TargetError", "from_attribute", "from_class", "from_folder"]
+
+
+class TargetError(ValueError):
+    """TARGET does not name a provider that can be loaded; the message says what would."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A provider under test.
+
+    Attributes:
+        label: What people call it, in reports and in the header of a history.
+        make: Gives a new provider, as a booting gateway would get it.
+    """
+
+    label: str
+    make: Callable[[], Any]
+
+
+def from_class(factory: Callable[[], Any], label: str | None = None) -> Target:
+    """A target from a class or a function of no arguments that is at hand.
+
+    Module-level state of its module lives as long as this interpreter, also across simulated
+    restarts; name the provider as `module:attribute` where that matters.
+    """
+    name = label or getattr(factory, "__name__", type(factory).__name__)
+    return Target(label=name, make=factory)
+
+
+def from_attribute(spec: str) -> Target:
+    """A target from `module:attribute`; the current folder and PYTHONPATH are in sight.
+
+    Raises:
+        TargetError: No such module or attribute, or importing it failed; the cause is said.
+    """
+    module_name, _, attribute = spec.partition(":")
+    if not module_name or not attribute:
+        raise TargetError(f"{spec!r} is no target: write module:attribute, like my_pkg:MyProvider")
+    if str(Path.cwd()) not in sys.path and "" not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise TargetError(
+            f"cannot import {module_name!r} ({error}); run from the folder that holds it, "
+            "or put that folder on PYTHONPATH"
+        ) from error
+    except BaseException as error:  # a module may raise anything, SystemExit included
+        raise TargetError(f"importing {module_name!r} raised {_say(error)}") from error
+    _attribute(module, attribute)
+    return Target(label=spec, make=lambda: _made(_attribute(_afresh(module), attribute), spec))
+
+
+def from_folder(folder: Path, load: Callable[[Path], Any]) -> Target:
+    """A target from a plugin folder, as it is dropped into `$HERMES_HOME/plugins`.
+
+    Args:
+        folder: The plugin's folder.
+        load: Loads a provider from it, as the host's own discovery does; None when there is none.
+    """
+    folder = folder.resolve()
+    if not (folder / "__init__.py").is_file():
+        raise TargetError(f"{folder} is no plugin folder: it has no __init__.py")
+
+    def make() -> Any:
+        provider = load(folder)
+        if provider is None:
+            raise TargetError(
+                f"{folder.name}: the plugin gives no provider; its __init__.py needs "
+                "register(ctx) calling ctx.register_cron_scheduler(...), or a CronScheduler class"
+            )
+        return provider
+
+    return Target(label=folder.name, make=make)
+
+
+def _afresh(module: ModuleType) -> ModuleType:
+    """A private copy of a module that is one plain file; the module itself where that cannot be."""
+    spec = module.__spec__
+    if spec is None or not spec.has_location or spec.submodule_search_locations is not None:
+        return module
+    if "." in module.__name__:  # part of a package: it may import its siblings by identity
+        return module
+    copy = importlib.util.module_from_spec(spec)
+    assert spec.loader is not None
+    spec.loader.exec_module(copy)
+    return copy
+
+
+def _attribute(module: ModuleType, name: str) -> Any:
+    found: Any = module
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise TargetError(f"{module.__name__} has no {name!r}") from error
+    return found
+
+
+def _made(found: Any, spec: str) -> Any:
+    """A provider from a class, a factory or an instance."""
+    if not callable(found):
+        return found
+    try:
+        return found()
+    except TypeError as error:
+        raise TargetError(
+            f"{spec} cannot be made without arguments ({error}); give a function that makes it"
+        ) from error
+
+
+def _say(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
