@@ -1,0 +1,134 @@
+"""The record of executions: JSON lines, appended, bounded, and never in anybody's way."""
+
+import json
+import logging
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hermes_cron.store.base import EXECUTIONS_KEPT
+from hermes_cron.store.files import PRIVATE_FILE, replace_file, write_all
+
+__all__ = ["ExecutionLog"]
+
+logger = logging.getLogger(__name__)
+
+# Rewriting for each record past the bound would make every append a rewrite.
+_SLACK: Final = EXECUTIONS_KEPT // 10
+
+
+class ExecutionLog:
+    """The executions file of one home. The caller holds its lock for `append`.
+
+    It remembers how far it has read, so that an append looks only at what others added since.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._file = Path(path)
+        self._inode: int | None = None
+        self._size = 0
+        self._lines = 0
+
+    def append(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Add records; keeps a broken file aside and shortens a long one.
+
+        Raises:
+            OSError: the records could not be written.
+            TypeError: a record holds what JSON cannot.
+        """
+        data = "".join(json.dumps(record) + "\n" for record in records).encode()
+        if not self._catch_up():
+            self._rebuild()
+        if self._lines + len(records) > EXECUTIONS_KEPT + _SLACK:
+            self._rebuild()
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
+        try:
+            size = os.fstat(descriptor).st_size
+            # A killed writer may have left half a line: it must not swallow ours.
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                data = b"\n" + data
+            self._write(descriptor, data, size)
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        self._inode, self._size = status.st_ino, status.st_size
+        self._lines += data.count(b"\n")
+
+    def read(self) -> list[dict[str, Any]]:
+        """The newest records, oldest first; what is broken or cannot be read is left out."""
+        try:
+            data = self._file.read_bytes()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            logger.warning("the execution records in %s cannot be read: %s", self.path, error)
+            return []
+        records, broken = _parse(data)
+        if broken:
+            logger.warning("%d lines of %s are no execution records", broken, self.path)
+        return records[-EXECUTIONS_KEPT:]
+
+    def _write(self, descriptor: int, data: bytes, size: int) -> None:
+        try:
+            write_all(descriptor, data)
+        except OSError:
+            # Half a batch helps nobody, and half a line would be a broken one.
+            os.ftruncate(descriptor, size)
+            raise
+
+    def _catch_up(self) -> bool:
+        """Count the lines that others appended; False when the file has to be looked at whole."""
+        try:
+            with self._file.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_ino != self._inode or status.st_size < self._size:
+                    self._size = self._lines = 0
+                    self._inode = status.st_ino
+                file.seek(self._size)
+                added = file.read()
+        except FileNotFoundError:
+            self._size = self._lines = 0
+            return True
+        except OSError:
+            return False
+        self._size += len(added)
+        self._lines += added.count(b"\n")
+        return not _parse(added)[1]
+
+    def _rebuild(self) -> None:
+        """Write the newest good records anew, the broken file being kept aside first."""
+        data = None
+        if self._file.is_file():
+            data = self._file.read_bytes()
+        elif self._file.exists():
+            self._file.replace(f"{self.path}.corrupt-{self._file.stat().st_ino:x}")
+        records, broken = _parse(data or b"")
+        if data and broken:
+            replace_file(f"{self.path}.corrupt-{zlib.crc32(data):08x}", data)
+            logger.error("%d broken lines in %s: a copy is kept aside", broken, self.path)
+        kept = records[-(EXECUTIONS_KEPT - _SLACK) :]
+        status = replace_file(
+            self.path, "".join(json.dumps(record) + "\n" for record in kept).encode()
+        )
+        self._inode, self._size, self._lines = status.st_ino, status.st_size, len(kept)
+
+
+def _parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The records in `data` and how many of its lines are none."""
+    records: list[dict[str, Any]] = []
+    broken = 0
+    for line in data.splitlines():
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if isinstance(record, dict):
+            records.append(record)
+        else:
+            broken += 1
+    return records, broken
