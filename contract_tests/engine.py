@@ -7,8 +7,10 @@ still escapes from one is the kit's own fault and becomes KIT_ERROR, never FAIL.
 
 import contextlib
 import importlib
+import shutil
 import tempfile
 import traceback
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any, Self
 from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
 from contract_tests.host import Host, reference_host
-from contract_tests.target import Target
+from contract_tests.target import Subject
 from contract_tests.verdicts import Judgement, Profile, Result, Verdict
 
 __all__ = [
@@ -75,7 +77,7 @@ class Context:
         shared: what several probes use, by name: a simulated run, above all.
     """
 
-    target: Target
+    target: Subject
     host: Host
     capabilities: frozenset[str]
     folder: Path
@@ -113,7 +115,7 @@ def probed_ids() -> tuple[str, ...]:
 class Judge:
     """Judges one target; each requirement at most once.
 
-    Use as a context manager, or call `close`: it owns a temporary folder.
+    It owns a temporary folder, which goes at `close`, at the end of a ``with``, or with the judge.
 
     Args:
         target: what to judge.
@@ -124,13 +126,14 @@ class Judge:
 
     def __init__(
         self,
-        target: Target,
+        target: Subject,
         *,
         capabilities: Iterable[str] | None = None,
         profile: Profile = "core",
         host: Host | None = None,
     ) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="hermes-contract-")
+        folder = Path(tempfile.mkdtemp(prefix="hermes-contract-"))
+        self.close = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._profile: Profile = profile
         self._results: dict[str, Result] = {}
         self.target = target
@@ -138,7 +141,7 @@ class Judge:
             target=target,
             host=host or reference_host(),
             capabilities=frozenset(),
-            folder=Path(self._folder.name),
+            folder=folder,
         )
         declared = target.capabilities if capabilities is None else frozenset(capabilities)
         self._declares = declared is not None
@@ -156,10 +159,6 @@ class Judge:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def close(self) -> None:
-        """Remove the temporary folder."""
-        self._folder.cleanup()
 
     @property
     def shown(self) -> frozenset[str]:
@@ -221,7 +220,9 @@ class Judge:
 
     def _judge(self, requirement: Requirement) -> Result:
         if not requirement.applies_to(self.capabilities):
-            reason = f"for providers that are {requirement.capability}, which this one does not declare"
+            reason = (
+                f"for providers that are {requirement.capability}, which this one does not declare"
+            )
             return Result(requirement, Verdict.NOT_SUPPORTED, (reason,))
         function = _probes().get(requirement.id)
         if function is None:

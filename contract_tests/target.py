@@ -6,10 +6,13 @@ A TARGET is one of
 - ``module:attribute``, imported with the current folder and PYTHONPATH in sight: a provider
   class, a function that makes one, or an instance,
 - a plugin folder, exactly as it is dropped into ``$HERMES_HOME/plugins``.
+
+How a provider is made anew at each boot is `simulator.target`'s affair; this module finds it, and
+says what to write instead where there is none.
 """
 
+import atexit
 import difflib
-import importlib
 import importlib.util
 import os
 import shutil
@@ -21,38 +24,39 @@ from pathlib import Path
 from typing import Any
 
 from contract_tests.host import BUILTIN_NAMES, Host, reference_host
-from contract_tests.surroundings import home
+from contract_tests.surroundings import ask, captured_logs, home
+from simulator.target import Target, TargetError, from_attribute, from_class, from_folder
 
-__all__ = ["Target", "TargetError", "resolve", "wrap"]
+__all__ = ["Subject", "find_subject", "subject_of"]
 
 _HERMES_AGENT = frozenset({"cron", "plugins", "hermes_cli", "gateway", "hermes_constants"})
 
 
-class TargetError(Exception):
-    """TARGET names nothing that can be judged; the message says what to write instead."""
-
-
 @dataclass(frozen=True, slots=True)
-class Target:
+class Subject:
     """A provider to judge.
 
     Attributes:
         spec: what the user wrote.
+        target: makes a fresh provider, as a newly booted machine would have it.
         label: the provider's class, for people.
-        make: a fresh provider, as a newly booted machine would have it.
         capabilities: those that are beyond question; None: see what it shows.
         is_builtin: it is the host's own built-in.
     """
 
     spec: str
+    target: Target
     label: str
-    make: Callable[[], Any]
     capabilities: frozenset[str] | None = None
     is_builtin: bool = False
 
+    def make(self) -> Any:
+        """A fresh provider."""
+        return self.target.make()
 
-def resolve(spec: str, host: Host | None = None) -> Target:
-    """Find the target that ``spec`` names.
+
+def find_subject(spec: str, host: Host | None = None) -> Subject:
+    """Find the provider that ``spec`` names.
 
     Raises:
         TargetError: there is none, it cannot be imported, or it is not a provider.
@@ -62,54 +66,56 @@ def resolve(spec: str, host: Host | None = None) -> Target:
     if not text:
         raise TargetError("TARGET is empty: give builtin, module:attribute or a plugin folder")
     if Path(text).is_dir() or os.sep in text or text.startswith("."):
-        return _folder(text, host)
+        return _checked(text, _folder(text, host))
     if ":" in text:
-        return _attribute(text, host)
+        return _checked(text, _attribute(text, host))
     return _name(text, host)
 
 
-def wrap(subject: Any, spec: str | None = None) -> Target:
-    """Make a target of a provider class, a function that makes one, or an instance.
+def subject_of(provider: Any, spec: str | None = None) -> Subject:
+    """Make a subject of a provider class, a function that makes one, or an instance.
 
     Raises:
         TargetError: it is none of these, or it cannot be constructed.
     """
-    label = spec or getattr(subject, "__name__", None) or type(subject).__name__
-    make = _maker(subject, label)
-    try:
-        first = make()
-    except BaseException as error:  # a constructor under test may raise anything
+    cls = type(provider)
+    label = spec or getattr(provider, "__qualname__", None) or cls.__qualname__
+    if not isinstance(provider, type) and callable(getattr(provider, "start", None)):
+        # A machine that reboots needs a provider without memory: an instance stands for its class.
+        return _checked(label, from_class(cls, label))
+    if not callable(provider):
+        raise TargetError(f"{label} is a {cls.__name__}, not a provider, and makes none")
+    return _checked(label, from_class(provider, label))
+
+
+def _checked(spec: str, target: Target) -> Subject:
+    """The subject, once it has been seen that the target makes providers."""
+    answer = ask(target.make)
+    if isinstance(answer.error, TargetError):
+        raise answer.error
+    if answer.error is not None or answer.late:
         raise TargetError(
-            f"{label} cannot be constructed without arguments ({type(error).__name__}: {error}): "
-            "give a function that makes one"
-        ) from error
-    if not callable(getattr(first, "start", None)):
-        raise TargetError(f"{label} is no provider: a {type(first).__name__} has no start()")
-    return Target(spec=label, label=type(first).__name__, make=make)
+            f"{spec} cannot be made without arguments ({answer}): give a class or a function that "
+            "needs none"
+        )
+    kind = type(answer.value).__name__
+    if isinstance(answer.value, type) or not callable(getattr(answer.value, "start", None)):
+        raise TargetError(f"{spec} is no provider: it gives a {kind}, which has no start()")
+    return Subject(spec=spec, target=target, label=kind)
 
 
-def _maker(subject: Any, label: str) -> Callable[[], Any]:
-    if isinstance(subject, type):
-        return subject
-    if callable(getattr(subject, "start", None)):
-        # A machine that reboots needs a provider without memory, so an instance stands for its class.
-        return type(subject)
-    if callable(subject):
-        maker: Callable[[], Any] = subject
-        return maker
-    raise TargetError(f"{label} is a {type(subject).__name__}, not a provider")
-
-
-def _name(name: str, host: Host) -> Target:
+def _name(name: str, host: Host) -> Subject:
     with tempfile.TemporaryDirectory(prefix="hermes-contract-") as folder, home(Path(folder) / "h"):
         first = host.load(name)
         known = host.names()
     if first is None:
         raise TargetError(_no_such_name(name, known))
     cls = type(first)
+    target = from_class(cls, name)
     if name in BUILTIN_NAMES:
-        return Target(name, cls.__name__, cls, frozenset({"blocking"}), is_builtin=True)
-    return Target(spec=name, label=cls.__name__, make=cls)
+        # Not a matter of what it shows: the host relies on the built-in being the loop.
+        return Subject(name, target, cls.__name__, frozenset({"blocking"}), is_builtin=True)
+    return Subject(name, target, cls.__name__)
 
 
 def _no_such_name(name: str, known: tuple[str, ...]) -> str:
@@ -122,92 +128,59 @@ def _no_such_name(name: str, known: tuple[str, ...]) -> str:
 
 
 def _attribute(spec: str, host: Host) -> Target:
+    try:
+        return from_attribute(spec)
+    except TargetError as error:
+        cause = error.__cause__
+        missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
+        if (missing or "").partition(".")[0] in _HERMES_AGENT:
+            # Written for hermes-agent, which is not installed: its import paths are ours, then.
+            host.alias()
+            return from_attribute(spec)
+        raise TargetError(f"{error}{_offered(spec)}") from error
+
+
+def _offered(spec: str) -> str:
+    """What the module does have, where the attribute is the mistake."""
     module_name, _, attribute = spec.partition(":")
-    if not module_name or not attribute:
-        raise TargetError(f"{spec!r} is not module:attribute: write my_package.my_module:MyProvider")
-    module = _import(module_name, host)
-    subject: Any = module
-    for part in attribute.split("."):
-        if not hasattr(subject, part):
-            raise TargetError(_no_such_attribute(module_name, attribute, vars(module)))
-        subject = getattr(subject, part)
-    return wrap(subject, spec)
-
-
-def _no_such_attribute(module: str, attribute: str, members: dict[str, Any]) -> str:
-    offered = sorted(
+    module = sys.modules.get(module_name)
+    if module is None or not attribute:
+        return ""
+    offered = [
         name
-        for name, value in members.items()
+        for name, value in vars(module).items()
         if isinstance(value, type) and callable(getattr(value, "start", None))
-    )
-    near = difflib.get_close_matches(attribute, list(members), n=1)
-    hint = f"did you mean {module}:{near[0]}?" if near else "it has nothing of the kind"
-    if offered and not near:
-        hint = f"it has {', '.join(offered)}"
-    return f"the module {module} has no {attribute}: {hint}"
-
-
-def _import(name: str, host: Host) -> Any:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    for last_try in (False, True):
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if missing in _HERMES_AGENT and not last_try:
-                host.alias()
-                continue
-            if missing == name.partition(".")[0]:
-                raise TargetError(
-                    f"there is no module {name}: looked in the current folder, in PYTHONPATH and "
-                    "among what is installed"
-                ) from error
-            raise TargetError(f"importing {name} failed: {error}") from error
-        except BaseException as error:  # a module under test may raise anything, SystemExit too
-            raise TargetError(f"importing {name} raised {type(error).__name__}: {error}") from error
-    raise AssertionError("unreachable")
+    ]
+    near = difflib.get_close_matches(attribute, list(vars(module)), n=1)
+    if near:
+        return f"; did you mean {module_name}:{near[0]}?"
+    return f"; it has {', '.join(sorted(offered))}" if offered else "; it has no provider class"
 
 
 def _folder(spec: str, host: Host) -> Target:
     folder = Path(spec).resolve()
     if not folder.is_dir():
         raise TargetError(f"there is no folder {spec}")
-    if not (folder / "__init__.py").is_file():
-        raise TargetError(f"{spec} is no plugin folder: it has no __init__.py")
     if not all(importlib.util.find_spec(name) for name in ("cron", "plugins")):
         host.alias()
-    # Discovery reads plugins from the home alone, so the folder goes into a home of the kit's own;
-    # it must outlive this call, because a plugin may import more of itself later.
-    kept = tempfile.TemporaryDirectory(prefix="hermes-contract-")
-    place = Path(kept.name) / "home"
-    shutil.copytree(folder, place / "plugins" / folder.name)
-    with home(place):
-        first = host.load(folder.name)
-    if first is None:
-        raise TargetError(f"the plugin folder {spec} gives no provider: {_why(folder)}")
-    cls = type(first)
-
-    def make(_kept: Any = kept) -> Any:
-        return cls()
-
-    return Target(spec=spec, label=cls.__name__, make=make)
+    return from_folder(folder, _loader(folder, host))
 
 
-def _why(folder: Path) -> str:
-    """Import the folder once more, outside the host, for the error that the host has swallowed."""
-    name = f"_contract_plugin_{folder.name}"
-    spec = importlib.util.spec_from_file_location(
-        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None and spec.loader is not None  # noqa: PT018 - true of every file
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:  # a plugin may raise anything while it is imported
-        return f"importing it raised {type(error).__name__}: {error}"
-    finally:
-        sys.modules.pop(name, None)
-    return "neither register(ctx) nor a CronScheduler subclass gave the host one"
+def _loader(folder: Path, host: Host) -> Callable[[Path], Any]:
+    """Load the plugin by the host's own discovery, which reads from the home alone."""
+    # Kept to the end of the process: a plugin may import more of itself whenever it runs.
+    kept = tempfile.mkdtemp(prefix="hermes-contract-")
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    place = Path(kept) / "home"
+
+    def load(_: Path) -> Any:
+        if not place.exists():
+            shutil.copytree(folder, place / "plugins" / folder.name)
+        with home(place), captured_logs() as records:
+            provider = host.load(folder.name)
+        if provider is None and records:
+            said = "; ".join(dict.fromkeys(record.getMessage() for record in records))
+            raise TargetError(f"the plugin folder {folder.name} gives no provider: {said}")
+        return provider
+
+    return load

@@ -20,7 +20,7 @@ Overall = Literal["conformant", "violated", "inconclusive"]
 EXIT_CODES: dict[Overall, int] = {"conformant": 0, "violated": 1, "inconclusive": 3}
 
 # The groups whose core rows this release of the kit claims to judge. A row of theirs without a
-# result makes a core judgement inconclusive; the other groups are shown as not run, in so many words.
+# result makes a core judgement inconclusive; the other groups are shown as not run.
 TESTED_GROUPS = frozenset({"ABC", "AVAIL", "FALL", "TICK", "FIRE", "RECON"})
 
 

@@ -1,0 +1,88 @@
+"""Controls: the proof that the suite has teeth.
+
+A broken implementation is a plausible edit of a reference, kept as data (``controls.toml``): the
+file, the old text, the new text. It is applied to a copy of the package, the copy goes first on
+PYTHONPATH, and the user's own command judges it; the ids that reject it are pinned beside it. A
+legal oddity (``oddities.toml``) is the same, and nothing may reject it.
+"""
+
+import difflib
+import functools
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+__all__ = ["Control", "Edit", "load", "oddities"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One replacement in one file of the package.
+
+    Attributes:
+        file: the path inside the package, with slashes.
+        old: what stands there once, and only once.
+        new: what stands there in the edited copy.
+    """
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """An edited reference, and what the suite must say to it.
+
+    Attributes:
+        name: in kebab case.
+        story: what the colleague who made the edit had in mind.
+        check: the TARGET to judge.
+        rejects: the ids that must fail, and no others; empty for an oddity.
+        message: words that must stand in the evidence of the first of them.
+        edits: what is changed.
+    """
+
+    name: str
+    story: str
+    check: str
+    rejects: tuple[str, ...]
+    message: str
+    edits: tuple[Edit, ...]
+
+    def diff(self) -> Iterator[str]:
+        """The edits as a person reads them, without the surroundings."""
+        for edit in self.edits:
+            yield edit.file
+            lines = difflib.ndiff(edit.old.splitlines(), edit.new.splitlines())
+            yield from (line for line in lines if not line.startswith("?"))
+
+
+@functools.cache
+def load() -> tuple[Control, ...]:
+    """The broken implementations, in the order of the file."""
+    return _read("controls.toml")
+
+
+@functools.cache
+def oddities() -> tuple[Control, ...]:
+    """The legal oddities, in the order of the file."""
+    return _read("oddities.toml")
+
+
+def _read(file: str) -> tuple[Control, ...]:
+    text = (resources.files("contract_tests.controls") / file).read_text(encoding="utf-8")
+    return tuple(_control(row) for row in tomllib.loads(text).get("control", ()))
+
+
+def _control(row: Mapping[str, Any]) -> Control:
+    return Control(
+        name=row["name"],
+        story=row["story"],
+        check=row["check"],
+        rejects=tuple(row.get("rejects", ())),
+        message=row.get("message", ""),
+        edits=tuple(Edit(**edit) for edit in row["edit"]),
+    )

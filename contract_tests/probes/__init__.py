@@ -1,0 +1,5 @@
+"""The probes: one function for each requirement that this kit can judge.
+
+`interface` (ABC), `availability` (AVAIL) and `fallback` (FALL) look at a provider and a host from
+outside; `simulated` judges what happens over virtual time, in the simulator's world.
+"""

@@ -1,0 +1,134 @@
+"""AVAIL: asking whether a provider is available."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contract_tests.engine import Context, Outcome, held, probe, violated
+from contract_tests.surroundings import Answer, Watch, ask, captured_logs, home, watched
+
+AT_ONCE_S = 1.0
+
+# What a provider's own section, the sections above it and the login can hold by accident.
+ODD_VALUES: tuple[Any, ...] = (None, 0, 42, True, "", "text", [], ["a"], {}, {"a": {"b": 1}})
+ODD_FILES: dict[str, bytes] = {
+    "an empty file": b"",
+    "not YAML": b"cron: [unclosed\n  provider: {",
+    "bytes that are no text": b"\xff\xfe\x00\x9d",
+    "a list": b"- 1\n- 2\n",
+    "a number": b"42",
+    "a tab": b"cron:\n\tprovider: x\n",
+    "a recursive value": b"cron: &c\n  provider: *c\n",
+}
+
+
+@probe("AVAIL-1")
+def no_network(context: Context) -> Outcome:
+    """With and without a working set-up, and with a login that has run out."""
+    seen = []
+    for label, prepare in _plain_homes(context):
+        watch, answer = _ask_in(context, label, prepare)
+        if watch.network:
+            return violated(f"with {label}, is_available() reached for the network", *watch.network)
+        seen.append(f"with {label}: {answer}, no connection and no look-up")
+    return held(*seen)
+
+
+@probe("AVAIL-2")
+def a_bool_whatever_the_configuration(context: Context) -> Outcome:
+    """Over a table of configurations and logins that a tired user could leave behind."""
+    count = 0
+    for label, prepare in _odd_homes(context):
+        count += 1
+        _, answer = _ask_in(context, f"odd {count}", prepare)
+        if answer.error is not None or answer.late or type(answer.value) is not bool:
+            return violated(f"with {label}, is_available() {answer}")
+    return held(f"a bool in each of {count} configurations")
+
+
+@probe("AVAIL-3")
+def leaves_no_trace(context: Context) -> Outcome:
+    """Nothing is written, and the answer does not take long."""
+    for label, prepare in _plain_homes(context):
+        watch, answer = _ask_in(context, label, prepare)
+        if watch.writes:
+            return violated(f"with {label}, is_available() changed the disk", *watch.writes)
+        if answer.late or answer.took_s > AT_ONCE_S:
+            return violated(f"with {label}, is_available() took {answer.took_s:.1f} s")
+    return held("nothing was written, and each answer came at once")
+
+
+def _ask_in(context: Context, label: str, prepare: Callable[[Path], None]) -> tuple[Watch, Answer]:
+    folder = context.folder / "available" / label.replace(" ", "-") / "home"
+    with home(folder), captured_logs():
+        prepare(folder)
+        made = ask(context.target.make)
+        if made.error is not None or made.late:
+            return Watch(), made
+        with watched() as watch:
+            # `bool` subclasses and truthy objects are told apart by the caller.
+            answer = ask(made.value.is_available)
+    return watch, answer
+
+
+def _name(context: Context) -> str:
+    answer = ask(lambda: context.target.make().name)
+    return answer.value if isinstance(answer.value, str) and answer.value else "a-provider"
+
+
+def _plain_homes(context: Context) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    name, furnish = _name(context), context.host.furnish
+    yield "an empty home", lambda _: None
+    yield "a working set-up", lambda folder: furnish(folder, name)
+    yield "a login that ran out", lambda folder: furnish(folder, name, stale_login=True)
+
+
+def _odd_homes(context: Context) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    name, furnish = _name(context), context.host.furnish
+    yield from _plain_homes(context)
+    for what, data in ODD_FILES.items():
+        yield f"{what} as config.yaml", _writer("config.yaml", data)
+    yield "a folder in place of config.yaml", lambda folder: _folder_at(folder / "config.yaml")
+    for value in ODD_VALUES:
+        for shape in (value, {"cron": value}, {"cron": {"provider": name, name: value}}):
+            yield f"config.yaml saying {shape!r}", _writer("config.yaml", _yaml(shape))
+        section = dict.fromkeys(("portal_url", "callback_url", "expected_audience"), value)
+        odd = {"cron": {"provider": name, name: section}}
+        yield (
+            f"settings that are all {value!r}",
+            _after(furnish, name, _writer("config.yaml", _yaml(odd))),
+        )
+        for login in (value, {"providers": value}, {"providers": {"nous": value}}):
+            yield (
+                f"auth.json saying {login!r}",
+                _after(furnish, name, _writer("auth.json", json.dumps(login).encode())),
+            )
+    yield "auth.json that is not JSON", _after(furnish, name, _writer("auth.json", b"{"))
+
+
+def _yaml(value: Any) -> bytes:
+    return str(yaml.safe_dump(value)).encode()
+
+
+def _writer(file: str, data: bytes) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / file).write_bytes(data)
+
+    return write
+
+
+def _after(
+    furnish: Callable[[Path, str], None], name: str, then: Callable[[Path], None]
+) -> Callable[[Path], None]:
+    def prepare(folder: Path) -> None:
+        furnish(folder, name)
+        then(folder)
+
+    return prepare
+
+
+def _folder_at(path: Path) -> None:
+    path.mkdir()
