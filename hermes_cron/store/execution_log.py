@@ -42,8 +42,6 @@ class ExecutionLog:
         data = "".join(json.dumps(record) + "\n" for record in records).encode()
         if not self._catch_up():
             self._rebuild()
-        if self._lines + len(records) > EXECUTIONS_KEPT + _SLACK:
-            self._rebuild()
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
         try:
             size = os.fstat(descriptor).st_size
@@ -56,6 +54,8 @@ class ExecutionLog:
             os.close(descriptor)
         self._inode, self._size = status.st_ino, status.st_size
         self._lines += data.count(b"\n")
+        if self._lines > EXECUTIONS_KEPT + _SLACK:
+            self._rebuild()
 
     def read(self) -> list[dict[str, Any]]:
         """The newest records, oldest first; what is broken or cannot be read is left out."""
@@ -109,7 +109,7 @@ class ExecutionLog:
         if data and broken:
             replace_file(f"{self.path}.corrupt-{zlib.crc32(data):08x}", data)
             logger.error("%d broken lines in %s: a copy is kept aside", broken, self.path)
-        kept = records[-(EXECUTIONS_KEPT - _SLACK) :]
+        kept = records[-EXECUTIONS_KEPT:]
         status = replace_file(
             self.path, "".join(json.dumps(record) + "\n" for record in kept).encode()
         )

@@ -1,0 +1,306 @@
+"""The job store in memory: the same promises as the real one, and a fault at every step.
+
+It shares with the real store what is a pure value (the document and the edit), and nothing that
+locks, writes or keeps. `tests/test_store_contract.py` holds the two against each other.
+"""
+
+import errno
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
+
+from hermes_cron.store import (
+    Document,
+    Edit,
+    StoreBusy,
+    StoreError,
+    StoreUnreadable,
+    StoreWriteFailed,
+    safe_component,
+)
+from simulator.volume import Volume
+
+__all__ = ["FakeStore", "Record", "Seam", "Wait"]
+
+logger = logging.getLogger(__name__)
+
+_JOBS: Final = "jobs.json"
+_REASONS: Final = {
+    errno.ENOSPC: "no_space",
+    errno.EDQUOT: "no_space",
+    errno.EFBIG: "no_space",
+    errno.EACCES: "permission",
+    errno.EPERM: "permission",
+    errno.EROFS: "permission",
+    errno.EMFILE: "too_many_files",
+    errno.ENFILE: "too_many_files",
+}
+
+
+Seam = Callable[..., object]
+"""Called as `seam(name, **context)` before each step that can go wrong: "store.read",
+"store.lock" {lock}, "store.write", "store.sync", "store.replace" and "store.committed" {changes},
+"store.signal" {signal}, "store.execution" {records}, "store.output" {job}.
+
+An `OSError` that it raises is that step's failure, and the store says what the real one would say.
+A `BaseException` that is no `Exception` is a crash at that step: nothing after it happens. At
+"store.replace" the old state stands, at "store.committed" the new one.
+"""
+
+Record = Callable[..., object]
+"""Called as `record(kind, **data)` with what happened: "store.commit" {changes, by},
+"store.refused" {step, reason, by}, "signal" {name, text}, "execution" {records},
+"output" {job, stamp}. The records in them are never changed afterwards.
+"""
+
+Wait = Callable[[Callable[[], bool], float], bool]
+"""Called as `wait(take, timeout_s)` to wait for a lock: calls `take` now and then until it returns
+True (the lock is then had), for at most `timeout_s`. Returns whether it did.
+"""
+
+
+class FakeStore:
+    """One gateway's handle on a `Volume`. A `hermes_cron.store.JobStore`.
+
+    Args:
+        volume: the disk; gateways that share one share their jobs.
+        name: who this is, in the history.
+        seam: see `Seam`.
+        record: see `Record`.
+        clock: epoch seconds, for `updated_at`.
+        wait: see `Wait`; without one a held lock is `StoreBusy` at once.
+        task: who is asking, to tell a lock that the asker holds itself; the thread by default.
+        lock_timeout_s: how long an edit waits for the lock.
+    """
+
+    def __init__(
+        self,
+        volume: Volume | None = None,
+        *,
+        name: str = "store",
+        seam: Seam | None = None,
+        record: Record | None = None,
+        clock: Callable[[], float] = lambda: 0.0,
+        wait: Wait | None = None,
+        task: Callable[[], object] | None = None,
+        lock_timeout_s: float = 10.0,
+    ) -> None:
+        self.volume = Volume() if volume is None else volume
+        self.name = name
+        self.lock_timeout_s = lock_timeout_s
+        self.dead = False
+        self._seam = seam
+        self._record = record
+        self._clock = clock
+        self._wait = wait
+        self._task = task
+        self._seen = False
+        self._empty = Document(version="none")
+
+    def die(self) -> None:
+        """The process is gone: its locks are free, and who still uses this handle is refused."""
+        self.dead = True
+        for name, (holder, _) in list(self.volume.locks.items()):
+            if holder is self:
+                self.volume.free(name)
+
+    def read(self) -> Document:
+        """See `JobStore.read`."""
+        if self._seam is not None:
+            try:
+                self._seam("store.read")
+            except OSError as error:
+                self._cannot_read(error)
+        document = self.volume.document
+        if document is None or self.dead:
+            return self._read_with_care()
+        self._seen = True
+        return document
+
+    @contextmanager
+    def edit(self) -> Iterator[Edit]:
+        """See `JobStore.edit`."""
+        with self._hold("jobs", self.lock_timeout_s):
+            try:
+                document = self.read()
+            except StoreUnreadable:
+                self.keep_aside()
+                raise
+            edit = Edit(document)
+            yield edit
+            done = edit.finish()
+            if done is not None:
+                self._commit(*done)
+
+    def keep_aside(self) -> str | None:
+        """See `JobStore.keep_aside`."""
+        return self.volume.keep_aside(_JOBS)
+
+    def write_signal(self, name: str, text: str) -> None:
+        """See `JobStore.write_signal`."""
+        self._writable("store.signal", _component(name, "signal"), signal=name)
+        self.volume.signals[name] = text
+        if self._record is not None:
+            self._record("signal", name=name, text=text)
+
+    def read_signal(self, name: str) -> str | None:
+        """See `JobStore.read_signal`."""
+        return self.volume.signals.get(_component(name, "signal"))
+
+    def signals(self) -> list[str]:
+        """See `JobStore.signals`."""
+        return sorted(self.volume.signals)
+
+    def remove_signal(self, name: str) -> None:
+        """See `JobStore.remove_signal`."""
+        self.volume.signals.pop(_component(name, "signal"), None)
+
+    def append_executions(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """See `JobStore.append_executions`."""
+        if not records:
+            return
+        try:
+            stored: list[dict[str, Any]] = json.loads(json.dumps(list(records)))
+            with self._hold("executions", self.lock_timeout_s):
+                self._writable("store.execution", "executions", records=stored)
+                self.volume.append(stored)
+        except (StoreError, TypeError) as error:
+            logger.error("execution records could not be written: %s: %s", error, list(records))  # noqa: TRY400 the message says it all
+            return
+        if self._record is not None:
+            self._record("execution", records=stored)
+
+    def executions(self, job_id: str | None = None) -> list[dict[str, Any]]:
+        """See `JobStore.executions`."""
+        records = self.volume.records
+        return [dict(one) for one in records if job_id is None or one.get("job_id") == job_id]
+
+    def save_output(self, job_id: str, stamp: str, text: str) -> str:
+        """See `JobStore.save_output`."""
+        _component(stamp, "stamp")
+        self._writable("store.output", _component(job_id, "job id"), job=job_id)
+        name = self.volume.keep_output(job_id, stamp, text)
+        if self._record is not None:
+            self._record("output", job=job_id, stamp=stamp)
+        return f"output/{job_id}/{name}"
+
+    def outputs(self, job_id: str) -> list[str]:
+        """See `JobStore.outputs`."""
+        kept = self.volume.outputs.get(_component(job_id, "job id"), {})
+        return [f"output/{job_id}/{name}" for name in kept]
+
+    @contextmanager
+    def lock(self, name: str, *, timeout_s: float) -> Iterator[None]:
+        """See `JobStore.lock`."""
+        with self._hold(_component(name, "lock"), timeout_s):
+            yield
+
+    @contextmanager
+    def _hold(self, name: str, timeout_s: float) -> Iterator[None]:
+        self._alive()
+        if self._seam is not None:
+            try:
+                self._seam("store.lock", lock=name)
+            except OSError as error:
+                self._cannot_write(error, "lock", name)
+        locks = self.volume.locks
+        mine = (self, self._task() if self._task is not None else threading.get_ident())
+
+        def take() -> bool:
+            return locks.setdefault(name, mine) is mine
+
+        if locks.get(name) == mine:
+            self._refuse(StoreBusy(f"this task holds the lock {name!r} already"), "lock")
+        if not take() and (self._wait is None or not self._wait(take, timeout_s)):
+            holder = getattr(locks[name][0], "name", locks[name][0])
+            message = f"{holder} has held the lock {name!r} for more than {timeout_s:g} s"
+            self._refuse(StoreBusy(f"{message}, so nothing was done"), "lock")
+        try:
+            yield
+        finally:
+            if locks.get(name) is mine:
+                self.volume.free(name)
+
+    def _commit(self, document: Document, changes: Sequence[tuple[str | None, Any]]) -> None:
+        self._alive()
+        listed = [list(change) for change in changes]
+        step = "write"
+        self.volume.temporaries = 0
+        try:
+            self._pass("store.write", changes=listed)
+            self.volume.check("write")
+            self.volume.temporaries = 1
+            step = "sync"
+            self._pass("store.sync", changes=listed)
+            step = "replace"
+            self._pass("store.replace", changes=listed)
+        except OSError as error:
+            self.volume.temporaries = 0
+            self._cannot_write(error, step, _JOBS)
+        self.volume.temporaries = 0
+        document.updated_at = datetime.fromtimestamp(self._clock(), UTC).isoformat()
+        self.volume.replace(document)
+        self._seen = True
+        if self._record is not None:
+            self._record("store.commit", changes=listed, by=self.name)
+        self._pass("store.committed", changes=listed)
+
+    def _read_with_care(self) -> Document:
+        self._alive()
+        try:
+            document = self.volume.load(_JOBS)
+        except OSError as error:
+            self._cannot_read(error)
+        except StoreUnreadable as error:
+            self._refuse(error, "read")
+        if document is None:
+            if self._seen or self.volume.present:
+                message = f"{_JOBS} is missing, but there was one before; nothing was written"
+                self._refuse(StoreUnreadable(message, reason="missing"), "read")
+            return self._empty
+        return document
+
+    def _writable(self, seam: str, what: str, **context: Any) -> None:
+        """Let a write of evidence through, or say that it failed."""
+        self._alive()
+        try:
+            self._pass(seam, **context)
+            self.volume.check("write")
+        except OSError as error:
+            self._cannot_write(error, "write", what)
+
+    def _pass(self, seam: str, **context: Any) -> None:
+        if self._seam is not None:
+            self._seam(seam, **context)
+
+    def _alive(self) -> None:
+        if self.dead:
+            raise RuntimeError(f"{self.name} is dead: its store cannot be used any more")
+
+    def _cannot_read(self, error: OSError) -> NoReturn:
+        reason = "permission" if error.errno in {errno.EACCES, errno.EPERM} else "io"
+        message = f"{_JOBS} cannot be read: {error.strerror or error}; nothing was changed"
+        self._refuse(StoreUnreadable(message, reason=reason), "read", error)
+
+    def _cannot_write(self, error: OSError, step: str, what: str) -> NoReturn:
+        reason = _REASONS.get(error.errno or 0, "io")
+        message = f"{what} could not be written ({step}: {error.strerror or error})"
+        failure = StoreWriteFailed(
+            f"{message}; the old state stands", reason=reason, step=step, number=error.errno
+        )
+        self._refuse(failure, step, error)
+
+    def _refuse(self, error: StoreError, step: str, cause: OSError | None = None) -> NoReturn:
+        if self._record is not None:
+            self._record("store.refused", step=step, reason=error.reason, by=self.name)
+        raise error from cause
+
+
+def _component(name: str, what: str) -> str:
+    if not safe_component(name) or (what == "signal" and name.startswith(".")):
+        raise ValueError(f"{what} {name!r} is not one safe path component")
+    return name

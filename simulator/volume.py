@@ -1,0 +1,173 @@
+"""The disk that simulated gateways share: jobs, evidence, outputs, locks, and what goes wrong."""
+
+import errno
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hermes_cron.store import (
+    EXECUTIONS_KEPT,
+    OUTPUTS_KEPT,
+    Document,
+    StoreUnreadable,
+    parse,
+    serialize,
+)
+
+__all__ = ["Volume"]
+
+
+class Volume:
+    """What outlives a gateway. Each gateway has a `FakeStore` on it.
+
+    The helpers at the end damage it as faults do; none of them calls a seam or records anything.
+
+    Args:
+        records: the jobs that are there at first, broken ones as they are; None for no jobs file.
+
+    Attributes:
+        document: the jobs as a reader gets them; None when there is something in the way.
+        signals: the evidence files, by name.
+        records: the execution records, oldest first.
+        outputs: the outputs of each job, by name, in the order of their names.
+        aside: corrupt contents of the jobs file of which a copy was kept.
+        temporaries: temporary files of the jobs file that a killed writer left.
+        present: whether there was ever a write here, so that a missing file is noticed.
+        locks: who holds each lock that is held: the store and the task, or a name.
+        on_release: called with the name of a lock when it becomes free.
+    """
+
+    def __init__(self, records: Sequence[Any] | None = None) -> None:
+        self.document: Document | None = None
+        self.signals: dict[str, str] = {}
+        self.records: list[dict[str, Any]] = []
+        self.outputs: dict[str, dict[str, str]] = {}
+        self.aside: list[bytes] = []
+        self.temporaries = 0
+        self.present = False
+        self.locks: dict[str, tuple[object, object]] = {}
+        self.on_release: list[Callable[[str], None]] = []
+        self._jobs: Document | bytes | None = None
+        self._before: Document | bytes | None = None
+        self._forbidden: dict[str, int] = {}
+        self._writes = 0
+        if records is not None:
+            self.corrupt(json.dumps({"jobs": list(records)}).encode())
+
+    # What a store does.
+
+    def replace(self, document: Document) -> None:
+        """Put new jobs in the place of the old."""
+        self._writes += 1
+        document.version = self._writes
+        self._before, self._jobs = self._jobs, document
+        self.present = True
+        self._look()
+
+    def check(self, what: str) -> None:
+        """Refuse what is forbidden.
+
+        Raises:
+            OSError: with the number that `forbid` was given.
+        """
+        number = self._forbidden.get(what)
+        if number is not None:
+            raise OSError(number, f"{what} is forbidden")
+
+    def load(self, name: str) -> Document | None:
+        """The jobs, read with care; None when there is no file.
+
+        Raises:
+            OSError: reading is forbidden.
+            StoreUnreadable: the file is damaged.
+        """
+        self.check("read")
+        return parse(self._jobs, name=name) if isinstance(self._jobs, bytes) else self._jobs
+
+    def keep_aside(self, name: str) -> str | None:
+        """Copy a damaged jobs file, once for each content; the name of the copy."""
+        if not isinstance(self._jobs, bytes) or "read" in self._forbidden:
+            return None
+        if self._jobs not in self.aside:
+            self.aside.append(self._jobs)
+        return f"{name}.corrupt-{self.aside.index(self._jobs) + 1}"
+
+    def append(self, records: Sequence[dict[str, Any]]) -> None:
+        """Add execution records; the newest stay."""
+        self.records += records
+        del self.records[:-EXECUTIONS_KEPT]
+
+    def keep_output(self, job_id: str, stamp: str, text: str) -> str:
+        """Keep one output and drop the oldest ones; its name without folders."""
+        kept = self.outputs.setdefault(job_id, {})
+        name, number = f"{stamp}.md", 1
+        while name in kept:
+            number += 1
+            name = f"{stamp}_{number:03d}.md"
+        kept[name] = text
+        newest = sorted(kept)[-OUTPUTS_KEPT:]
+        self.outputs[job_id] = {name: kept[name] for name in newest}
+        return name
+
+    def free(self, name: str) -> None:
+        """Give a lock back."""
+        if self.locks.pop(name, None) is not None:
+            for tell in self.on_release:
+                tell(name)
+
+    # What goes wrong.
+
+    def corrupt(self, data: bytes) -> None:
+        """Somebody else writes the jobs file: any bytes at all, good ones too."""
+        self._jobs = data
+        try:
+            document = parse(data)
+        except StoreUnreadable:
+            self._look()
+            return
+        self._writes += 1
+        document.version = self._writes
+        self._jobs = document
+        self._look()
+
+    def tear(self, share: float = 0.5) -> None:
+        """Only the first part of the jobs file is there, as after a write that was not atomic."""
+        data = self._bytes()
+        self.corrupt(data[: int(len(data) * share)])
+
+    def delete_jobs_file(self) -> None:
+        """The jobs file is gone."""
+        self._jobs = None
+        self._look()
+
+    def lose_last_write(self) -> None:
+        """The disk goes back by one write, as after a power cut that came before the sync."""
+        self._jobs = self._before
+        self._look()
+
+    def forbid(self, what: str, number: int = errno.EACCES) -> None:
+        """Every "read" of the jobs, or every "write" of anything, fails with that error number."""
+        self._forbidden[what] = number
+        self._look()
+
+    def allow(self, what: str) -> None:
+        """Undo `forbid`."""
+        self._forbidden.pop(what, None)
+        self._look()
+
+    def break_executions(self) -> None:
+        """The record of executions becomes garbage, of which nothing can be read."""
+        self.records.clear()
+
+    def hold_lock(self, name: str, by: str = "somebody") -> None:
+        """Somebody who is no simulated gateway holds the lock until `free`."""
+        self.locks[name] = (by, by)
+
+    def _bytes(self) -> bytes:
+        if isinstance(self._jobs, Document):
+            return serialize(self._jobs, updated_at=str(self._jobs.updated_at or ""))
+        return self._jobs or b""
+
+    def _look(self) -> None:
+        readable = isinstance(self._jobs, Document) and "read" not in self._forbidden
+        self.document = self._jobs if isinstance(self._jobs, Document) and readable else None
