@@ -18,7 +18,13 @@ _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 _DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = {name: nth for nth, name in enumerate(_MONTH_NAMES, start=1)}
 _DAYS = {name: nth for nth, name in enumerate(_DAY_NAMES)}
-_BOUNDS = ((0, 59, {}), (0, 23, {}), (1, 31, {}), (1, 12, _MONTHS), (0, 6, _DAYS))
+_BOUNDS: tuple[tuple[int, int, dict[str, int]], ...] = (
+    (0, 59, {}),
+    (0, 23, {}),
+    (1, 31, {}),
+    (1, 12, _MONTHS),
+    (0, 6, _DAYS),
+)
 _ALIASES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -92,8 +98,13 @@ def read_cron(text: str) -> Cron:
             else:
                 found.update(_item(item, place, text))
         values.append(frozenset(found))
+    minutes, hours, days, months, weekdays = values
     return Cron(
-        *values,
+        minutes=minutes,
+        hours=hours,
+        days=days,
+        months=months,
+        weekdays=weekdays,
         nth_weekdays=frozenset(nth),
         last_day=last_day,
         either_day=not (fields[2].startswith("*") or fields[4].startswith("*")),
