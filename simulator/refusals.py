@@ -1,0 +1,68 @@
+"""What is not simulated is refused by its name: real sockets, name look-ups, processes, signals.
+
+A refused call raises `NotSimulated` in the code that made it. Because that code may swallow it, the
+call is also listed in `Kernel.not_simulated` and told to `Kernel.on_not_simulated`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+from simulator.kernel import Kernel, here
+
+__all__ = ["NotSimulated", "refuse", "refused_calls"]
+
+
+class NotSimulated(BaseException):
+    """A call that would leave the simulation; no `Exception`, so that it is not taken for a failed network."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not simulated: it would reach out of the run")
+        self.what = what
+
+
+def refuse(kernel: Kernel, what: str) -> NotSimulated:
+    """Record that `what` was tried; the exception to raise."""
+    kernel.not_simulated.append(what)
+    kernel.on_not_simulated(what)
+    return NotSimulated(what)
+
+
+_CALLS: list[tuple[Any, str, tuple[str, ...]]] = [
+    (socket.socket, "socket.socket", ("connect", "connect_ex", "bind", "sendto")),
+    (socket, "socket", ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr",
+                        "getnameinfo", "create_connection")),
+    (subprocess.Popen, "subprocess.Popen", ("__init__",)),
+    (os, "os", ("fork", "forkpty", "system", "posix_spawn", "posix_spawnp", "execv", "execve",
+                "abort", "killpg", "wait", "waitpid")),
+    (signal, "signal", ("setitimer", "alarm", "raise_signal", "pthread_kill", "pause", "sigwait",
+                        "set_wakeup_fd")),
+]  # fmt: skip
+
+
+def refused_calls() -> list[tuple[Any, str, Callable[..., Any], Callable[..., Any]]]:
+    """(holder, name, genuine, stand-in) for everything that a run refuses."""
+    return [
+        (holder, name, getattr(holder, name), _refusal(getattr(holder, name), f"{label}.{name}"))
+        for holder, label, names in _CALLS
+        for name in names
+        if hasattr(holder, name)
+    ]
+
+
+def _refusal(genuine: Callable[..., Any], what: str) -> Callable[..., Any]:
+    what = what.removesuffix(".__init__")
+
+    def refused(*args: Any, **kwargs: Any) -> Any:
+        kernel = here()
+        if kernel is None or not kernel.running:
+            return genuine(*args, **kwargs)
+        raise refuse(kernel, what)
+
+    refused.__name__ = refused.__qualname__ = genuine.__name__
+    return refused
