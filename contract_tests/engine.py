@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
-from contract_tests.host import Host, reference_host
+from contract_tests.surface import HostSurface, reference_surface
 from contract_tests.target import Subject
 from contract_tests.verdicts import Judgement, Profile, Result, Verdict
 
@@ -78,7 +78,7 @@ class Context:
     """
 
     target: Subject
-    host: Host
+    host: HostSurface
     capabilities: frozenset[str]
     folder: Path
     shared: dict[str, Any] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class Judge:
         *,
         capabilities: Iterable[str] | None = None,
         profile: Profile = "core",
-        host: Host | None = None,
+        host: HostSurface | None = None,
     ) -> None:
         folder = Path(tempfile.mkdtemp(prefix="hermes-contract-"))
         self.close = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -139,7 +139,7 @@ class Judge:
         self.target = target
         self.context = Context(
             target=target,
-            host=host or reference_host(),
+            host=host or reference_surface(),
             capabilities=frozenset(),
             folder=folder,
         )

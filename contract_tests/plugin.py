@@ -7,18 +7,13 @@ inconclusive, however green the run looks.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # the real one costs an import
+TYPE_CHECKING = False  # importing the real one costs more than all the rest of this module
 if TYPE_CHECKING:
     from typing import Any
 
     import pytest
 
-__all__ = [
-    "pytest_collection_modifyitems",
-    "pytest_deselected",
-    "pytest_runtest_logreport",
-    "pytest_terminal_summary",
-]
+__all__ = ["pytest_configure"]
 
 _PROPERTY = "hermes_contract"
 _IDS = "hermes_contract_ids"
@@ -67,23 +62,6 @@ class _Suite:
         return ("inconclusive" if reasons else "conformant"), reasons
 
 
-_suites: dict[str, _Suite] = {}
-
-
-def _suite_of(item: Any) -> tuple[_Suite, str] | None:
-    """The contract class of a test and the id that it judges, if it is one of ours."""
-    cls = getattr(item, "cls", None)
-    ids = getattr(cls, _IDS, None)
-    if cls is None or not ids:
-        return None
-    suite = _suites.setdefault(f"{cls.__module__}.{cls.__qualname__}", _Suite())
-    if not suite.expected:
-        suite.expected = set(ids)
-        suite.how_many = len(ids)
-        suite.overridden = set(_overridden(cls, ids))
-    return suite, getattr(item, "originalname", item.name).removeprefix("test_").replace("_", "-")
-
-
 def _overridden(cls: type, ids: tuple[str, ...]) -> list[str]:
     base = next(one for one in reversed(cls.__mro__) if _IDS in one.__dict__)
     names = {key: f"test_{key.replace('-', '_')}" for key in ids}
@@ -98,43 +76,64 @@ def _listed(ids: Any) -> str:
     return ", ".join(sorted(ids))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Learn which contract classes there are and what they should run."""
-    for item in items:
-        _suite_of(item)
+class _Recorder:
+    """Listens to one pytest run."""
+
+    def __init__(self) -> None:
+        self.suites: dict[str, _Suite] = {}
+
+    def suite_of(self, item: Any) -> tuple[_Suite, str] | None:
+        """The contract class of a test and the id that it judges, if it is one of ours."""
+        cls = getattr(item, "cls", None)
+        ids = getattr(cls, _IDS, None)
+        if cls is None or not ids:
+            return None
+        suite = self.suites.setdefault(f"{cls.__module__}.{cls.__qualname__}", _Suite())
+        if not suite.expected:
+            suite.expected = set(ids)
+            suite.how_many = len(ids)
+            suite.overridden = set(_overridden(cls, ids))
+        name = getattr(item, "originalname", None) or item.name
+        return suite, name.removeprefix("test_").replace("_", "-")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Learn which contract classes there are and what they should run."""
+        for item in items:
+            self.suite_of(item)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Note what ``-k``, ``-m`` or another plugin left out."""
+        for item in items:
+            found = self.suite_of(item)
+            if found and found[1] in found[0].expected:
+                found[0].deselected.add(found[1])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the results in; under xdist this runs on the controller too."""
+        if report.when != "call":
+            return
+        for name, told in report.user_properties:
+            if name == _PROPERTY and isinstance(told, dict):
+                suite = self.suites.setdefault(told["suite"], _Suite())
+                suite.results[told["id"]] = told
+                suite.how_many = max(suite.how_many, told["expected"])
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """One line for each contract class, and the reasons of those that are not conformant."""
+        for name, suite in sorted(self.suites.items()):
+            verdict, reasons = suite.verdict()
+            passed = sum(1 for row in suite.results.values() if row["verdict"] == "PASS")
+            terminalreporter.write_line(
+                f"hermes-cron contract: {name}: {verdict}, {passed} of {suite.how_many} held",
+                bold=True,
+                green=verdict == "conformant",
+                red=verdict == "violated",
+                yellow=verdict == "inconclusive",
+            )
+            for reason in reasons:
+                terminalreporter.write_line(f"  {reason}")
 
 
-def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Note what ``-k``, ``-m`` or another plugin left out."""
-    for item in items:
-        found = _suite_of(item)
-        if found and found[1] in found[0].expected:
-            found[0].deselected.add(found[1])
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Take the results in; under xdist this runs on the controller too."""
-    if report.when != "call":
-        return
-    for name, told in report.user_properties:
-        if name == _PROPERTY and isinstance(told, dict):
-            suite = _suites.setdefault(told["suite"], _Suite())
-            suite.results[told["id"]] = told
-            suite.how_many = max(suite.how_many, told["expected"])
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One line for each contract class, and the reasons of those that are not conformant."""
-    for name, suite in sorted(_suites.items()):
-        verdict, reasons = suite.verdict()
-        passed = sum(1 for row in suite.results.values() if row["verdict"] == "PASS")
-        terminalreporter.write_line(
-            f"hermes-cron contract: {name}: {verdict}, {passed} of {suite.how_many} held",
-            bold=True,
-            green=verdict == "conformant",
-            red=verdict == "violated",
-            yellow=verdict == "inconclusive",
-        )
-        for reason in reasons:
-            terminalreporter.write_line(f"  {reason}")
-    _suites.clear()
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each run a recorder of its own: runs nest, in the tests of plugins above all."""
+    config.pluginmanager.register(_Recorder(), "hermes-cron-contract-recorder")

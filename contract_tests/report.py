@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
 
 from contract_tests import catalogue
@@ -83,7 +82,9 @@ def print_judgement(judgement: Judgement, console: Console) -> None:
         f"[bold]{escape(judgement.target)}[/] ({escape(judgement.provider)}): {declared}, contract "
         f"{judgement.contract}, profile {judgement.profile}"
     )
-    console.print(Padding(_groups(judgement.results), (1, 0)))
+    console.print()
+    console.print(_groups(judgement.results))
+    console.print()
     for result in judgement.results:
         if _is_worth_a_word(judgement, result):
             _print_result(result, console)
@@ -110,7 +111,7 @@ def _print_result(result: Result, console: Console) -> None:
         f"{escape(requirement.sentence)}"
     )
     for line in result.evidence[:_MOST_EVIDENCE]:
-        console.print(Padding(escape(line), (0, 0, 0, 4)))
+        console.print(f"    {escape(line)}")
     if len(result.evidence) > _MOST_EVIDENCE:
         console.print(f"    and {len(result.evidence) - _MOST_EVIDENCE} more lines, see --json")
 

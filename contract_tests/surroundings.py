@@ -101,7 +101,7 @@ class Watch:
 
     network: list[str] = dataclasses.field(default_factory=list)
     writes: list[str] = dataclasses.field(default_factory=list)
-    others: frozenset[int] = frozenset()
+    others: frozenset[threading.Thread] = frozenset()
 
     def see(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take note of one audit event; refuse it when it would leave this machine."""
@@ -117,7 +117,8 @@ _active: list[Watch] = []
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if _active and (event in _NETWORK or event in _CHANGES or event == "open"):
-        me = threading.get_ident()
+        # The object, not its number: the number of a thread that has ended is given out again.
+        me = threading.current_thread()
         for watch in _active:
             if me not in watch.others:
                 watch.see(event, arguments)
@@ -151,10 +152,8 @@ def watched() -> Iterator[Watch]:
     that were there before, a test runner's for one, are left alone.
     """
     _install_hook()
-    me = threading.get_ident()
-    others = {thread.ident for thread in threading.enumerate() if thread.ident is not None} - {me}
-    watch = Watch(others=frozenset(others))
-    before = set(threading.enumerate())
+    before = frozenset(threading.enumerate())
+    watch = Watch(others=before - {threading.current_thread()})
     _active.append(watch)
     try:
         yield watch

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contract_tests.host import BUILTIN_NAMES, Host, reference_host
+from contract_tests.surface import BUILTIN_NAMES, HostSurface, reference_surface
 from contract_tests.surroundings import ask, captured_logs, home
 from simulator.target import Target, TargetError, from_attribute, from_class, from_folder
 
@@ -55,13 +55,13 @@ class Subject:
         return self.target.make()
 
 
-def find_subject(spec: str, host: Host | None = None) -> Subject:
+def find_subject(spec: str, host: HostSurface | None = None) -> Subject:
     """Find the provider that ``spec`` names.
 
     Raises:
         TargetError: there is none, it cannot be imported, or it is not a provider.
     """
-    host = host or reference_host()
+    host = host or reference_surface()
     text = spec.strip()
     if not text:
         raise TargetError("TARGET is empty: give builtin, module:attribute or a plugin folder")
@@ -104,7 +104,7 @@ def _checked(spec: str, target: Target) -> Subject:
     return Subject(spec=spec, target=target, label=kind)
 
 
-def _name(name: str, host: Host) -> Subject:
+def _name(name: str, host: HostSurface) -> Subject:
     with tempfile.TemporaryDirectory(prefix="hermes-contract-") as folder, home(Path(folder) / "h"):
         first = host.load(name)
         known = host.names()
@@ -127,7 +127,7 @@ def _no_such_name(name: str, known: tuple[str, ...]) -> str:
     return f"{message}; {hint}"
 
 
-def _attribute(spec: str, host: Host) -> Target:
+def _attribute(spec: str, host: HostSurface) -> Target:
     try:
         return from_attribute(spec)
     except TargetError as error:
@@ -157,7 +157,7 @@ def _offered(spec: str) -> str:
     return f"; it has {', '.join(sorted(offered))}" if offered else "; it has no provider class"
 
 
-def _folder(spec: str, host: Host) -> Target:
+def _folder(spec: str, host: HostSurface) -> Target:
     folder = Path(spec).resolve()
     if not folder.is_dir():
         raise TargetError(f"there is no folder {spec}")
@@ -166,7 +166,7 @@ def _folder(spec: str, host: Host) -> Target:
     return from_folder(folder, _loader(folder, host))
 
 
-def _loader(folder: Path, host: Host) -> Callable[[Path], Any]:
+def _loader(folder: Path, host: HostSurface) -> Callable[[Path], Any]:
     """Load the plugin by the host's own discovery, which reads from the home alone."""
     # Kept to the end of the process: a plugin may import more of itself whenever it runs.
     kept = tempfile.mkdtemp(prefix="hermes-contract-")

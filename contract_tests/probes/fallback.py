@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from contract_tests.engine import Context, Outcome, held, probe, violated
-from contract_tests.host import BUILTIN_NAMES
+from contract_tests.surface import BUILTIN_NAMES
 from contract_tests.surroundings import Answer, ask, captured_logs, home
 
 # A plugin as its author would write it; the places that a probe bends are named in braces.
@@ -235,13 +235,11 @@ def _impostors(name: str) -> Iterable[tuple[str, str]]:
     def registering(what: str, before: str = "") -> str:
         return plugin(name, register=before + _REGISTER.format(what=what))
 
-    yield "the number 42", registering("42")
-    yield "nothing", registering("None")
+    yield "the number 42", _REGISTER.format(what="42")
+    yield "nothing", _REGISTER.format(what="None")
     yield "the class itself", registering("Planted")
-    yield (
-        "an object without start",
-        registering("NoStart()", f"class NoStart:\n    name = {name!r}\n\n\n"),
-    )
+    without_start = f"class NoStart:\n    name = {name!r}\n\n\n"
+    yield "an object without start", without_start + _REGISTER.format(what="NoStart()")
     yield (
         "a start that takes nothing",
         registering(

@@ -49,7 +49,7 @@ def required_surface(context: Context) -> Outcome:
 def hooks_have_defaults(context: Context) -> Outcome:
     """A class with name and start alone is constructed, started and asked everything."""
     interface = context.host.interface()
-    # What the interface demands too much is ABC-1's affair: the class gets it, and is asked the rest.
+    # A surplus demand is ABC-1's affair: the class gets what is demanded, and is asked the rest.
     surplus = frozenset(getattr(interface, "__abstractmethods__", ())) - REQUIRED
     members = dict.fromkeys(surplus, lambda *_, **__: None)
     made = ask(type("Minimal", (_minimal(interface),), members))

@@ -1,7 +1,8 @@
-"""The host that a provider is judged in, as far as the kit needs to see it.
+"""The outside of a host: what a probe asks of it without running it.
 
 Two hosts exist: the reference in ``hermes_cron`` and hermes-agent itself. Probes talk to this
-protocol only; nothing in them knows a class or a private attribute of either.
+protocol only; nothing in them knows a class or a private attribute of either. How a host is driven
+over virtual time is `simulator.hosts`' affair.
 """
 
 import functools
@@ -13,14 +14,14 @@ from typing import Any, Protocol, cast
 
 import yaml
 
-__all__ = ["BUILTIN_NAMES", "Host", "ReferenceHost", "reference_host"]
+__all__ = ["BUILTIN_NAMES", "HostSurface", "ReferenceSurface", "reference_surface"]
 
 # What a user may write to get the built-in (HOST.md, Resolver); the first is its own name.
 BUILTIN_NAMES = ("builtin", "in-process", "inprocess")
 _LONG_AGO = "2001-01-01T00:00:00+00:00"
 
 
-class Host(Protocol):
+class HostSurface(Protocol):
     """What the kit asks of a host. Each call reads ``HERMES_HOME`` live."""
 
     label: str
@@ -50,33 +51,32 @@ class Host(Protocol):
         """Make hermes-agent's import paths resolve to this host, where they do not."""
 
 
-class ReferenceHost:
+class ReferenceSurface:
     """`hermes_cron`, through its public functions."""
 
     label = "hermes_cron"
 
     def interface(self) -> type:
-        """See `Host`."""
-        return cast("type", importlib.import_module("hermes_cron").CronScheduler)
+        """See `HostSurface`."""
+        return cast("type", importlib.import_module("hermes_cron.scheduler_provider").CronScheduler)
 
     def resolve(self) -> Any:
-        """See `Host`."""
-        return importlib.import_module("hermes_cron").resolve_cron_scheduler()
+        """See `HostSurface`."""
+        return importlib.import_module("hermes_cron.scheduler_provider").resolve_cron_scheduler()
 
     def load(self, name: str) -> Any | None:
-        """See `Host`."""
+        """See `HostSurface`."""
         if name in BUILTIN_NAMES:
-            module = importlib.import_module("hermes_cron.scheduler_provider")
-            return module.resolve_cron_scheduler() if name == BUILTIN_NAMES[0] else None
+            return self.resolve() if name == BUILTIN_NAMES[0] else None
         return importlib.import_module("hermes_cron.plugins").load_cron_scheduler(name)
 
     def names(self) -> tuple[str, ...]:
-        """See `Host`."""
+        """See `HostSurface`."""
         found = importlib.import_module("hermes_cron.plugins").discover_cron_schedulers()
         return (BUILTIN_NAMES[0], *sorted(str(row[0]) for row in found))
 
     def furnish(self, home: Path, provider: str, *, stale_login: bool = False) -> None:
-        """See `Host`. Keys as WIRE.md has them, under the provider's own name."""
+        """See `HostSurface`. Keys as WIRE.md has them, under the provider's own name."""
         home.mkdir(parents=True, exist_ok=True)
         settings = {
             "portal_url": "https://portal.example.test",
@@ -93,7 +93,7 @@ class ReferenceHost:
         (home / "auth.json").write_text(json.dumps(login), encoding="utf-8")
 
     def alias(self) -> None:
-        """See `Host`."""
+        """See `HostSurface`."""
         try:
             install: Callable[[], None] = importlib.import_module("hermes_cron.compat").install
         except ModuleNotFoundError:
@@ -102,6 +102,6 @@ class ReferenceHost:
 
 
 @functools.cache
-def reference_host() -> ReferenceHost:
+def reference_surface() -> ReferenceSurface:
     """The host of this distribution."""
-    return ReferenceHost()
+    return ReferenceSurface()
