@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Execution:
         id: names the attempt in the execution records.
         token: the fencing token of its claim; None when the run was not claimed.
         occurrence: the instant that is run, ISO 8601; None when there is none.
+        ended_at: when the body ended; a completion that had to wait still says the truth.
         fenced: set when the store refused its completion because the lease had been lost.
     """
 
@@ -40,6 +42,7 @@ class Execution:
     id: str
     token: int | None = None
     occurrence: str | None = None
+    ended_at: datetime | None = None
     fenced: bool = False
 
     @property
@@ -89,7 +92,7 @@ class ProcessState:
     pid_is_alive: Callable[[int], bool] = _pid_is_alive
     lock: threading.Lock = field(default_factory=threading.Lock)
     running: dict[str, Execution] = field(default_factory=dict)
-    pending: list[Callable[[], None]] = field(default_factory=list)
+    pending: list[Callable[[], object]] = field(default_factory=list)
     provider: CronScheduler | None = None
     fallback: str | None = None
     dispatcher: Dispatcher | None = None

@@ -1,0 +1,296 @@
+"""At most one run per occurrence: taking, keeping and ending claims in the store.
+
+A claim is one compare-and-set in one write: the occurrence is still the job's, nobody holds the
+job, it may run, and `next_run_at` moves on. Whatever is done twice finds the second time that the
+occurrence is no longer the job's. See `hermes_cron.claim_rules` for what stands in the record.
+
+All functions raise the store's errors; nothing has happened then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from hermes_cron import claim_rules, executions, jobs, process, records, store, upkeep
+from hermes_cron import schedule as schedules
+from hermes_cron.records import Job
+from hermes_cron.store import Edit
+
+__all__ = ["EARLY_S", "Reservation", "claim", "claim_due", "release", "reserve", "settle"]
+
+logger = logging.getLogger(__name__)
+
+EARLY_S = 30
+"""How much too early, in seconds, a webhook's fire may come and still run (WIRE.md)."""
+
+_LEAST_PERIOD = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """What the store says to a fire for one occurrence.
+
+    Attributes:
+        outcome: "reserved": the occurrence is claimed for whoever calls `claim_job_for_fire` next;
+            "ignored": a retry would not help; "gone": there is no such job.
+        reason: why it was ignored: "duplicate", "running", "paused", "disabled", "completed",
+            "stale" (not the job's occurrence, or not any more), "early" or "malformed".
+        token: the fencing token of the claim, for `release`.
+        occurrence: the instant that was claimed, ISO 8601.
+    """
+
+    outcome: Literal["reserved", "ignored", "gone"]
+    reason: str = ""
+    token: int | None = None
+    occurrence: str | None = None
+
+
+def reserve(job_id: str, fire_at: str | None) -> Reservation:
+    """Claim (job, `fire_at`) for the `claim_job_for_fire` that will follow, on any thread.
+
+    Without `fire_at` the claim is for no stated occurrence: it is won while nobody holds the job.
+    An occurrence that comes while the job still runs is recorded as skipped.
+    """
+    jobs.retry_pending()
+    now = jobs._hermes_now()  # noqa: SLF001 - the host's clock, looked up where tests patch it
+    entries: list[dict[str, Any]] = []
+    with store.current_store().edit() as edit:
+        job = edit.get(job_id)
+        if job is None:
+            return Reservation("gone")
+        entries += upkeep.mend(job, now)
+        found = _reserve(edit, job, fire_at, now, entries)
+    executions.append(entries)
+    extra = {"job_id": job_id, "occurrence": fire_at}
+    logger.info("fire of job '%s' for %s: %s", job_id, fire_at, found, extra=extra)
+    return found
+
+
+def _reserve(
+    edit: Edit, job: Job, fire_at: str | None, now: datetime, entries: list[dict[str, Any]]
+) -> Reservation:
+    zone = records.zone_of(now)
+    occurrence = records.instant(fire_at, zone)
+    if fire_at is not None and occurrence is None:
+        return Reservation("ignored", "malformed")
+    stay = records.stay_reason(job)
+    if stay is not None:
+        return Reservation("ignored", stay)
+    reason = None if occurrence is None else _not_its_occurrence(job, occurrence, now)
+    if reason is not None:
+        return Reservation("ignored", reason)
+    if _is_busy(job, now):
+        if occurrence is None:
+            return Reservation("ignored", "duplicate")
+        if records.kind_of(job) != "once":
+            records.move_on(job, now)
+            entries.append(
+                executions.record(
+                    "skipped", job, now, occurrence=occurrence, reason="still running"
+                )
+            )
+        return Reservation("ignored", "running")
+    if not settle(edit, job, now, entries) or records.is_spent(job):
+        return Reservation("ignored", "duplicate")
+    claim = _take(job, now, "webhook", claim_rules.TTL_S, entries)
+    return Reservation("reserved", "", claim["token"], claim["occurrence"])
+
+
+def _not_its_occurrence(job: Job, occurrence: datetime, now: datetime) -> str | None:
+    """Why a fire for `occurrence` is not for what the job waits for."""
+    zone = records.zone_of(now)
+    planned, claimed = (
+        records.instant(job.get(name), zone) for name in ("next_run_at", "last_occurrence")
+    )
+    # The plan first: an occurrence that was given back is planned again.
+    if planned is None or not records.same_instant(planned, occurrence):
+        taken = claimed is not None and records.same_instant(claimed, occurrence)
+        return "duplicate" if taken else "stale"
+    return "early" if occurrence > now + timedelta(seconds=EARLY_S) else None
+
+
+def claim(job_id: str, now: datetime, ttl_s: float) -> bool:
+    """`jobs.claim_job_for_fire`."""
+    entries: list[dict[str, Any]] = []
+    won = False
+    with store.current_store().edit() as edit:
+        job = edit.get(job_id)
+        if job is not None and records.stay_reason(job) is None:
+            won = _claim(edit, job, now, ttl_s, entries)
+    executions.append(entries)
+    return won
+
+
+def _claim(
+    edit: Edit, job: Job, now: datetime, ttl_s: float, entries: list[dict[str, Any]]
+) -> bool:
+    held = claim_rules.claim_of(job)
+    if held is not None and held.get("reserved") and claim_rules.is_held(job, now):
+        # The webhook's promise, taken up: by a new token, so that it is taken up once.
+        job["fire_token"] = held["token"] = held["token"] + 1
+        held["reserved"] = False
+        held["by"], held["boot"] = process.current().holder, process.current().boot_id
+        claim_rules.renew(job, now, ttl_s)
+        return True
+    if _is_busy(job, now, ttl_s):
+        return False
+    if not settle(edit, job, now, entries) or records.is_spent(job):
+        return False
+    _take(job, now, "fire", ttl_s, entries)
+    return True
+
+
+def claim_due(due: Sequence[Job], now: datetime) -> list[Job]:
+    """Claim what a tick found due: one write for all.
+
+    A job that the store never held is handed through; one that another caller took, or that changed
+    since the scan, is left out.
+
+    Returns:
+        The jobs to run, each with its `fire_claim`.
+    """
+    entries: list[dict[str, Any]] = []
+    to_run: list[Job] = []
+    with store.current_store().edit() as edit:
+        for job in due:
+            record = edit.get(job["id"]) if isinstance(job.get("id"), str) else None
+            if record is None:
+                if not is_from_store(job):
+                    to_run.append(job)
+                continue
+            if (
+                records.stay_reason(record) is None
+                and record.get("next_run_at") == job.get("next_run_at")
+                and not _is_busy(record, now)
+                and settle(edit, record, now, entries)
+                and not records.is_spent(record)
+            ):
+                _take(record, now, "tick", claim_rules.TTL_S, entries)
+                to_run.append(records.normalise(record))
+    executions.append(entries)
+    return to_run
+
+
+def is_from_store(job: Job) -> bool:
+    """Whether a job dict was once taken from the store, rather than planted by a caller.
+
+    A claimed one carries its token. `created_at` is written by `create_job` and filled in by every
+    function that hands jobs out, and nobody plants it.
+    """
+    return "created_at" in job or "token" in (claim_rules.claim_of(job) or {})
+
+
+def _take(
+    job: Job, now: datetime, source: str, ttl_s: float, entries: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Claim the job's next occurrence, and record what a late one jumps over."""
+    planned = records.instant(job.get("next_run_at"), records.zone_of(now))
+    if planned is not None and now - planned >= _LEAST_PERIOD:
+        entries += _jumped(job, planned, now)
+    claim = claim_rules.stamp(job, now, occurrence=planned, source=source, ttl_s=ttl_s)
+    entries.append(
+        executions.record(
+            "claimed",
+            job,
+            now,
+            occurrence=planned,
+            execution_id=claim["execution"],
+            source=source,
+            token=claim["token"],
+        )
+    )
+    return claim
+
+
+def _jumped(job: Job, planned: datetime, now: datetime) -> list[dict[str, Any]]:
+    """Records of the occurrences that came between a late one and now."""
+    zone = records.zone_of(now)
+    try:
+        first = schedules.next_on_grid(records.schedule_of(job), planned, planned, zone)
+        return [] if first is None else executions.missed(job, first, now, now)
+    except schedules.ScheduleError:
+        return []  # said by the plan that the claim makes
+
+
+def _is_busy(job: Job, now: datetime, ttl_s: float = claim_rules.TTL_S) -> bool:
+    """Whether a run of the job is on or promised. Runs of this process are known without a clock."""
+    return job["id"] in process.current().running or claim_rules.is_held(job, now, ttl_s)
+
+
+def settle(edit: Edit, job: Job, now: datetime, entries: list[dict[str, Any]]) -> bool:
+    """End a claim whose holder is gone or whose time is over, before the job is looked at further.
+
+    What never began is given back; what may have begun is closed as unknown, and a job whose last
+    run that was is removed.
+
+    Returns:
+        False when the job is gone by it.
+    """
+    claim = claim_rules.claim_of(job)
+    if claim is None:
+        if job.get("fire_claim"):
+            job["fire_claim"] = None  # what is no claim holds nothing
+        return True
+    extra = {"job_id": job["id"], "occurrence": claim.get("occurrence")}
+    execution_id = str(claim.get("execution"))
+    states = executions.states_of([job["id"]]).get(execution_id, set())
+    details = {"occurrence": claim.get("occurrence"), "execution_id": claim.get("execution")}
+    if claim_rules.never_began(job, states):
+        claim_rules.give_back(job, now)
+        entries.append(
+            executions.record("skipped", job, now, **details, reason="given back: it never began")
+        )
+        logger.warning(
+            "job %s: %s claimed %s and never began it; it is due again",
+            records.label(job),
+            claim.get("by"),
+            claim.get("occurrence"),
+            extra=extra,
+        )
+        return True
+    claim_rules.close(job, now)
+    entries.append(executions.record("unknown", job, now, **details, error=job.get("last_error")))
+    logger.error(
+        "job %s: the run for %s was interrupted; %s did not say how it ended",
+        records.label(job),
+        claim.get("occurrence"),
+        claim.get("by"),
+        extra=extra,
+    )
+    if "token" in claim and records.is_spent(job):
+        edit.delete(job["id"])
+        logger.error("job %s had no further run and is removed", records.label(job), extra=extra)
+        return False
+    return True
+
+
+def release(job_id: str, token: int | None, reason: str = "it could not be started") -> bool:
+    """Give an occurrence back that was claimed and will not be run, so that it is due again.
+
+    Returns:
+        False when the claim is not that of `token` any more.
+    """
+    now = jobs._hermes_now()  # noqa: SLF001 - see reserve
+    with store.current_store().edit() as edit:
+        job = edit.get(job_id)
+        claim = None if job is None else claim_rules.claim_of(job)
+        if job is None or claim is None or claim.get("token") != token:
+            return False
+        claim_rules.give_back(job, now)
+    executions.append(
+        [
+            executions.record(
+                "skipped",
+                job,
+                now,
+                occurrence=claim.get("occurrence"),
+                execution_id=claim.get("execution"),
+                reason=f"given back: {reason}",
+            )
+        ]
+    )
+    return True

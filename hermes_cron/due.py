@@ -1,0 +1,188 @@
+"""Which jobs are due now: the scan behind `jobs.get_due_jobs`.
+
+The scan looks at every job once for each state of the jobs file and remembers until when nothing can
+be due; until then an idle tick costs a comparison. What it has to repair or collapse it writes, all
+in one write, before it answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from hermes_cron import claim_rules, claims, clock, executions, process, records, store, upkeep
+from hermes_cron.records import Job
+from hermes_cron.store import Document, Edit
+
+__all__ = ["scan"]
+
+logger = logging.getLogger(__name__)
+
+_SLOT = "hermes_cron.due"
+_LOOK_AGAIN_S = 3600.0  # at what could not be repaired, and at whether the zone was changed
+_DUE: Final = -1.0
+_MEND: Final = -2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Quiet:
+    """Nothing is due in `document` while the clock is between `since` and `until`."""
+
+    document: Document
+    since: float
+    until: float
+
+
+def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
+    """The due jobs, in file order, as copies with all fields filled in.
+
+    Args:
+        clock_now: the host's clock.
+        patched: whether somebody replaced that clock, so that it has to be asked.
+
+    Raises:
+        StoreError: the store could not be read, or what had to be repaired not be written.
+    """
+    document = store.current_store().read()
+    slots = process.current().slots
+    quiet: _Quiet | None = slots.get(_SLOT)
+    at = clock_now().timestamp() if patched else clock.epoch()
+    if quiet is not None and quiet.document is document and quiet.since <= at < quiet.until:
+        return []
+    now = clock_now()
+    # Next times that are too far off are looked for when the clock may have been ahead.
+    suspicious = quiet is None or at < quiet.since
+    verdicts = _look_at_all(document, now, suspicious)
+    if _MEND in verdicts.values():
+        to_mend = [job_id for job_id, verdict in verdicts.items() if verdict == _MEND]
+        _mend_all(to_mend, now, suspicious)
+        document = store.current_store().read()
+        verdicts = {
+            job_id: at + _LOOK_AGAIN_S if verdict == _MEND else verdict
+            for job_id, verdict in _look_at_all(document, now, suspicious=False).items()
+        }
+    due = [job for job in document.jobs if verdicts[job["id"]] == _DUE]
+    if not due:
+        until = min(verdicts.values(), default=math.inf)
+        slots[_SLOT] = _Quiet(document, at, min(until, at + _LOOK_AGAIN_S))
+    elif quiet is None or quiet.document is not document:
+        slots[_SLOT] = _Quiet(document, at, at)
+    return [records.normalise(job) for job in due]
+
+
+def _look_at_all(document: Document, now: datetime, suspicious: bool) -> dict[str, float]:
+    """For each job that may run some time: due, to be mended, or the epoch until when it is not."""
+    if document.broken:
+        _report_broken(document)
+    verdicts: dict[str, float] = {}
+    running = process.current().running
+    for job in document.jobs:
+        try:
+            verdict = _look(job, now, suspicious, job["id"] in running)
+        except Exception:
+            # One record of a shape that nobody thought of must not stop the others (LIVE-7).
+            logger.exception(
+                "job %s cannot be planned; its record has to be mended",
+                records.label(job),
+                extra={"job_id": job["id"], "occurrence": None},
+            )
+            verdict = now.timestamp() + _LOOK_AGAIN_S
+        verdicts[job["id"]] = verdict
+    return verdicts
+
+
+def _look(job: Mapping[str, Any], now: datetime, suspicious: bool, running: bool) -> float:
+    if records.stay_reason(job) is not None:
+        return math.inf
+    if running:
+        # Its end is a write, after which everything is looked at anew.
+        return max(now.timestamp() + 60, claim_rules.ends_at(job, now).timestamp())
+    if claim_rules.is_held(job, now):
+        return claim_rules.ends_at(job, now).timestamp()
+    if job.get("fire_claim"):
+        return _MEND
+    if upkeep.needs_mending(job, now) and not _is_hopeless(job, now):
+        return _MEND
+    planned = records.instant(job.get("next_run_at"), records.zone_of(now))
+    if planned is None:
+        return math.inf if records.kind_of(job) == "once" else now.timestamp() + _LOOK_AGAIN_S
+    if records.is_spent(job):
+        return _MEND
+    if planned > now:
+        return _MEND if suspicious and upkeep.is_ahead(job, now) else planned.timestamp()
+    return _MEND if upkeep.is_late(job, planned, now) else _DUE
+
+
+def _is_hopeless(job: Mapping[str, Any], now: datetime) -> bool:
+    """Whether mending the record was tried in vain, so that it needs no further write."""
+    if job.get("state") != "error" or job.get("next_run_at") is not None:
+        return False
+    return records.compute_next_run(job.get("schedule"), None, now) is None
+
+
+def _mend_all(job_ids: list[str], now: datetime, suspicious: bool) -> None:
+    """Repair and collapse, in one write; the records of what was missed follow it."""
+    entries: list[dict[str, Any]] = []
+    with store.current_store().edit() as edit:
+        for job_id in job_ids:
+            job = edit.get(job_id)
+            if job is None:
+                continue
+            before = records.hand_out(job)
+            written = len(entries)
+            try:
+                _mend(edit, job, now, suspicious, entries)
+            except Exception:
+                job.clear()
+                job.update(before)
+                del entries[written:]
+                logger.exception(
+                    "job %s cannot be repaired; the others go on",
+                    records.label(before),
+                    extra={"job_id": job_id, "occurrence": before.get("next_run_at")},
+                )
+    executions.append(entries)
+
+
+def _mend(
+    edit: Edit, job: Job, now: datetime, suspicious: bool, entries: list[dict[str, Any]]
+) -> None:
+    if records.stay_reason(job) is not None or claim_rules.is_held(job, now):
+        return  # changed since the look
+    if not claims.settle(edit, job, now, entries):
+        return
+    if records.is_spent(job):
+        # Its runs are used up by one that never said how it ended (hermes-agent's, by its count).
+        entries.append(executions.record("unknown", job, now, reason="no run is left"))
+        edit.delete(job["id"])
+        return
+    entries += upkeep.mend(job, now)
+    if suspicious and upkeep.is_ahead(job, now):
+        claimed = [
+            str(entry.get("occurrence"))
+            for entry in store.current_store().executions(job["id"])
+            if entry.get("state") == "claimed"
+        ]
+        upkeep.pull_back(job, now, claimed)
+    planned = records.instant(job.get("next_run_at"), records.zone_of(now))
+    if planned is not None and planned <= now and upkeep.is_late(job, planned, now):
+        entries += upkeep.collapse(job, planned, now)
+
+
+def _report_broken(document: Document) -> None:
+    """Say which records are no jobs: once for each set of them."""
+    slots = process.current().slots
+    said = tuple((broken.index, broken.reason) for broken in document.broken)
+    if slots.get("hermes_cron.broken") != said:
+        slots["hermes_cron.broken"] = said
+        for index, reason in said:
+            logger.error(
+                "record %d of the jobs file is no job and is left alone: %s; mend or remove it",
+                index,
+                reason,
+                extra={"job_id": None, "occurrence": None},
+            )

@@ -1,0 +1,145 @@
+"""The execution records: what became of each occurrence.
+
+A record is one state of one attempt; an attempt has one `id` and goes claimed, running, then
+completed, failed or unknown. What was never attempted has one record: missed, or skipped with a
+reason. They outlive the job, and nothing depends on them but the answer to "may that run have
+begun?".
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from hermes_cron import process, records, store
+from hermes_cron import schedule as schedules
+
+__all__ = ["append", "attempts", "missed", "record", "states_of"]
+
+SINGLY = 20
+"""Up to this many missed occurrences get a record each; more get one record with a count."""
+
+_MOST_COUNTED = 1000
+
+_MOMENT = timedelta(microseconds=1)
+
+
+def record(
+    state: str,
+    job: Mapping[str, Any],
+    now: datetime,
+    *,
+    occurrence: datetime | str | None = None,
+    execution_id: object = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """One execution record; `more` is what else is to be said (reason, error, count, source).
+
+    `occurrence` and `at` are ISO 8601; `by` is the machine and process that says it.
+    """
+    if isinstance(occurrence, datetime):
+        occurrence = occurrence.isoformat()
+    return {
+        "id": str(execution_id or process.new_id()),
+        "job_id": job.get("id"),
+        "state": state,
+        "occurrence": occurrence,
+        "at": now.isoformat(),
+        "by": process.current().holder,
+        **{key: value for key, value in more.items() if value is not None},
+    }
+
+
+def append(entries: Sequence[Mapping[str, Any]]) -> bool:
+    """Write records down.
+
+    Returns:
+        False when the store says that it could not; nothing else stops because of it.
+    """
+    if not entries:
+        return True
+    # A store may answer False; the protocol's None says nothing and is taken as done.
+    kept: object = cast(Any, store.current_store()).append_executions(entries)
+    return kept is not False
+
+
+def states_of(job_ids: Sequence[str]) -> dict[str, set[str]]:
+    """The states that stand in the records of these jobs, by execution id."""
+    wanted = set(job_ids)
+    found: dict[str, set[str]] = {}
+    if wanted:
+        only = next(iter(wanted)) if len(wanted) == 1 else None
+        for entry in store.current_store().executions(only):
+            if entry.get("job_id") in wanted:
+                found.setdefault(str(entry.get("id")), set()).add(str(entry.get("state")))
+    return found
+
+
+def attempts(job_id: str | None = None) -> list[dict[str, Any]]:
+    """The attempts and what was missed, oldest first: the records of one id merged into one.
+
+    `state` is the last one; `claimed_at`, `running_at` and so on say when each was reached.
+    """
+    merged: dict[str, dict[str, Any]] = {}
+    for entry in store.current_store().executions(job_id):
+        attempt = merged.setdefault(str(entry.get("id")), {})
+        attempt.update(entry)
+        attempt[f"{entry.get('state')}_at"] = entry.get("at")
+    return list(merged.values())
+
+
+def missed(
+    job: Mapping[str, Any], first: datetime, before: datetime, now: datetime
+) -> list[dict[str, Any]]:
+    """Records for the occurrences from `first` until before `before` that were not run.
+
+    Those that came while the last run was still on are "skipped", the others "missed". Many make
+    one record with the first in `occurrence`, the last in `until` and their `count` (with
+    `count_is_least` when it was not counted to the end).
+    """
+    zone = records.zone_of(now)
+    schedule = records.schedule_of(job)
+    if first >= before or not schedule:
+        return []
+    found = list(
+        itertools.islice(
+            schedules.occurrences_between(schedule, first, before - _MOMENT, zone), _MOST_COUNTED
+        )
+    )
+    ran_until = records.instant(job.get("last_run_at"), zone)
+    busy = [at for at in found if ran_until is not None and at <= ran_until]
+    idle = found[len(busy) :]
+    entries = _grouped("skipped", job, busy, now, reason="still running")
+    if len(found) < _MOST_COUNTED:
+        return entries + _grouped("missed", job, idle, now)
+    until = schedules.latest_not_after(schedule, first, before - _MOMENT, zone)
+    return entries + _grouped("missed", job, idle or found[-1:], now, until=until)
+
+
+def _grouped(
+    state: str,
+    job: Mapping[str, Any],
+    found: Sequence[datetime],
+    now: datetime,
+    *,
+    until: datetime | None = None,
+    reason: str | None = None,
+) -> list[dict[str, Any]]:
+    if not found:
+        return []
+    if len(found) <= SINGLY and until is None:
+        return [record(state, job, now, occurrence=at, reason=reason) for at in found]
+    return [
+        record(
+            state,
+            job,
+            now,
+            occurrence=found[0],
+            until=(until or found[-1]).isoformat(),
+            count=len(found),
+            count_is_least=True if until is not None else None,
+            reason=reason,
+        )
+    ]

@@ -1,0 +1,151 @@
+"""The signals of a scheduler loop: that it lives, that it works, and what it is doing.
+
+`ticker_heartbeat` and `ticker_last_success` are hermes-agent's: epoch seconds as text. They say nothing
+about whose they are, so each looping process writes `ticker-<pid>` beside them, one JSON object:
+
+| key | meaning |
+|---|---|
+| `pid`, `boot_id`, `host` | whose it is |
+| `interval_s` | what the loop really waits between ticks; null when it did not say |
+| `started_at` | when the loop began, epoch seconds |
+| `heartbeat_at`, `success_at` | the last heartbeat, the last clean tick; null when there was none |
+| `tick_since` | since when a tick is under way; null between ticks |
+| `failing_since`, `error` | since when no tick was clean, and why the last one was not; null when fine |
+
+A loop calls `loop_began`, then `tick_began`, `tick_failed` (when it did) and, through the job API,
+`record_ticker_heartbeat`. None of these raises.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from dataclasses import dataclass, field
+
+from hermes_cron import clock, process, store
+
+__all__ = [
+    "EVIDENCE_PREFIX",
+    "HEARTBEAT",
+    "SUCCESS",
+    "age_s",
+    "beat",
+    "loop_began",
+    "loop_ended",
+    "tick_began",
+    "tick_failed",
+]
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT = "ticker_heartbeat"
+SUCCESS = "ticker_last_success"
+EVIDENCE_PREFIX = "ticker-"
+
+_SLOT = "hermes_cron.heartbeat"
+_FUTURE_S = 2.0  # two readings of one clock may differ by this much; more is a future value
+_LONGEST_ERROR = 500
+
+
+@dataclass
+class _Loop:
+    """What this process knows of its loop. The texts of what seldom changes are kept."""
+
+    name: str
+    head: str
+    heartbeat_at: str = "null"
+    success_at: str = "null"
+    failing: str = field(default='"failing_since": null, "error": null')
+    complained: bool = False
+
+    def text(self, tick_since: str = "null") -> str:
+        return (
+            f'{self.head}, "heartbeat_at": {self.heartbeat_at}, "success_at": {self.success_at}, '
+            f'"tick_since": {tick_since}, {self.failing}}}'
+        )
+
+
+def loop_began(interval_s: float | None = None) -> None:
+    """A loop of this process starts; evidence of an earlier one is replaced with the next signal."""
+    me = process.current()
+    head = {
+        "pid": me.pid,
+        "boot_id": me.boot_id,
+        "host": me.host,
+        "interval_s": interval_s,
+        "started_at": clock.epoch(),
+    }
+    me.slots[_SLOT] = _Loop(f"{EVIDENCE_PREFIX}{me.pid}", json.dumps(head)[:-1])
+
+
+def loop_ended() -> None:
+    """The loop of this process ends in order: its evidence goes with it."""
+    loop: _Loop | None = process.current().slots.pop(_SLOT, None)
+    if loop is not None:
+        try:
+            store.current_store().remove_signal(loop.name)
+        except Exception as error:  # a status that says more than there is; not worth a failure
+            logger.debug("the evidence %s could not be removed: %s", loop.name, error)
+
+
+def tick_began() -> None:
+    """A tick is under way from now on: a long one is not a dead loop."""
+    loop = _loop()
+    _write(loop, loop.name, loop.text(repr(clock.epoch())))
+
+
+def tick_failed(error: BaseException) -> None:
+    """The tick raised. Written with the next heartbeat."""
+    loop = _loop()
+    reason = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
+    since = repr(clock.epoch())
+    if '"failing_since": null' not in loop.failing:
+        since = loop.failing.partition('"failing_since": ')[2].partition(",")[0]
+    loop.failing = f'"failing_since": {since}, "error": {json.dumps(reason)}'
+
+
+def beat(*, success: bool) -> None:
+    """`jobs.record_ticker_heartbeat`."""
+    loop = _loop()
+    at = repr(clock.epoch())
+    loop.heartbeat_at = at
+    _write(loop, HEARTBEAT, at)
+    if success:
+        loop.success_at = at
+        loop.failing = '"failing_since": null, "error": null'
+        _write(loop, SUCCESS, at)
+    _write(loop, loop.name, loop.text())
+
+
+def age_s(signal: str) -> float | None:
+    """Seconds since the epoch signal; None for unknown: absent, unreadable, no time, or future."""
+    try:
+        text = store.current_store().read_signal(signal)
+        age = clock.epoch() - float(text) if text else math.nan
+    except Exception:  # a status never fails because of evidence that is broken in some new way
+        return None
+    if not math.isfinite(age) or age < -_FUTURE_S or age > clock.epoch():
+        return None
+    return max(0.0, age)
+
+
+def _loop() -> _Loop:
+    """What is known of the loop; one that never said that it began is known from here on."""
+    slots = process.current().slots
+    if _SLOT not in slots:
+        loop_began()
+    loop: _Loop = slots[_SLOT]
+    return loop
+
+
+def _write(loop: _Loop, name: str, text: str) -> None:
+    """Write a signal. One that cannot be written is missed by the status; the loop goes on."""
+    try:
+        store.current_store().write_signal(name, text)
+    except Exception as error:
+        if not loop.complained:
+            logger.warning("Cron ticker heartbeat '%s' could not be written: %s", name, error)
+        loop.complained = True
+    else:
+        loop.complained = False

@@ -1,0 +1,249 @@
+"""A job's record: what may run, when it comes next, and how it is shown. Pure functions.
+
+A record is the dict of one job in `jobs.json`, possibly written by hermes-agent or by hand, so
+nothing in it is sure. Beyond hermes-agent's fields ours are `fire_token` (the last fencing token
+given), `last_occurrence` (the last instant that was claimed), `grid_at` (a slot of the grid, where
+`next_run_at` is none) and `claimed_ahead` (what was run while the clock was ahead).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from hermes_cron import schedule as schedules
+
+__all__ = [
+    "Job",
+    "compute_next_run",
+    "count",
+    "following",
+    "hand_out",
+    "instant",
+    "is_spent",
+    "kind_of",
+    "label",
+    "limits",
+    "move_on",
+    "normalise",
+    "plan",
+    "same_instant",
+    "schedule_of",
+    "skill_list",
+    "stay_reason",
+    "zone_of",
+]
+
+Job = dict[str, Any]
+
+RECURRING = frozenset({"cron", "interval"})
+
+
+def instant(value: object, zone: tzinfo) -> datetime | None:
+    """A stored time, aware in `zone`; None when it is none. A naive one is meant in `zone`."""
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def same_instant(one: datetime, other: datetime) -> bool:
+    """Whether two occurrences are the same: a registry keeps them to the second."""
+    return int(one.timestamp()) == int(other.timestamp())
+
+
+def zone_of(now: datetime) -> tzinfo:
+    """The configured zone, which is that of the host's clock."""
+    assert now.tzinfo is not None, "the host's clock is aware"
+    return now.tzinfo
+
+
+def schedule_of(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The job's schedule, empty when it is none."""
+    schedule = job.get("schedule")
+    return schedule if isinstance(schedule, dict) else {}
+
+
+def kind_of(job: Mapping[str, Any]) -> str:
+    """`once`, `interval`, `cron`, or the empty string."""
+    kind = schedule_of(job).get("kind")
+    return kind if isinstance(kind, str) else ""
+
+
+def stay_reason(job: Mapping[str, Any]) -> str | None:
+    """Why the job may not run now ("paused", "disabled", "completed"), or None when it may.
+
+    A paused state wins over `enabled: true` (CONTRACT.md FIRE-4).
+    """
+    state = job.get("state")
+    if state in ("paused", "completed"):
+        return str(state)
+    return None if job.get("enabled", True) else "disabled"
+
+
+def limits(job: Mapping[str, Any]) -> tuple[int | None, int]:
+    """How often the job may run at most (None: for ever) and how many runs count already.
+
+    A one-shot without a number runs once.
+    """
+    repeat = job.get("repeat")
+    times, completed = (
+        (repeat.get("times"), repeat.get("completed"))
+        if isinstance(repeat, dict)
+        else (repeat, None)
+    )
+    done = completed if isinstance(completed, int) and completed > 0 else 0
+    if isinstance(times, int) and times > 0:
+        return times, done
+    return (1 if kind_of(job) == "once" else None), done
+
+
+def is_spent(job: Mapping[str, Any]) -> bool:
+    """Whether no run is left of those that the job may have."""
+    times, done = limits(job)
+    return times is not None and done >= times
+
+
+def count(job: Job, by: int) -> None:
+    """Change how many runs count. A recurring job without `repeat` has none to count."""
+    repeat = job.get("repeat")
+    if repeat is None and kind_of(job) != "once":
+        return
+    if not isinstance(repeat, dict):
+        repeat = {"times": repeat if isinstance(repeat, int) else None}
+        job["repeat"] = repeat
+    repeat["completed"] = max(0, limits(job)[1] + by)
+
+
+def compute_next_run(schedule: object, last_run_at: object, now: datetime) -> str | None:
+    """What `jobs.compute_next_run` says, at `now`."""
+    zone = zone_of(now)
+    if not isinstance(schedule, Mapping):
+        return None
+    if schedule.get("kind") == "once":
+        run_at = instant(schedule.get("run_at"), zone)
+        grace = timedelta(seconds=schedules.ONE_SHOT_GRACE_S)
+        if last_run_at or run_at is None or run_at < now - grace:
+            return None
+        return str(schedule["run_at"])
+    last = instant(last_run_at, zone)
+    try:
+        following_at = schedules.next_after(schedule, now if last is None else last, zone)
+    except schedules.ScheduleError:
+        return None
+    return None if following_at is None else following_at.isoformat()
+
+
+def following(job: Mapping[str, Any], now: datetime) -> datetime | None:
+    """The job's first occurrence, on its own grid, after now and after all that were claimed.
+
+    None for a one-shot.
+
+    Raises:
+        ScheduleError: the schedule cannot be read.
+    """
+    zone = zone_of(now)
+    if kind_of(job) == "once":
+        return None
+    planned, claimed = (instant(job.get(name), zone) for name in ("next_run_at", "last_occurrence"))
+    anchor = instant(job.get("grid_at"), zone) or planned or claimed
+    if anchor is None:  # the grid was lost with next_run_at; what it began with is the next best
+        runs = (instant(job.get(name), zone) for name in ("last_run_at", "created_at"))
+        anchor = next((at for at in runs if at is not None), now)
+    base = max(at for at in (planned, claimed, now) if at is not None)
+    at = schedules.next_on_grid(schedule_of(job), anchor, base, zone)
+    ahead = job.get("claimed_ahead")
+    if isinstance(ahead, list):
+        taken = [instant(text, zone) for text in ahead]
+        while at is not None and at in taken:
+            at = schedules.next_on_grid(schedule_of(job), anchor, at, zone)
+    return at
+
+
+def plan(job: Job, at: datetime | None, reason: str = "its schedule gives no further time") -> None:
+    """Write the next time of a recurring job; without one it stays enabled, in error (LIVE-13)."""
+    job["next_run_at"] = None if at is None else at.isoformat()
+    if at is None:
+        job["state"] = "error"
+        job["last_error"] = f"no next run could be computed: {reason}; mend the schedule"
+    elif job.get("state") == "error":
+        job["state"] = "scheduled"
+
+
+def move_on(job: Job, now: datetime) -> None:
+    """Move `next_run_at` to what follows now and all that were claimed; nothing for a one-shot."""
+    if kind_of(job) == "once":
+        return
+    try:
+        plan(job, following(job, now))
+    except schedules.ScheduleError as error:
+        plan(job, None, str(error))
+
+
+def hand_out(job: Mapping[str, Any]) -> Job:
+    """A copy that a caller may change: what the store hands out is never changed."""
+    return {key: _copied(value) for key, value in job.items()}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
+def label(job: Mapping[str, Any]) -> str:
+    """How messages name a job: its name and id."""
+    name, job_id = job.get("name"), job.get("id")
+    return f"'{name}' ({job_id})" if name and name != job_id else f"'{job_id}'"
+
+
+def skill_list(skill: object, skills: object) -> list[str]:
+    """The one skill of old records and the list of newer ones, as one list without repeats."""
+    given: Sequence[Any]
+    if isinstance(skills, str):
+        given = [skills]
+    elif isinstance(skills, Sequence):
+        given = skills
+    else:
+        given = [skill] if skill else []
+    texts = [str(item).strip() for item in given if item is not None]
+    return list(dict.fromkeys(text for text in texts if text))
+
+
+def normalise(job: Mapping[str, Any]) -> Job:
+    """A copy in which every field that callers print or compare has a value."""
+    full = hand_out(job)
+    prompt = full.get("prompt")
+    full["prompt"] = "" if prompt is None else str(prompt)
+    full["skills"] = skill_list(full.get("skill"), full.get("skills"))
+    full["skill"] = full["skills"][0] if full["skills"] else None
+    full["name"] = _name(full)
+    full["schedule_display"] = _display(full)
+    full.setdefault("enabled", True)
+    full.setdefault("created_at", None)
+    if not full.get("state"):
+        full["state"] = "scheduled" if full["enabled"] else "paused"
+    return full
+
+
+def _name(job: Mapping[str, Any]) -> str:
+    skills = job.get("skills") or [""]
+    for source in (job.get("name"), job.get("prompt"), skills[0], job.get("script"), job.get("id")):
+        text = str(source or "").strip()[:50].strip()
+        if text:
+            return text
+    return "cron job"
+
+
+def _display(job: Mapping[str, Any]) -> str:
+    schedule = job.get("schedule")
+    fields = schedule if isinstance(schedule, dict) else {"display": schedule}
+    for source in (job.get("schedule_display"), *map(fields.get, ("display", "expr", "run_at"))):
+        text = str(source or "").strip()
+        if text:
+            return text
+    return "?"

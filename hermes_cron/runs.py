@@ -1,0 +1,282 @@
+"""The life of one execution: looked at again, begun, completed; and what failed made good later."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+from hermes_cron import claim_rules, claims, executions, jobs, leases, process, records, store
+from hermes_cron.process import Execution
+from hermes_cron.records import Job
+
+__all__ = ["NotBegun", "begin", "complete", "drop", "hold", "later", "retry_pending"]
+
+logger = logging.getLogger(__name__)
+
+
+class NotBegun(Exception):  # noqa: N818 - a decision, not an error
+    """The body must not start.
+
+    Attributes:
+        give_back: whether the occurrence is still wanted.
+    """
+
+    def __init__(self, reason: str, *, give_back: bool = False) -> None:
+        super().__init__(reason)
+        self.give_back = give_back
+
+
+def hold(job: Job) -> Execution:
+    """Note in this process that the job is about to run, and keep its claim; see `drop`.
+
+    The same claim held twice is one: a tick holds a job while it waits in the queue.
+    """
+    state = process.current()
+    claim = claim_rules.claim_of(job) or {}
+    token = claim.get("token")
+    job_id = str(job.get("id"))
+    with state.lock:
+        known = state.running.get(job_id)
+        if known is not None and token is not None and known.token == token:
+            return known
+        fresh = Execution(
+            job_id,
+            str(claim.get("execution") or process.new_id()),
+            token=token if isinstance(token, int) else None,
+            occurrence=claim.get("occurrence"),
+        )
+        state.running.setdefault(job_id, fresh)
+    leases.keeper().hold(fresh)
+    return fresh
+
+
+def drop(execution: Execution) -> None:
+    """The end of `hold`."""
+    state = process.current()
+    leases.keeper().drop(execution)
+    with state.lock:
+        if state.running.get(execution.job_id) is execution:
+            del state.running[execution.job_id]
+
+
+def begin(job: Job, execution: Execution, now: datetime) -> None:
+    """Look at the job again, and write down that its body begins now.
+
+    Evidence of the start comes before the start: a crash from here on is a run that may have had
+    its effect. A job that the store never held is none of the store's business.
+
+    Raises:
+        NotBegun: the body must not start.
+    """
+    if not claims.is_from_store(job):
+        return
+    try:
+        current = store.current_store().read().get(execution.job_id)
+        _check(current, execution)
+        assert current is not None, "checked"
+        claim = claim_rules.claim_of(current) or {}
+        if records.kind_of(current) == "once" and not (
+            execution.token is not None and claim.get("counted")
+        ):
+            _note_start(execution)
+        begun = executions.record(
+            "running",
+            job,
+            now,
+            occurrence=execution.occurrence,
+            execution_id=execution.id,
+            token=execution.token,
+        )
+        if not executions.append([begun]) and execution.token is not None:
+            _note_start(execution)
+    except store.StoreError as error:
+        raise NotBegun(f"the store cannot be asked or told: {error}", give_back=True) from error
+
+
+def _check(current: Job | None, execution: Execution) -> None:
+    """Raise when the job may not run (any more)."""
+    if current is None:
+        raise NotBegun("removed")
+    stay = records.stay_reason(current)
+    if stay is not None:
+        raise NotBegun(stay)
+    claim = claim_rules.claim_of(current) or {}
+    if execution.token is not None and claim.get("token") != execution.token:
+        raise NotBegun("another caller has taken its claim over")
+
+
+def _note_start(execution: Execution) -> None:
+    """Say in the job's record that the body begins; the run of a one-shot counts from here on."""
+    with store.current_store().edit() as edit:
+        job = edit.get(execution.job_id)
+        _check(job, execution)
+        assert job is not None, "checked"
+        claim = claim_rules.claim_of(job) if execution.token is not None else None
+        if records.kind_of(job) == "once" and not (claim or {}).get("counted"):
+            if records.is_spent(job):
+                raise NotBegun("completed: no run is left of those it may have")
+            records.count(job, +1)
+            if claim is not None:
+                claim["counted"] = True
+        if claim is not None:
+            claim["started"] = True
+
+
+def complete(
+    job_id: str,
+    *,
+    success: bool,
+    error: str | None,
+    delivery_error: str | None,
+    now: datetime,
+    next_run: Callable[[object, str], str | None],
+) -> None:
+    """`jobs.mark_job_run`. A completion whose token is not the claim's any more changes nothing."""
+    execution = process.execution.get()
+    if execution is not None and execution.job_id != job_id:
+        execution = None
+    extra = {"job_id": job_id} if execution is None else execution.extra
+    with store.current_store().edit() as edit:
+        job = edit.get(job_id)
+        if job is None:
+            logger.warning("job '%s' is gone; its result is not stored", job_id, extra=extra)
+            return
+        claim = claim_rules.claim_of(job) or {}
+        token = None if execution is None else execution.token
+        if execution is not None and token is not None and claim.get("token") != token:
+            execution.fenced = True
+            logger.error(
+                "job %s: the claim for %s had been lost; the result of that run is not stored",
+                records.label(job),
+                execution.occurrence,
+                extra=extra,
+            )
+            return
+        at = execution.ended_at if execution is not None and execution.ended_at else now
+        job["last_run_at"] = at.isoformat()
+        job["last_status"] = "ok" if success else "error"
+        job["last_error"] = None if success else error
+        job["last_delivery_error"] = delivery_error
+        claim_rules.clear(job)
+        if _count(job, claim):
+            edit.delete(job_id)
+            return
+        _plan_next(job, now, next_run, moved="token" in claim)
+
+
+def _count(job: Job, claim: Job) -> bool:
+    """Count the run, unless that was done before it began; whether it was the last one."""
+    times, done = records.limits(job)
+    limited = isinstance(job.get("repeat"), dict) and bool(job["repeat"].get("times"))
+    once = records.kind_of(job) == "once"
+    if not claim.get("counted") and not (once and times is not None and done > 0):
+        records.count(job, +1)
+    return limited and records.is_spent(job)
+
+
+def _plan_next(
+    job: Job, now: datetime, next_run: Callable[[object, str], str | None], *, moved: bool
+) -> None:
+    """A claimed recurring job was moved on at the claim; what was not is moved on now."""
+    if records.kind_of(job) == "once":
+        if records.instant(job.get("next_run_at"), records.zone_of(now)) is None:
+            job["enabled"] = False
+            if job.get("state") != "paused":
+                job["state"] = "completed"
+        return
+    try:
+        computable = next_run(job.get("schedule"), now.isoformat()) is not None
+    except Exception as error:  # a schedule of any shape, computed by whatever is installed
+        computable = False
+        logger.debug("no next run of job %s: %s", records.label(job), error)
+    if not computable:
+        failed = job.get("last_error")
+        records.plan(job, None)
+        job["last_error"] = failed or job["last_error"]
+        logger.error(
+            "job %s: no next run could be computed; it stays enabled, in error",
+            records.label(job),
+            extra={"job_id": job.get("id")},
+        )
+        return
+    planned = records.instant(job.get("next_run_at"), records.zone_of(now))
+    # What came while a claimed run was on is for the next scan: it is recorded there, and runs.
+    if planned is None or (planned <= now and not moved and not job.get("grid_at")):
+        records.move_on(job, now)
+    if job.get("state") != "paused":
+        job["state"] = "scheduled"
+
+
+def later(write: Callable[[], object]) -> None:
+    """Try a write that failed again at the next occasion: a tick, a fire, a recovery."""
+    state = process.current()
+    with state.lock:
+        state.pending.append(write)
+
+
+def retry_pending() -> None:
+    """Make good what failed before; what fails again waits further. Never raises."""
+    state = process.current()
+    if not state.pending:
+        return
+    with state.lock:
+        waiting, state.pending[:] = list(state.pending), []
+    for position, write in enumerate(waiting):
+        try:
+            write()
+        except store.StoreError as error:
+            with state.lock:
+                state.pending[:0] = waiting[position:]
+            logger.warning("%d writes still wait for the store: %s", len(waiting) - position, error)
+            return
+        except Exception:
+            logger.exception("a write that had failed before is given up")
+
+
+def release_or_later(execution: Execution, reason: str) -> None:
+    """Give an occurrence back, now or as soon as the store takes it."""
+
+    def write() -> None:
+        claims.release(execution.job_id, execution.token, reason)
+
+    if execution.token is not None:
+        try:
+            write()
+        except store.StoreError:
+            later(write)
+
+
+def mark_or_later(
+    execution: Execution, success: bool, error: str | None, delivery_error: str | None
+) -> str | None:
+    """Store a result, now or as soon as the store takes it.
+
+    Returns:
+        Why it is not stored yet, or None.
+    """
+    execution.ended_at = jobs._hermes_now()  # noqa: SLF001 - the host's clock
+
+    def write() -> None:
+        token = process.execution.set(execution)
+        try:
+            jobs.mark_job_run(execution.job_id, success, error, delivery_error=delivery_error)
+        finally:
+            with suppress(ValueError):  # another task's context: nothing to take back
+                process.execution.reset(token)
+
+    try:
+        write()
+    except BaseException as failure:
+        # Also what a patched or interrupted write raises: the run is over, its result must not be.
+        logger.error(  # noqa: TRY400 - the store's error says where and why
+            "job '%s': the result of %s could not be stored, tried again at the next occasion: %s",
+            execution.job_id,
+            execution.occurrence or "its run",
+            failure,
+            extra=execution.extra,
+        )
+        later(write)
+        return f"{type(failure).__name__}: {failure}"
+    return None
