@@ -1,15 +1,15 @@
-"""Virtual time: a wall clock and a monotonic clock for each machine, and the functions that read them.
+"""Virtual time: the functions of `time` and the classes of `datetime` that read a clock.
 
-True time is `Kernel.now_us`. A machine sees it through its `MachineClock`: its wall clock may be off
-(skew) and may be stepped, its monotonic clock never is. The functions here stand in for those of
-`time` and `datetime` while a run is on; whoever is not part of the run (another OS thread, code
-after the run) gets real time from the same functions. Local time is the run's zone, set in the C
-library by `patches`, so that `localtime`, `timestamp()`, `astimezone()` and `fold` are the real ones.
+True time is `Kernel.now_us`. A machine sees it through its `MachineClock`: its wall clock may be
+off (skew) and may be stepped, its monotonic clock never is. The functions here stand in for the
+real ones while a run is on; whoever is not part of the run (another OS thread, code after the run)
+gets real time from them. Local time is the run's zone, set in the C library (`zones.py`), so that
+`localtime`, `timestamp()`, `astimezone()` and `fold` are the real ones.
 """
 
 from __future__ import annotations
 
-import datetime as real
+import datetime as dt
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,10 +20,10 @@ from simulator.kernel import Kernel, here
 
 __all__ = ["SimDate", "SimDatetime", "fake_time_functions"]
 
-REAL_DATETIME = real.datetime
-REAL_DATE = real.date
-_EPOCH = REAL_DATETIME(1970, 1, 1, tzinfo=real.UTC)
-_MICROSECOND = real.timedelta(microseconds=1)
+REAL_DATETIME = dt.datetime
+REAL_DATE = dt.date
+_EPOCH = REAL_DATETIME(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 
 def _wall_us(kernel: Kernel) -> int:
@@ -42,7 +42,7 @@ def _monotonic_us(kernel: Kernel) -> int:
     return kernel.now_us - task.clock.monotonic_origin_us
 
 
-def _now(kernel: Kernel, zone: real.tzinfo | None) -> real.datetime:
+def _now(kernel: Kernel, zone: dt.tzinfo | None) -> dt.datetime:
     instant = _EPOCH + _wall_us(kernel) * _MICROSECOND
     if zone is None:
         return instant.astimezone().replace(tzinfo=None)
@@ -63,15 +63,13 @@ class SimDatetime(FakeDatetime):
         return REAL_DATETIME.__new__(cls, *args, **kwargs)
 
     @classmethod
-    def now(cls, tz: real.tzinfo | None = None) -> Any:
+    def now(cls, tz: dt.tzinfo | None = None) -> Any:
         """The machine's wall time in `tz`, or naive local time of the run's zone."""
         kernel = here()
         if kernel is None:
             return _of(cls).now(tz)
-        if tz is not None and not isinstance(tz, real.tzinfo):
-            raise TypeError(
-                f"tzinfo argument must be None or of a tzinfo subclass, not type {type(tz).__name__!r}"
-            )
+        if tz is not None and not isinstance(tz, dt.tzinfo):
+            raise TypeError(f"tz must be None or a tzinfo, not {type(tz).__name__!r}")
         return _cast(cls, _now(kernel, tz))
 
     @classmethod
@@ -82,17 +80,17 @@ class SimDatetime(FakeDatetime):
     @classmethod
     def utcnow(cls) -> Any:
         """Naive UTC."""
-        return cls.now(real.UTC).replace(tzinfo=None)
+        return cls.now(dt.UTC).replace(tzinfo=None)
 
     @classmethod
-    def fromtimestamp(cls, timestamp: float, tz: real.tzinfo | None = None) -> Any:
+    def fromtimestamp(cls, timestamp: float, tz: dt.tzinfo | None = None) -> Any:
         """The real one: freezegun's drops `fold` and is off by the zone."""
         return _of(cls).fromtimestamp(timestamp, tz)
 
     @classmethod
     def utcfromtimestamp(cls, timestamp: float) -> Any:
         """Naive UTC of an instant."""
-        return cls.fromtimestamp(timestamp, real.UTC).replace(tzinfo=None)
+        return cls.fromtimestamp(timestamp, dt.UTC).replace(tzinfo=None)
 
     @classmethod
     def fromisoformat(cls, date_string: str) -> Any:
@@ -110,12 +108,12 @@ class SimDatetime(FakeDatetime):
         return _of(cls).combine(*args, **kwargs)
 
     # What freezegun puts between is wrong (fold, zone) and slow; the real ones again.
-    __add__ = REAL_DATETIME.__add__  # type: ignore[assignment]
+    __add__ = REAL_DATETIME.__add__
     __radd__ = REAL_DATETIME.__radd__
-    __sub__ = REAL_DATETIME.__sub__  # type: ignore[assignment]
-    astimezone = REAL_DATETIME.astimezone  # type: ignore[assignment]
+    __sub__ = REAL_DATETIME.__sub__
+    astimezone = REAL_DATETIME.astimezone
     timestamp = REAL_DATETIME.timestamp
-    date = REAL_DATETIME.date  # type: ignore[assignment]
+    date = REAL_DATETIME.date
     min = REAL_DATETIME.min
     max = REAL_DATETIME.max
 
@@ -151,9 +149,9 @@ class SimDate(FakeDate):
         """The real one."""
         return _of(cls).fromordinal(n)
 
-    __add__ = REAL_DATE.__add__  # type: ignore[assignment]
+    __add__ = REAL_DATE.__add__
     __radd__ = REAL_DATE.__radd__
-    __sub__ = REAL_DATE.__sub__  # type: ignore[assignment]
+    __sub__ = REAL_DATE.__sub__
     min = REAL_DATE.min
     max = REAL_DATE.max
 
@@ -177,7 +175,7 @@ def _of(cls: type) -> Any:
     return _Bound(cls, REAL_DATETIME if issubclass(cls, REAL_DATETIME) else REAL_DATE)
 
 
-def _cast(cls: type, value: real.datetime) -> Any:
+def _cast(cls: type, value: dt.datetime) -> Any:
     if cls is SimDatetime:
         return value
     return cls.combine(value.date(), value.timetz()).replace(fold=value.fold)  # type: ignore[attr-defined]

@@ -52,14 +52,15 @@ class _Watch:
     def __call__(self, _signal: int, frame: FrameType | None) -> Any:
         kernel = self._kernel
         seen, self._events = self._events, kernel.events
-        if not kernel.running or seen != kernel.events or kernel.current is None:
+        if not kernel.running or seen != kernel.events:
             return
         where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "C code"
         function = frame.f_code.co_name if frame is not None else "?"
-        kernel.abandon(
-            Hang(
-                f"{kernel.current.name} hangs in {function} at {where}: "
-                f"no event for {self._hang_s:g} real seconds; "
-                "it computes without end or waits for a lock that is not simulated"
-            )
+        who = kernel.current.name if kernel.current is not None else "the world"
+        hang = Hang(
+            f"{who} hangs in {function} at {where}: no event for {self._hang_s:g} real seconds; "
+            "it computes without end or waits for a lock that is not simulated"
         )
+        if kernel.current is None:
+            raise hang
+        kernel.abandon(hang)

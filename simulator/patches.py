@@ -1,9 +1,10 @@
-"""`install(kernel)`: for the time of a run, code that knows nothing of the simulator is the kernel's.
+"""`install(kernel)`: for the time of a run, code that knows nothing of it is the kernel's.
 
-Replaced are leaves, not names: the C functions and C locks on which the standard library stands, wherever
-somebody holds them (`captured.py`), some methods of `Event`, `Thread` and `ThreadPoolExecutor`, and the
-classes `datetime` and `date`. Each stand-in asks at each call whether the caller is part of the run;
-other OS threads go on in the real world. Everything is put back at the end.
+Replaced are leaves, not names: the C functions and C locks on which the standard library stands,
+wherever somebody holds them (`captured.py`), some methods of `Event`, `Thread` and
+`ThreadPoolExecutor`, and the classes `datetime` and `date`. Each stand-in asks at each call whether
+the caller is part of the run; other OS threads go on in the real world. Everything is put back at
+the end.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import _queue
 import _thread
 import _threading_local
-import concurrent.futures.thread
 import gc
 import logging
 import os
@@ -21,15 +21,16 @@ import time
 import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from simulator.captured import Slot, Slots
 from simulator.clock import REAL_DATE, REAL_DATETIME, SimDate, SimDatetime, fake_time_functions
 from simulator.guard import guarded
 from simulator.kernel import Kernel, here, set_installed
+from simulator.locks import Lock, RLock
 from simulator.pools import POOL_METHODS
-from simulator.primitives import METHODS, Lock, RLock, fake_sleep
+from simulator.primitives import METHODS, fake_sleep, remember_excepthook
 from simulator.process import PROCESS_FUNCTIONS
 from simulator.randomness import fake_urandom, seeded
 from simulator.refusals import refused_calls
@@ -40,6 +41,7 @@ __all__ = ["install"]
 
 _LOCK_TYPE = type(_thread.allocate_lock())
 _METHOD_TYPE = types.BuiltinMethodType
+_FEW = 16  # larger tuples hold data
 
 
 @contextmanager
@@ -54,11 +56,11 @@ def install(
 
     Args:
         kernel: The run. One at a time; the OS thread that installs is the one that runs it.
-        adopt: Objects that were made before the run and belong to it (a provider): the locks, functions
-            and classes that they hold, however deep, are replaced too.
+        adopt: Objects that were made before the run and belong to it (a provider): the locks,
+            functions and classes that they hold, however deep, are replaced too.
         zone: The system's local zone, an IANA name.
-        hang_s: After so many real seconds without an event the run fails and names the line; 0: never.
-            Only in the main thread.
+        hang_s: After so many real seconds without an event the run fails and names the line; 0:
+            never. Only in the main thread.
 
     Raises:
         RuntimeError: A run is on already.
@@ -87,7 +89,7 @@ def _claim(kernel: Kernel, stack: ExitStack) -> None:
 
 @contextmanager
 def _collected_at_events() -> Iterator[None]:
-    """No garbage collection but the kernel's own; what was there before the run is left out of it."""
+    """No garbage collection but the kernel's own; what was there before is left out of it."""
     enabled = gc.isenabled()
     frozen = gc.get_freeze_count()
     gc.disable()
@@ -122,10 +124,11 @@ def _methods() -> Iterator[None]:
 @contextmanager
 def _threads() -> Iterator[None]:
     """The table of threads is the run's own."""
-    names = ("_active", "_limbo")
+    names = ("_active", "_limbo", "excepthook")
     before = {name: getattr(threading, name) for name in names}
     threading._active = ActiveThreads(before["_active"])  # type: ignore[attr-defined]  # noqa: SLF001
     threading._limbo = {}  # type: ignore[attr-defined]  # noqa: SLF001
+    remember_excepthook()
     try:
         yield
     finally:
@@ -136,11 +139,12 @@ def _threads() -> Iterator[None]:
 @contextmanager
 def _handler_locks() -> Iterator[None]:
     """Log handlers get locks that tasks can share; a contended real one would hang the process."""
-    handlers = [handler for ref in list(logging._handlerList) if (handler := ref()) is not None]  # type: ignore[attr-defined]  # noqa: SLF001
+    references = list(logging._handlerList)  # type: ignore[attr-defined]  # noqa: SLF001
+    handlers = [handler for ref in references if (handler := ref()) is not None]
     before = [(handler, handler.lock) for handler in handlers]
     for handler in handlers:
         if handler.lock is not None:
-            handler.lock = RLock()  # type: ignore[assignment]
+            handler.lock = RLock()
     try:
         yield
     finally:
@@ -188,41 +192,53 @@ def _genuine() -> dict[int, tuple[Any, Any]]:
     return back
 
 
-def _is_instance_leaf(value: Any) -> bool:
-    kind = type(value)
-    if kind is _METHOD_TYPE:
-        kind = type(value.__self__)
-    return kind is _LOCK_TYPE or kind is _thread.RLock or kind in _INSTANCES
-
-
 _INSTANCES: dict[type, Callable[[], Any]] = {
     _LOCK_TYPE: Lock,
     _thread.RLock: RLock,
     _thread._local: _threading_local.local,  # noqa: SLF001
     _queue.SimpleQueue: queue._PySimpleQueue,  # type: ignore[attr-defined]  # noqa: SLF001
 }
+_DATE_CLASSES: dict[Any, Any] = {REAL_DATETIME: SimDatetime, REAL_DATE: SimDate}
+
+
+def _is_name_leaf(value: Any) -> bool:
+    """A function or class that a run replaces, alone or in a tuple or a partial."""
+    if id(value) in _stand_ins():
+        return True
+    kind = type(value)
+    if kind is _METHOD_TYPE:
+        return isinstance(value.__self__, type) and value.__self__ in _DATE_CLASSES
+    if kind is tuple:
+        return len(value) < _FEW and any(map(_is_name_leaf, value))
+    if kind is partial:
+        return any(map(_is_name_leaf, (value.func, *value.args, *value.keywords.values())))
+    return False
+
+
+def _is_instance_leaf(value: Any) -> bool:
+    """A lock and its like, or a bound method of one."""
+    kind = type(value)
+    if kind is _METHOD_TYPE:
+        kind = type(value.__self__)
+    return kind in _INSTANCES
 
 
 @cache
 def _slots() -> Slots:
-    stand_ins = _stand_ins()
-    return Slots(lambda value: id(value) in stand_ins, _is_instance_leaf)
+    return Slots(_is_name_leaf, _is_instance_leaf)
 
 
 @contextmanager
 def _captured(adopt: Iterable[Any]) -> Iterator[None]:
     slots = _slots()
     slots.refresh()
-    before = set(slots.known)
+    before = dict(slots.known)
     wanted = [*slots.found, *slots.search(adopt)] if adopt else slots.found
-    instances: dict[int, Any] = {}
-    stand_ins = _stand_ins()
+    twins: dict[int, Any] = {}
     put: list[tuple[Slot, Any]] = []
     for slot in wanted:
-        original = slot.original
-        if slot.get() is original:
-            known = stand_ins.get(id(original))
-            fake = known[1] if known is not None else _instance(original, instances)
+        if slot.get() is slot.original:
+            fake = _replacement(slot.original, twins)
             slot.put(fake)
             put.append((slot, fake))
     try:
@@ -231,21 +247,32 @@ def _captured(adopt: Iterable[Any]) -> Iterator[None]:
         for slot, fake in put:
             if slot.get() is fake:
                 slot.put(slot.original)
-        _clean_new_modules(slots, before)
+        _clean_new_modules(before)
 
 
-def _instance(original: Any, made: dict[int, Any]) -> Any:
-    """The simulated twin of a lock (or of its bound method), one for all who hold the same."""
-    if type(original) is _METHOD_TYPE:
-        return getattr(_instance(original.__self__, made), original.__name__)
-    twin = made.get(id(original))
-    if twin is None:
-        twin = made[id(original)] = _INSTANCES[type(original)]()
-    return twin
+def _replacement(original: Any, twins: dict[int, Any]) -> Any:
+    """What a run puts there; locks get one twin for all who hold the same."""
+    known = _stand_ins().get(id(original))
+    if known is not None:
+        return known[1]
+    kind = type(original)
+    if kind is tuple:
+        return tuple(_replacement(part, twins) for part in original)
+    if kind is partial:
+        arguments = (_replacement(part, twins) for part in original.args)
+        keywords = {key: _replacement(part, twins) for key, part in original.keywords.items()}
+        return partial(_replacement(original.func, twins), *arguments, **keywords)
+    if kind is _METHOD_TYPE:
+        owner = original.__self__
+        by = _DATE_CLASSES.get(owner) if isinstance(owner, type) else _replacement(owner, twins)
+        return original if by is None else getattr(by, original.__name__)
+    if kind in _INSTANCES and id(original) not in twins:
+        twins[id(original)] = _INSTANCES[kind]()
+    return twins.get(id(original), original)
 
 
-def _clean_new_modules(slots: Slots, before: set[str]) -> None:
-    """Modules that were imported during the run took hold of stand-ins: give them the real things."""
+def _clean_new_modules(before: dict[str, types.ModuleType]) -> None:
+    """Modules that were imported during the run hold stand-ins: give them the real things."""
     genuine = _genuine()
     search = Slots(lambda value: id(value) in genuine, lambda _value: False)
     search.known |= before

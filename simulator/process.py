@@ -16,7 +16,7 @@ from simulator.tasks import Incarnation
 __all__ = ["CPUS", "PROCESS_FUNCTIONS"]
 
 CPUS = 2  # what os.cpu_count() says: pools are sized by it
-_getpid, _kill, _exit = os.getpid, os.kill, os._exit  # noqa: SLF001
+_getpid, _kill, _exit = os.getpid, os.kill, os._exit
 _cpu_count, _gethostname, _signal = os.cpu_count, socket.gethostname, signal.signal
 
 

@@ -19,7 +19,7 @@ __all__ = ["NotSimulated", "refuse", "refused_calls"]
 
 
 class NotSimulated(BaseException):
-    """A call that would leave the simulation; no `Exception`, so that it is not taken for a failed network."""
+    """A call that would leave the simulation; no `Exception`, which a retry would swallow."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is not simulated: it would reach out of the run")

@@ -1,10 +1,10 @@
 """The choice tape: the few places where a run deviates from first-in-first-out.
 
-Everything that can switch tasks counts a *decision* of the running task: taking or releasing a lock, waiting,
-setting an event, sleeping, starting a thread, a seam of a fake. With an empty tape tasks that are
-ready at the same instant run in the order in which they became ready. A `Choice` names one decision
-(the task and how many it had taken by then) and holds the task back there. Because choices are keyed
-by task, taking a job out of a scenario does not shift the choices of the others.
+Everything that can switch tasks counts a *decision* of the running task: taking or releasing a
+lock, waiting, setting an event, sleeping, starting a thread, a seam of a fake. With an empty tape
+tasks that are ready at the same instant run in the order in which they became ready. A `Choice`
+names one decision (the task and how many it had taken by then) and holds the task back there.
+Because choices are keyed by task, taking a job out of a scenario does not shift those of others.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Tape:
         return self._by_task.get(task)
 
     def to_data(self) -> dict[str, Any]:
-        """Plain data for a scenario file: `{"seed": 0, "choices": [[task, nth, delay_us], ...]}`."""
+        """Plain data for a file: `{"seed": 0, "choices": [[task, nth, delay_us], ...]}`."""
         return {"seed": self.seed, "choices": [[c.task, c.nth, c.delay_us] for c in self.entries]}
 
     @classmethod

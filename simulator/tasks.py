@@ -1,8 +1,9 @@
-"""What the kernel runs: tasks, the machines they belong to, and what is said when they wait for ever."""
+"""What the kernel runs: tasks, the machines they belong to, and what is said of their waits."""
 
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -10,7 +11,7 @@ from random import Random
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from greenlet import greenlet
+from greenlet import greenlet  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from simulator.kernel import Kernel
@@ -33,15 +34,15 @@ _INNER = ("threading.py", "queue.py", "_base.py", "thread.py", "sched.py")
 _retired: list[greenlet] = []
 
 
-class OutsideTask(RuntimeError):
+class OutsideTask(RuntimeError):  # noqa: N818 - reads as what it says
     """Something waited where nothing can: in a callback of the kernel or between two runs."""
 
 
-class Livelock(RuntimeError):
+class Livelock(RuntimeError):  # noqa: N818 - the field's word
     """Events without end at one instant."""
 
 
-class Hang(RuntimeError):
+class Hang(RuntimeError):  # noqa: N818 - the field's word
     """A task computes, or sits in a real lock, for real seconds without reaching the kernel."""
 
 
@@ -60,7 +61,7 @@ class Blocked:
         return f"{self.task} waits for {self.waits_for}{held} ({self.where})"
 
 
-class Deadlock(RuntimeError):
+class Deadlock(RuntimeError):  # noqa: N818 - the field's word
     """Nothing is scheduled any more and these tasks wait for ever."""
 
     def __init__(self, blocked: list[Blocked]) -> None:
@@ -169,12 +170,13 @@ class Task:
         name: str,
         ident: int,
         machine: Incarnation | None,
+        *,
         fn: Callable[..., object],
         args: tuple[Any, ...],
-        daemon: bool,
     ) -> None:
         self.kernel, self.name, self.ident, self.machine = kernel, name, ident, machine
-        self.fn, self.args, self.daemon = fn, args, daemon
+        self.fn, self.args = fn, args
+        self.daemon = False
         self.clock = machine.clock if machine is not None else kernel.clock
         self.glet: greenlet | None = None
         self.delays: dict[int, int] | None = None
@@ -188,31 +190,27 @@ class Task:
     def switch(self) -> None:
         """Go on with this task; a new one starts with an empty context, like a real thread."""
         if self.glet is None:
-            self.glet = greenlet(self._main, parent=self.kernel._hub)  # noqa: SLF001
+            self.glet = greenlet(self._main, parent=self.kernel.hub)
         self.glet.switch()
 
-    def adopt(self, hub: greenlet) -> None:
+    def return_to(self, hub: greenlet) -> None:
         """Return to `hub` at the end."""
         if self.glet is not None and self.glet.parent is not hub:
             self.glet.parent = hub
 
     def _main(self) -> None:
-        error: BaseException | None = None
         try:
             self.fn(*self.args)
-        except BaseException as raised:  # whatever it is, it ends this task only
-            error = raised
+        except BaseException as error:  # whatever it is, it ends this task only
+            self.error = error
         self.done = True
-        self.error = error
         self.fn, self.args = _nothing, ()
-        self.kernel.finished(self, error)
+        self.kernel.finished(self)
 
     def where(self) -> str:
         """The innermost line outside the simulator and the threading machinery."""
         frame: FrameType | None = self.glet.gr_frame if self.glet is not None else None
         if self.kernel.current is self:
-            import sys
-
             frame = sys._getframe(1)  # noqa: SLF001 - the only way to one's own line
         while frame is not None:
             path = PurePath(frame.f_code.co_filename)

@@ -14,7 +14,7 @@ __all__ = ["local_zone"]
 
 @cache
 def _rule(zone: str) -> str:
-    """What the C library is told: the wheel's file, so that no machine's own zone database counts."""
+    """What the C library is told: the wheel's file, not the machine's own zone database."""
     if zone == "UTC":
         return "UTC0"
     package, _, name = f"tzdata.zoneinfo/{zone}".replace("/", ".").rpartition(".")
@@ -33,7 +33,7 @@ def local_zone(zone: str) -> Iterator[None]:
     rule = _rule(zone)
     before = os.environ.get("TZ")
     os.environ["TZ"] = zone
-    os.putenv("TZ", rule)  # noqa: SIM112 - the C library gets the file, os.environ keeps the name
+    os.putenv("TZ", rule)
     time.tzset()
     try:
         yield
