@@ -1,0 +1,103 @@
+"""What should be armed, as the store has it; how two fire times compare; when arming must wait."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+__all__ = ["Pace", "fire_at_of", "is_same_fire", "wanted"]
+
+Job = dict[str, Any]
+
+# The same fire again and again within a minute means that the registry's clock and ours disagree.
+_WINDOW_S = 60.0
+_LIMIT = 20
+_LONGEST_PAUSE_S = 900.0
+
+
+def wanted(records: Iterable[object]) -> dict[str, Job]:
+    """Return the jobs that should be armed, by id, in the store's order.
+
+    A record that is none (no dict, no id) is passed over; the host says so where it belongs.
+    """
+    found: dict[str, Job] = {}
+    for job in records:
+        if isinstance(job, dict) and isinstance(job.get("id"), str) and is_wanted(job):
+            found.setdefault(job["id"], job)
+    return found
+
+
+def is_wanted(job: Mapping[str, Any]) -> bool:
+    """Whether this job should be armed: it may run, has runs left and a next time."""
+    from hermes_cron import records
+
+    return (
+        bool(job.get("id"))
+        and records.stay_reason(job) is None
+        and not records.is_spent(job)
+        and bool(fire_at_of(job))
+    )
+
+
+def fire_at_of(job: Mapping[str, Any]) -> str:
+    """Return the job's next time as the registry gets it: ISO 8601 with offset, whole seconds.
+
+    "" without one. What already has that form is sent as it stands; a naive time is in the
+    configured zone; text that is no time is sent too, so that the registry's refusal names it.
+    """
+    from hermes_cron import clock
+
+    text = job.get("next_run_at")
+    if not isinstance(text, str):
+        return ""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text.strip()
+    if at.tzinfo is not None and not at.microsecond:
+        return text
+    return (at if at.tzinfo else at.replace(tzinfo=clock.zone())).isoformat(timespec="seconds")
+
+
+def is_same_fire(one: str | None, other: str) -> bool:
+    """Whether two fire times are the same instant to the second, however they are written."""
+    if one is None or one == other:
+        return one is not None
+    try:
+        first, second = datetime.fromisoformat(one), datetime.fromisoformat(other)
+        return int(first.timestamp()) == int(second.timestamp())
+    except (ValueError, OverflowError):
+        return False
+
+
+class Pace:
+    """Bounds how often the same fire is armed again.
+
+    A registry whose clock is ahead of ours calls back at once, the host answers "early", the fire
+    is armed again: without a bound that is as fast as the network can. Not thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._accepted: dict[str, tuple[str, float, int]] = {}
+
+    def accepted(self, job_id: str, fire_at: str, now_s: float) -> None:
+        """Count an arm that the registry took, at `now_s` (monotonic)."""
+        last, since_s, count = self._accepted.get(job_id, ("", now_s, 0))
+        if last != fire_at or now_s - since_s >= _WINDOW_S:
+            since_s, count = now_s, 0
+        self._accepted[job_id] = (fire_at, since_s, count + 1)
+
+    def pause_s(self, job_id: str, fire_at: str, now_s: float, epoch_s: float) -> float:
+        """Return how long to wait before arming this fire again; 0 for not at all."""
+        last, since_s, count = self._accepted.get(job_id, ("", now_s, 0))
+        if last != fire_at or count < _LIMIT or now_s - since_s >= _WINDOW_S:
+            return 0.0
+        try:
+            away_s = datetime.fromisoformat(fire_at).timestamp() - epoch_s
+        except ValueError:
+            away_s = 0.0
+        return min(max(away_s, _WINDOW_S), _LONGEST_PAUSE_S)
+
+    def forget_others(self, job_ids: Iterable[str]) -> None:
+        """Drop what is known of all jobs but these."""
+        keep = set(job_ids)
+        self._accepted = {key: value for key, value in self._accepted.items() if key in keep}

@@ -1,0 +1,311 @@
+"""What a cron provider is, the built-in one, and how the configured one is chosen.
+
+A `CronScheduler` decides *when* a due job fires. What firing means (claim, run, deliver, record) is
+the host's, in `hermes_cron.jobs` and `hermes_cron.scheduler`, and is the same for every provider.
+Providers look host functions up on those modules at call time, so that a patched one is seen.
+
+The interface grows only by optional methods with a default: never a changed `start`, never a new
+abstract method.
+"""
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["CronScheduler", "InProcessCronScheduler", "resolve_cron_scheduler"]
+
+logger = logging.getLogger("cron.scheduler_provider")
+
+# What `cron.provider` may say to mean the built-in. No other provider may call itself so.
+BUILTIN_NAMES = frozenset({"", "builtin", "in-process", "inprocess"})
+
+# Lateness that is not worth a correction: the plain `wait(interval)` is the contract, and a tick of
+# a few milliseconds must not turn it into 59.997 s. What adds up beyond this is taken off one wait.
+_CADENCE_TOLERANCE_S = 0.05
+
+# How often the loop looks at a stop event whose `wait` is broken.
+_BROKEN_WAIT_STEP_S = 0.5
+
+_LIFE_SIGN_EVERY_TICKS = 5
+
+
+class CronScheduler(ABC):
+    """Decides when a due job fires. Required: `name` and `start`; all else has a default."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Short identifier, the same on every instance. 'builtin' is the built-in's alone."""
+
+    def is_available(self) -> bool:
+        """Whether this provider could run here, told from local facts: no network, no writing.
+
+        False makes the resolver fall back to the built-in.
+        """
+        return True
+
+    @abstractmethod
+    def start(
+        self,
+        stop_event: threading.Event,
+        *,
+        adapters: Any = None,
+        loop: Any = None,
+        interval: int = 60,
+    ) -> None:
+        """Make due jobs fire until `stop_event` is set.
+
+        A blocking provider loops here, on a thread of its own. An external one arms what is needed
+        and returns; after `stop_event` it arms and runs nothing more.
+
+        Args:
+            stop_event: The host sets it to end this provider's life.
+            adapters: Handed through to the run, for delivery. Not looked into.
+            loop: The host's event loop, handed through to the run.
+            interval: Seconds between two ticks of a loop.
+        """
+
+    def stop(self) -> None:
+        """Let go of resources at once. `stop_event` is the primary signal; this is extra."""
+        return
+
+    def on_jobs_changed(self) -> None:
+        """Hear that the store was changed. Must not raise into whoever changed it."""
+        return
+
+    def recover_interrupted(self) -> int:
+        """Settle what an earlier process of this machine left half done.
+
+        Returns:
+            How many executions were settled.
+        """
+        from hermes_cron import scheduler
+
+        settled: int = scheduler.recover()
+        return settled
+
+    def fire_due(self, job_id: str, *, adapters: Any = None, loop: Any = None) -> bool:
+        """Run one job whose time has come, if this caller is the one to run it.
+
+        Returns:
+            True when the job was claimed and run here, whatever became of it; False when the claim
+            was lost or the job is gone or no longer to be run.
+        """
+        from hermes_cron import jobs, scheduler
+
+        if not jobs.claim_job_for_fire(job_id):
+            return False
+        job = jobs.get_job(job_id)
+        if job is None or not _may_run(job):
+            logger.info("Job %s is gone or was paused after its fire: nothing runs", job_id)
+            return False
+        try:
+            scheduler.run_one_job(job, adapters=adapters, loop=loop)
+        except BaseException as error:  # the shared path records failures; what it lets out is ours
+            _say_error(f"Job {job_id}: the run raised past its own record", error)
+        return True
+
+    def reconcile(self) -> None:
+        """Move an outside registry toward the store. Nothing to do without one."""
+        return
+
+
+class InProcessCronScheduler(CronScheduler):
+    """The built-in: a loop that asks the host for a tick every interval.
+
+    It outlives whatever a tick, a heartbeat, the recovery, the dispatch gate or a wait raises,
+    `SystemExit` and its kin included: it runs on a thread of a long-lived process, whose end is
+    announced by `stop_event` and by nothing else.
+
+    The ticks keep to a grid: time spent in a tick is taken off the next wait, slots that passed
+    meanwhile (a long tick, a suspended machine) are left out, not made up for.
+    """
+
+    @property
+    def name(self) -> str:
+        """Always 'builtin'."""
+        return "builtin"
+
+    def start(
+        self,
+        stop_event: threading.Event,
+        *,
+        adapters: Any = None,
+        loop: Any = None,
+        interval: int = 60,
+        can_dispatch: Callable[[], bool] | None = None,
+    ) -> None:
+        """Tick until `stop_event` is set; blocks.
+
+        Args:
+            stop_event: Ends the loop, also in the middle of a wait.
+            adapters: Handed to each tick.
+            loop: Handed to each tick.
+            interval: Seconds; 0 ticks back to back.
+            can_dispatch: Asked before each tick; while it says no (or raises), no tick is made and
+                nothing counts as a success.
+        """
+        from hermes_cron import clock, jobs, scheduler
+
+        logger.info("In-process cron scheduler started (interval=%ss)", interval)
+        self._beat(jobs, success=False)
+        self._recover()
+        ticks = 0
+        due_s = clock.monotonic()
+        while not stop_event.is_set():
+            begun_s = clock.monotonic()
+            if begun_s - due_s >= interval or begun_s < due_s - interval:
+                due_s = begun_s  # overslept, or the clock was replaced: a new grid, no burst
+            clean = False
+            try:
+                if can_dispatch is None or can_dispatch():
+                    scheduler.tick(verbose=False, adapters=adapters, loop=loop, sync=False)
+                    clean = True
+            except BaseException as error:  # also SystemExit: see the class
+                _say_error("Cron tick error", error)
+            self._beat(jobs, success=clean)
+            ticks += 1
+            if ticks % _LIFE_SIGN_EVERY_TICKS == 0:
+                logger.info("Cron ticker alive: %d ticks, the last one %s", ticks, _word(clean))
+            due_s, pause_s = _next_slot(due_s, clock.monotonic(), interval)
+            try:
+                stop_event.wait(pause_s)
+            except BaseException as error:
+                _say_error("Cron ticker wait failed", error)
+                _wait_without_event(stop_event, pause_s)
+
+    def _beat(self, jobs: Any, *, success: bool) -> None:
+        """Leave the sign of life. One that cannot be left is no reason to die."""
+        try:
+            jobs.record_ticker_heartbeat(success=success)
+        except BaseException as error:
+            _say_error("Cron ticker heartbeat could not be written", error, level=logging.WARNING)
+
+    def _recover(self) -> None:
+        try:
+            settled = self.recover_interrupted()
+            if settled:
+                logger.warning("Settled %d cron execution(s) that a restart interrupted", settled)
+        except BaseException as error:
+            _say_error("Cron start-up recovery failed", error)
+
+
+def _next_slot(due_s: float, now_s: float, interval: float) -> tuple[float, float]:
+    """Return when the next tick is due (monotonic seconds) and how long to wait for it.
+
+    `due_s` is when the tick that just ended had been due.
+    """
+    if interval <= 0:
+        return now_s, interval
+    next_s = due_s + interval
+    if next_s <= now_s:  # the tick took longer than its slot
+        next_s += ((now_s - next_s) // interval + 1) * interval
+    pause_s = next_s - now_s
+    if pause_s > interval:  # the clock went back or stands still
+        return now_s + interval, interval
+    if interval - pause_s < _CADENCE_TOLERANCE_S:
+        return next_s, interval
+    return next_s, pause_s
+
+
+def _wait_without_event(stop_event: threading.Event, pause_s: float) -> None:
+    """Wait as long as the broken `wait` should have, never so briefly that the loop spins."""
+    from hermes_cron import clock
+
+    left_s = max(pause_s, _BROKEN_WAIT_STEP_S)
+    while left_s > 0 and not stop_event.is_set():
+        step_s = min(left_s, _BROKEN_WAIT_STEP_S)
+        try:
+            clock.sleep(step_s)
+        except BaseException as error:
+            _say_error("Cron ticker pause failed", error)
+            return
+        left_s -= step_s
+
+
+def resolve_cron_scheduler() -> CronScheduler:
+    """Return the provider that `cron.provider` names, or the built-in. Never raises.
+
+    Whatever goes wrong on the way (no such provider, one that cannot be imported or built, one that
+    is not a provider, is not available or does not answer) gives the built-in, a warning that names
+    what was configured, and a note in the process state for the status to tell.
+    """
+    from hermes_cron import process
+    from hermes_cron.plugins import vetting
+
+    configured: object = None
+    try:
+        configured = _configured_provider()
+        if isinstance(configured, str) and configured in BUILTIN_NAMES:
+            process.current().fallback = None
+            return InProcessCronScheduler()
+        provider = _named_provider(configured)
+        logger.info("Using cron scheduler provider: %s", provider.name)
+    except vetting.ProviderRefusedError as error:
+        return _fall_back(configured, str(error))
+    except BaseException as error:  # a SystemExit from an import must not take cron down
+        return _fall_back(configured, _text(error))
+    process.current().fallback = None
+    return provider
+
+
+def _configured_provider() -> object:
+    """Return what the configuration says, stripped when it is text; "" when it says nothing."""
+    from hermes_cron import config
+
+    try:
+        value = config.cfg_get(config.load_config(), "cron", "provider", default="")
+    except BaseException as error:
+        raise RuntimeError(f"the configuration could not be read: {_text(error)}") from error
+    if value is None:
+        return ""
+    return value.strip() if isinstance(value, str) else value
+
+
+def _named_provider(configured: object) -> CronScheduler:
+    from hermes_cron import plugins
+    from hermes_cron.plugins import vetting
+
+    name = vetting.provider_name(configured)
+    provider = plugins.load_cron_scheduler(name)
+    if provider is None:
+        raise vetting.ProviderRefusedError(plugins.why_not_loaded(name))
+    vetting.vet(provider)
+    vetting.require_available(provider)
+    return provider
+
+
+def _fall_back(configured: object, reason: str) -> CronScheduler:
+    from hermes_cron import process
+
+    logger.warning("cron.provider %r: %s; using built-in ticker", configured, reason)
+    state: Any = process.current()
+    state.fallback = {"configured": str(configured), "reason": reason}
+    return InProcessCronScheduler()
+
+
+def _may_run(job: dict[str, Any]) -> bool:
+    """Say whether a claimed job may still run: an operator may have been faster than the fire."""
+    return job.get("enabled", True) is not False and job.get("state") not in {"paused", "completed"}
+
+
+def _word(clean: bool) -> str:
+    return "clean" if clean else "not clean"
+
+
+def _text(error: BaseException) -> str:
+    """Describe an exception, also one whose own text raises."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:
+        return type(error).__name__
+
+
+def _say_error(what: str, error: BaseException, *, level: int = logging.ERROR) -> None:
+    """Log with traceback; a log handler that raises is the last thing that may end the loop."""
+    try:
+        logger.log(level, "%s: %s", what, _text(error), exc_info=error)
+    except BaseException:
+        return
