@@ -32,7 +32,14 @@ from hermes_cron import clock
 from hermes_cron.cron_expr import CronExpr, parse_cron
 from hermes_cron.cron_fields import ScheduleError
 from hermes_cron.schedule_text import parse_duration, parse_schedule
-from hermes_cron.zone_spans import MOST_OFFSET_S, from_seconds, span_after, spans_back, to_utc
+from hermes_cron.zone_spans import (
+    LAST_YEAR,
+    MOST_OFFSET_S,
+    from_seconds,
+    span_after,
+    spans_back,
+    to_utc,
+)
 
 __all__ = [
     "ONE_SHOT_GRACE_S",
@@ -72,7 +79,7 @@ def next_after(schedule: Mapping[str, Any], after: datetime, zone: tzinfo) -> da
     start = to_utc(after, zone)
     if kind == "cron":
         seconds = _first_after(_cron(schedule), (start - _EPOCH) // _SECOND, zone)
-        return None if seconds is None else from_seconds(seconds, zone)
+        return None if seconds is None else _moved(_EPOCH, timedelta(seconds=seconds), zone)
     if kind == "interval":
         return _moved(start, _period(schedule), zone)
     run_at = _run_at(schedule, zone)
@@ -228,10 +235,12 @@ def _last_until(cron: CronExpr, earliest: int, until: int, zone: tzinfo) -> int 
 
 
 def _moved(at: datetime, by: timedelta, zone: tzinfo) -> datetime | None:
+    """The sum in the zone; None at the end of the calendar."""
     try:
-        return (at + by).astimezone(zone)
+        moved = at + by
     except OverflowError:
         return None
+    return moved.astimezone(zone) if moved.year < LAST_YEAR else None
 
 
 def _kind(schedule: Mapping[str, Any]) -> str:

@@ -11,7 +11,16 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["MOST_OFFSET_S", "Span", "from_seconds", "span_after", "spans_back", "to_utc"]
+__all__ = [
+    "FIRST_YEAR",
+    "LAST_YEAR",
+    "MOST_OFFSET_S",
+    "Span",
+    "from_seconds",
+    "span_after",
+    "spans_back",
+    "to_utc",
+]
 
 # Made at import: what is computed from it is a plain datetime, whatever a test puts in its place.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,8 +29,10 @@ _BLOCK_S = 400 * _DAY_S  # as much as is scanned and cached at a time
 _STEP_S = 3 * _DAY_S  # in all of tzdata no two changes of offset are nearer than 6.9 days
 MOST_OFFSET_S = _DAY_S
 """Offsets lie within a day to either side."""
-_FIRST_BLOCK = (datetime(2, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=_BLOCK_S) + 1
-_LAST_BLOCK = (datetime(9998, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=_BLOCK_S) - 1
+FIRST_YEAR, LAST_YEAR = 10, 9989
+"""Instants are taken from these years: sums of offsets and spans stay inside the calendar."""
+_FIRST_BLOCK = (datetime(FIRST_YEAR - 2, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=_BLOCK_S)
+_LAST_BLOCK = (datetime(LAST_YEAR + 2, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=_BLOCK_S)
 
 
 class Span(NamedTuple):
@@ -63,7 +74,12 @@ def to_utc(at: datetime, zone: tzinfo) -> datetime:
 
     A wall time in a gap is the first instant after it; in a repeated hour it is the first of the
     two.
+
+    Raises:
+        ValueError: outside the years 10 to 9989.
     """
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise ValueError(f"{at} is outside the years {FIRST_YEAR} to {LAST_YEAR}")
     if at.utcoffset() is not None:
         return _EPOCH + (at - _EPOCH)
     wall = at.replace(tzinfo=UTC) - _EPOCH
@@ -75,7 +91,7 @@ def to_utc(at: datetime, zone: tzinfo) -> datetime:
             if seconds < span.start + span.offset:
                 return _EPOCH + timedelta(seconds=span.start)
             return _EPOCH + timedelta(seconds=seconds - span.offset) + rest
-    raise OverflowError(f"{at} is too near the end of the calendar")
+    raise AssertionError(f"no span of {zone} shows {at}")
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,138 @@
+"""A second opinion: cronsim agrees with our schedules but for the classes that are listed here.
+
+In each class our answer is the one that the rule of `hermes_cron.schedule` and the brute force of
+test_schedule_properties give.
+"""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+import cron_drawn as drawn
+import pytest
+from cronsim import CronSim, CronSimError
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from hermes_cron import schedule
+from hermes_cron.schedule import ScheduleError
+
+SIX = 6
+
+CLASSES = {
+    "a shift that is not a whole hour": "cronsim steps whole hours over Lord Howe's 30 minutes",
+    "midnight in a gap": "cronsim takes a midnight that does not exist for the hour 0",
+    "a start in the second pass": "cronsim goes back to the first pass of a repeated hour",
+}
+DIFFERENT_TIMES = [
+    # class, expression, zone, after, what cronsim says, what is right
+    (
+        "a shift that is not a whole hour",
+        "*/2 4 * * *",
+        "Australia/Lord_Howe",
+        "2026-04-04T14:29+11:00",
+        "2026-04-05T04:30+10:30",
+        "2026-04-05T04:00+10:30",
+    ),
+    (
+        "midnight in a gap",
+        "* 0 6 9 *",
+        "America/Santiago",
+        "2026-09-05T12:00-04:00",
+        "2026-09-06T01:00-03:00",
+        "2027-09-06T00:00-03:00",
+    ),
+    (
+        "a start in the second pass",
+        "15 1 * * *",
+        "Europe/London",
+        "2026-10-25T01:14+00:00",
+        "2026-10-25T01:15+01:00",
+        "2026-10-26T01:15+00:00",
+    ),
+]
+
+
+def class_of(expr, zone, after):
+    """The class of difference that may show, or None where both must agree."""
+    if zone.key == "Australia/Lord_Howe" and not expr.fixed:
+        return "a shift that is not a whole hour"
+    if zone.key == "America/Santiago" and not expr.fixed and 0 in expr.hour.values:
+        return "midnight in a gap"
+    if expr.fixed and after.fold:
+        return "a start in the second pass"
+    return None
+
+
+def cronsim(text, after, count):
+    """The next times in UTC. cronsim writes 5L for our L5, and names an instant after a gap twice."""
+    *first, weekday = text.split()
+    weekday = f"{weekday[1:]}L" if weekday.startswith("L") else weekday
+    found = CronSim(" ".join([*first, weekday]), after)
+    return list(dict.fromkeys(at.astimezone(UTC) for at in islice(found, 3 * count)))[:count]
+
+
+def ours(text, after, count):
+    zone, at, found = after.tzinfo, after, []
+    while len(found) < count and at is not None:
+        at = schedule.next_after({"kind": "cron", "expr": text}, at, zone)
+        found.append(at.astimezone(UTC))
+    return found
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data(), drawn.zones(), drawn.expressions(portable=True))
+def test_cronsim_agrees_outside_the_listed_classes(data, zone, expr):
+    after = data.draw(drawn.instants(zone)).replace(second=0).astimezone(zone)
+    assume(class_of(expr, zone, after) is None)
+    try:
+        expected = cronsim(expr.text, after, SIX)
+    except CronSimError:
+        expected = []
+    if expected:
+        found = ours(expr.text, after, len(expected))
+        assert found == expected, f"{expr.text} after {after} in {zone}"
+    else:
+        with pytest.raises(ScheduleError, match="never comes"):
+            ours(expr.text, after, 1)
+
+
+@pytest.mark.parametrize("row", DIFFERENT_TIMES, ids=[row[0] for row in DIFFERENT_TIMES])
+def test_each_class_of_different_times_is_real(row):
+    """A class that no longer differs must be struck from the list."""
+    _, expr, zone, after, theirs, right = row
+    start = datetime.fromisoformat(after).astimezone(ZoneInfo(zone))
+    assert cronsim(expr, start, 1) == [datetime.fromisoformat(theirs)]
+    assert ours(expr, start, 1) == [datetime.fromisoformat(right)]
+
+
+def test_every_class_has_its_example():
+    assert [row[0] for row in DIFFERENT_TIMES] == list(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "same"),
+    [
+        ("a range that wraps around", "0 22-2 * * *", "0 0,1,2,22,23 * * *"),
+        ("a range of one with a step is that one", "10-10/20 * * * *", "10 * * * *"),
+        ("a question mark is a star", "0 9 ? * 1", "0 9 * * 1"),
+        ("the last Friday is L5", "0 9 * * L5", "0 9 * * 5L"),
+    ],
+)
+def test_notations_that_cronsim_reads_otherwise(name, text, same):
+    """Ours means what cronsim says of ``same``; cronsim refuses ``text`` or takes it for another."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    expected = list(islice(CronSim(same, start), SIX))
+    assert ours(text, start, SIX) == expected
+    with suppress(CronSimError):
+        assert list(islice(CronSim(text, start), SIX)) != expected
+
+
+@pytest.mark.parametrize("text", ["0 0 9 * * *", "0 9 LW * *", "0 9 * * 5L", "0 9 * * 1,5#2"])
+def test_notations_that_cronsim_reads_and_we_refuse(text):
+    """Seconds, the last weekday of a month, Friday or Thursday, two meanings in one field."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    assert next(CronSim(text, start)) > start - timedelta(1)
+    with pytest.raises(ScheduleError):
+        ours(text, start, 1)
