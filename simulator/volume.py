@@ -86,7 +86,7 @@ class Volume:
 
     def keep_aside(self, name: str) -> str | None:
         """Copy a damaged jobs file, once for each content; the name of the copy."""
-        if not isinstance(self._jobs, bytes) or "read" in self._forbidden:
+        if not isinstance(self._jobs, bytes) or self._forbidden:
             return None
         if self._jobs not in self.aside:
             self.aside.append(self._jobs)

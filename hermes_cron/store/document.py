@@ -53,17 +53,17 @@ class Entry:
 
     __slots__ = ("_due", "_text", "job_id", "problem", "value")
 
-    def __init__(self, value: Any, text: str | None = None) -> None:
+    def __init__(self, value: Any, text: bytes | None = None) -> None:
         self.value = value
         self.job_id, self.problem = _identify(value)
         self._text = text
         self._due: float | None = None
 
     @property
-    def text(self) -> str:
-        """The record as one line of JSON."""
+    def text(self) -> bytes:
+        """The record as one line of JSON, which is ASCII."""
         if self._text is None:
-            self._text = json.dumps(self.value)
+            self._text = json.dumps(self.value).encode("ascii")
         return self._text
 
     @property
@@ -153,9 +153,17 @@ class Document:
         job: dict[str, Any] = self.entries[place].value
         return job
 
-    def with_entries(self, entries: Iterable[Entry]) -> "Document":
-        """A document of other records; what stands beside them stays."""
-        return Document(entries, extra=self.extra, updated_at=self.updated_at)
+    def with_entries(self, entries: Iterable[Entry], *, same_places: bool = False) -> "Document":
+        """A document of other records; what stands beside them stays.
+
+        Args:
+            entries: all of them, in file order.
+            same_places: every id is where it is here, so that nothing is looked for again.
+        """
+        other = Document(entries, extra=self.extra, updated_at=self.updated_at)
+        if same_places:
+            other._places = self._places
+        return other
 
     def _find_broken(self) -> Iterable[BrokenRecord]:
         places = self.places
@@ -209,9 +217,11 @@ def serialize(document: Document, *, updated_at: str) -> bytes:
     """The bytes of a jobs file that holds `document`, written at `updated_at` (ISO 8601)."""
     fields = [f'"updated_at": {json.dumps(updated_at)}']
     fields += [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.extra.items()]
-    records = ",\n".join(entry.text for entry in document.entries)
-    listed = f"[\n{records}\n]" if records else "[]"
-    return f'{{"jobs": {listed},\n{", ".join(fields)}}}\n'.encode()
+    head, tail = b'{"jobs": [\n', f"\n],\n{', '.join(fields)}}}\n".encode("ascii")
+    lines = [entry.text for entry in document.entries] or [b""]
+    lines[0] = head + lines[0]
+    lines[-1] += tail
+    return b",\n".join(lines)
 
 
 def _identify(value: Any) -> tuple[str | None, str | None]:

@@ -102,21 +102,28 @@ class Edit:
             TypeError: a job holds what JSON cannot.
         """
         self._open = False
-        entries = self._merged()
-        if entries is None:
-            return None
+        places = self._base.places
+        fresh = self._fresh()
+        deleted = {job_id for job_id, job in self._touched.items() if job is _DELETED}
+        if self._base is self.document and not deleted and fresh.keys() <= places.keys():
+            return self._replaced(fresh)
+        entries = list(self._base.entries)
+        for job_id, entry in fresh.items():
+            if job_id in places:
+                entries[places[job_id]] = entry
+            else:
+                entries.append(entry)
+        entries = [entry for entry in entries if entry.job_id not in deleted]
         changes = _differences(self.document, entries)
-        if not changes and len(entries) == len(self.document.entries) and self._same_order(entries):
+        if not changes and self._same_order(entries):
             return None
         return self.document.with_entries(entries), changes
 
-    def _merged(self) -> list[Entry] | None:
-        """The records with what was touched; None when nothing can have changed."""
+    def _fresh(self) -> dict[str, Entry]:
+        """The records that were touched and say something else now."""
         fresh: dict[str, Entry] = {}
-        deleted: set[str | None] = set()
         for job_id, job in self._touched.items():
             if job is _DELETED:
-                deleted.add(job_id)
                 continue
             if job.get("id") != job_id:
                 raise ValueError(
@@ -126,35 +133,36 @@ class Edit:
             place = self._base.places.get(job_id)
             if place is None or not _same(self._base.entries[place], text):
                 fresh[job_id] = Entry(json.loads(text), text)
-        if not fresh and not deleted and self._base is self.document:
+        return fresh
+
+    def _replaced(self, fresh: dict[str, Entry]) -> tuple[Document, list[Change]] | None:
+        """The common edit: some jobs say something else, each in its place."""
+        if not fresh:
             return None
-        entries = list(self._base.entries)
+        entries = list(self.document.entries)
         for job_id, entry in fresh.items():
-            place = self._base.places.get(job_id)
-            if place is None:
-                entries.append(entry)
-            else:
-                entries[place] = entry
-        if deleted:
-            entries = [entry for entry in entries if entry.job_id not in deleted]
-        return entries
+            entries[self.document.places[job_id]] = entry
+        in_order = sorted(fresh, key=self.document.places.__getitem__)
+        changes: list[Change] = [(job_id, fresh[job_id].value) for job_id in in_order]
+        return self.document.with_entries(entries, same_places=True), changes
 
     def _same_order(self, entries: Sequence[Entry]) -> bool:
-        return all(map(_equal, self.document.entries, entries))
+        old = self.document.entries
+        return len(old) == len(entries) and all(map(_equal, old, entries))
 
     def _check_open(self, about: object) -> None:
         if not self._open:
             raise RuntimeError(f"the edit is over: {about!r} was not touched")
 
 
-def _text(job: Any, job_id: object) -> str:
+def _text(job: Any, job_id: object) -> bytes:
     try:
-        return json.dumps(job)
+        return json.dumps(job).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"job {job_id!r} cannot be stored as JSON: {error}") from error
 
 
-def _same(old: Entry, text: str) -> bool:
+def _same(old: Entry, text: bytes) -> bool:
     """Whether `text` says what `old` does; the order of an object's keys says nothing."""
     return old.text == text or _canonical(old.text) == _canonical(text)
 
@@ -163,7 +171,7 @@ def _equal(one: Entry, other: Entry) -> bool:
     return one is other or _same(one, other.text)
 
 
-def _canonical(text: str) -> str:
+def _canonical(text: bytes) -> str:
     return json.dumps(json.loads(text), sort_keys=True)
 
 

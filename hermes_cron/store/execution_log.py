@@ -68,7 +68,8 @@ class ExecutionLog:
             return []
         records, broken = _parse(data)
         if broken:
-            logger.warning("%d lines of %s are no execution records", broken, self.path)
+            # The next append keeps the file aside and says so at ERROR.
+            logger.debug("%d lines of %s are no execution records", broken, self.path)
         return records[-EXECUTIONS_KEPT:]
 
     def _write(self, descriptor: int, data: bytes, size: int) -> None:

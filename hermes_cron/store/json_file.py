@@ -227,17 +227,19 @@ class JsonFileStore:
             return None
         else:
             return None
-        # Named by content and by the time of the damage: the same damage is copied once, whoever
-        # finds it.
+        # Named by its content too: the same damage is copied once, whoever finds it.
+        digest = f"{zlib.crc32(data):08x}"
+        copies = sorted(paths.jobs_file.parent.glob(f"{paths.jobs_file.name}.corrupt-*-{digest}"))
+        if copies:
+            return str(copies[0])
         stamp = datetime.fromtimestamp(changed_at, UTC).strftime("%Y%m%dT%H%M%SZ")
-        copy = f"{name}.corrupt-{stamp}-{zlib.crc32(data):08x}"
-        if not Path(copy).exists():
-            try:
-                replace_file(copy, data)
-            except StoreError as error:
-                logger.error("%s is corrupt and no copy could be kept: %s", name, error)  # noqa: TRY400
-                return None
-            logger.error("%s is corrupt; a copy is kept as %s", name, copy)
+        copy = f"{name}.corrupt-{stamp}-{digest}"
+        try:
+            replace_file(copy, data)
+        except StoreError as error:
+            logger.error("%s is corrupt and no copy could be kept: %s", name, error)  # noqa: TRY400
+            return None
+        logger.error("%s is corrupt; a copy is kept as %s", name, copy)
         return copy
 
     def _execution_log(self, paths: Paths) -> ExecutionLog:

@@ -1,5 +1,6 @@
 """Named locks between the threads of a process and between processes, with a bounded wait."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,10 @@ class LockTable:
     """
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
         self._guard = threading.Lock()
         self._locks: dict[str, _Named] = {}
 
@@ -43,6 +48,9 @@ class LockTable:
             StoreBusy: it could not be had within `timeout_s`, or this thread holds it already.
             StoreWriteFailed: the lock file cannot be opened.
         """
+        if self._pid != os.getpid():
+            # A forked child holds none of its parent's locks, and must not wait for its threads.
+            self._start()
         with self._guard:
             named = self._locks.setdefault(path, _Named(path))
         here = threading.get_ident()

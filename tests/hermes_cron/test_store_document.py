@@ -1,0 +1,263 @@
+"""The jobs file as a value, and one edit of it."""
+
+import json
+import math
+
+import pytest
+
+from hermes_cron.store import Document, Edit, StoreUnreadable, parse, serialize
+
+STAMP = "2026-03-02T08:00:00+00:00"
+CRON = {"kind": "cron", "expr": "0 9 * * *"}
+
+
+def document(*records, **extra):
+    return parse(json.dumps({"jobs": records, "updated_at": "then", **extra}).encode())
+
+
+def written(edited):
+    return json.loads(serialize(edited, updated_at=STAMP))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "says"),
+    [
+        (b"", "corrupt", r"jobs.json is empty \(0 bytes\)"),
+        (b"\0\0\0\0", "corrupt", r"is empty \(4 bytes\)"),
+        (b'{"jobs": [{"id": "a"}, {"i', "corrupt", "is not valid JSON: Unterminated string"),
+        (b'\xff\xfe{"jobs": []}', "corrupt", "is not valid JSON"),
+        (b"[" * 100_000, "corrupt", "is not valid JSON"),
+        (b"9" * 5000, "corrupt", "is not valid JSON"),
+        (b"null", "shape", "holds null where"),
+        (b"{}", "shape", 'it has no "jobs"'),
+        (b'{"jobs": null}', "shape", '"jobs" is null'),
+        (b'{"jobs": {"a": 1}}', "shape", '"jobs" is an object'),
+    ],
+)
+def test_what_is_no_jobs_file_is_said(data, reason, says):
+    with pytest.raises(StoreUnreadable, match=says) as caught:
+        parse(data)
+    assert caught.value.reason == reason
+    assert "put a good copy in its place" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'[{"id": "a"}]',
+        b'\xef\xbb\xbf{"jobs": [{"id": "a"}]}',
+        b'{"jobs": [{"id": "a", "prompt": "raw\ttab, raw\nnewline"}]}',
+    ],
+)
+def test_what_hermes_agent_tolerates_loads(data):
+    assert [job["id"] for job in parse(data).jobs] == ["a"]
+
+
+def test_unknown_fields_survive_in_jobs_and_beside_them():
+    before = document({"id": "a", "theirs": {"deep": [1]}}, {"id": "b"}, schema=3)
+    edit = Edit(before)
+    edit.get("b")["n"] = 1
+    after, _ = edit.finish()
+    assert written(after) == {
+        "jobs": [{"id": "a", "theirs": {"deep": [1]}}, {"id": "b", "n": 1}],
+        "updated_at": STAMP,
+        "schema": 3,
+    }
+
+
+def test_records_that_cannot_be_jobs_are_reported_and_stay_in_place():
+    records = [None, {"id": "a"}, {"name": "no id"}, {"id": 5}, {"id": "../x"}, {"id": "a", "n": 2}]
+    before = document(*records)
+    assert [job["id"] for job in before.jobs] == ["a"]
+    assert [(broken.index, broken.value) for broken in before.broken] == [
+        (0, None),
+        (2, {"name": "no id"}),
+        (3, {"id": 5}),
+        (4, {"id": "../x"}),
+        (5, {"id": "a", "n": 2}),
+    ]
+    assert "already that of record 1" in before.broken[4].reason
+    edit = Edit(before)
+    edit.get("a")["n"] = 1
+    edit.put({"id": "b"})
+    after, _ = edit.finish()
+    assert list(after.records) == [None, {"id": "a", "n": 1}, *records[2:], {"id": "b"}]
+
+
+@pytest.mark.parametrize(
+    "bad", ["", " ", ".", "..", "a/b", "a\\b", "a\nb", "a\0b", "\ud800", "x" * 300]
+)
+def test_an_id_that_could_leave_its_folder_is_no_job(bad):
+    assert document({"id": bad}).jobs == ()
+    with pytest.raises(ValueError, match="not one safe path component"):
+        Edit(Document()).put({"id": bad})
+
+
+def test_nothing_changed_is_nothing_to_write():
+    before = document({"id": "a", "x": 1, "y": 2}, {"id": "b"}, None)
+    edit = Edit(before)
+    edit.get("a")
+    edit.put({"y": 2, "x": 1, "id": "a"})
+    assert edit.finish() is None
+    edit = Edit(before)
+    edit.replace_all([dict(job) for job in before.jobs])
+    assert edit.finish() is None
+    edit = Edit(before)
+    edit.put({"id": "new"})
+    assert edit.delete("new")
+    assert edit.finish() is None
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 1.0), (1, True), (0, False), ("1", 1)])
+def test_equal_in_python_is_not_equal_in_json(old, new):
+    edit = Edit(document({"id": "a", "x": old}))
+    edit.get("a")["x"] = new
+    after, changes = edit.finish()
+    assert changes == [("a", {"id": "a", "x": new})]
+    assert type(after.get("a")["x"]) is type(new)
+
+
+def test_an_edit_touches_what_it_is_asked_for_and_copies_nothing_else():
+    before = document(*({"id": f"j{n}", "n": n} for n in range(1000)))
+    edit = Edit(before)
+    edit.get("j500")["n"] = -1
+    after, changes = edit.finish()
+    assert changes == [("j500", {"id": "j500", "n": -1})]
+    same = [old is new for old, new in zip(before.entries, after.entries, strict=True)]
+    assert same.count(False) == 1
+    assert not same[500]
+    assert before.get("j500")["n"] == 500
+
+
+def test_what_is_handed_out_in_an_edit_is_private_and_one():
+    before = document({"id": "a", "deep": {"n": 1}})
+    edit = Edit(before)
+    job = edit.get("a")
+    job["deep"]["n"] = 2
+    assert edit.get("a") is job
+    assert before.get("a") == {"id": "a", "deep": {"n": 1}}
+    after, changes = edit.finish()
+    job["deep"]["n"] = 3
+    assert after.get("a")["deep"] == changes[0][1]["deep"] == {"n": 2}
+
+
+def test_a_new_job_may_still_be_filled_in_after_put():
+    edit = Edit(Document())
+    job = {"id": "a", "t": (1, 2)}
+    edit.put(job)
+    job["late"] = True
+    after, _ = edit.finish()
+    assert after.jobs == ({"id": "a", "t": [1, 2], "late": True},)
+
+
+def test_delete_takes_the_duplicates_along():
+    edit = Edit(document({"id": "a"}, None, {"id": "a", "n": 2}, {"id": "b"}))
+    assert edit.delete("a")
+    assert not edit.delete("a")
+    assert edit.get("a") is None
+    after, changes = edit.finish()
+    assert list(after.records) == [None, {"id": "b"}]
+    assert changes == [("a", None)]
+
+
+def test_a_deleted_job_can_be_put_again():
+    edit = Edit(document({"id": "a", "n": 1}, {"id": "b"}))
+    edit.delete("a")
+    edit.put({"id": "a", "n": 2})
+    after, _ = edit.finish()
+    assert after.get("a") == {"id": "a", "n": 2}
+    assert len(after.records) == 2
+
+
+def test_replace_all_keeps_broken_records_and_drops_duplicates_of_what_is_gone():
+    before = document(
+        None, {"id": "a"}, {"id": "gone"}, {"id": "gone", "n": 2}, {"id": "a", "n": 2}
+    )
+    edit = Edit(before)
+    edit.replace_all([{"id": "a", "new": 1}, {"id": "c"}])
+    after, changes = edit.finish()
+    assert list(after.records) == [None, {"id": "a", "new": 1}, {"id": "c"}, {"id": "a", "n": 2}]
+    assert changes == [("a", {"id": "a", "new": 1}), ("c", {"id": "c"}), ("gone", None)]
+
+
+def test_replace_all_with_the_raw_records_doubles_none():
+    before = document(None, {"id": "a"}, {"id": "a", "n": 2}, None)
+    edit = Edit(before)
+    edit.replace_all([*before.records, {"id": "b"}])
+    after, _ = edit.finish()
+    assert list(after.records) == [*before.records, {"id": "b"}]
+
+
+def test_another_order_is_a_change():
+    edit = Edit(document({"id": "a"}, {"id": "b"}))
+    edit.replace_all([{"id": "b"}, {"id": "a"}])
+    after, changes = edit.finish()
+    assert [job["id"] for job in after.jobs] == ["b", "a"]
+    assert changes == []
+
+
+def test_an_id_cannot_change():
+    edit = Edit(document({"id": "a"}))
+    edit.get("a")["id"] = "b"
+    with pytest.raises(ValueError, match="job 'a': its id became 'b'"):
+        edit.finish()
+
+
+def test_what_json_cannot_hold_is_refused_with_the_job():
+    with pytest.raises(TypeError, match="job 'a' cannot be stored as JSON"):
+        Edit(Document()).put({"id": "a", "when": object()})
+
+
+def test_an_edit_that_is_over_takes_nothing():
+    edit = Edit(document({"id": "a"}))
+    edit.finish()
+    with pytest.raises(RuntimeError, match="the edit is over"):
+        edit.get("a")
+
+
+def test_serialized_is_parsed_again_to_the_same():
+    records = [{"id": "a", "p": 'ü "\n\ud800', "n": 1.5}, None, [{}], {"id": "b", "x": None}]
+    before = document(*records, more=[1])
+    again = parse(serialize(before, updated_at=STAMP))
+    assert again.records == before.records
+    assert (again.extra, again.updated_at) == ({"more": [1]}, STAMP)
+    assert written(Document()) == {"jobs": [], "updated_at": STAMP}
+
+
+@pytest.mark.parametrize(
+    ("job", "hint"),
+    [
+        ({"next_run_at": "1970-01-01T00:01:00+00:00"}, 60.0),
+        ({"next_run_at": "1970-01-01T02:01:00+02:00"}, 60.0),
+        ({"next_run_at": "1970-01-02T00:00:00Z", "enabled": True, "state": "scheduled"}, 86400.0),
+        ({"next_run_at": "1970-01-02T00:00:00"}, 86400.0 - 14 * 3600),
+        ({"next_run_at": "garbage", "schedule": CRON}, -math.inf),
+        ({"next_run_at": 5, "schedule": CRON}, -math.inf),
+        ({"next_run_at": None, "schedule": CRON}, -math.inf),
+        ({"schedule": {"kind": "interval", "minutes": 5}}, -math.inf),
+        ({"schedule": None}, -math.inf),
+        ({"next_run_at": "garbage", "state": "paused"}, math.inf),
+        ({"next_run_at": "garbage", "enabled": False}, math.inf),
+        ({"next_run_at": "1970-01-01T00:01:00Z", "state": "completed"}, math.inf),
+        ({"schedule": {"kind": "once", "run_at": "1970-01-01T00:01:00Z"}}, 60.0),
+        (
+            {"schedule": {"kind": "once", "run_at": "1970-01-01T00:01:00Z"}, "last_run_at": "x"},
+            math.inf,
+        ),
+        ({"schedule": {"kind": "once"}}, math.inf),
+    ],
+)
+def test_before_the_hint_nothing_is_due_and_nothing_needs_repair(job, hint):
+    assert document({"id": "a", **job}).next_due_hint == hint
+
+
+def test_the_hint_is_the_earliest_of_the_usable_jobs():
+    assert Document().next_due_hint == math.inf
+    later, sooner = "1970-01-02T00:00:00Z", "1970-01-01T00:01:00Z"
+    jobs = [{"id": "a", "next_run_at": later}, None, {"id": "b", "next_run_at": sooner}]
+    before = document(*jobs, {"id": "b", "next_run_at": "garbage"})
+    assert before.next_due_hint == 60.0
+    edit = Edit(before)
+    edit.get("b")["next_run_at"] = later
+    after, _ = edit.finish()
+    assert after.next_due_hint == 86400.0
