@@ -70,7 +70,7 @@ def reserve(job_id: str, fire_at: str | None) -> Reservation:
     return found
 
 
-def _reserve(
+def _reserve(  # noqa: PLR0911 - the table of WIRE.md, a line each
     edit: Edit, job: Job, fire_at: str | None, now: datetime, entries: list[dict[str, Any]]
 ) -> Reservation:
     zone = records.zone_of(now)
@@ -217,7 +217,7 @@ def _jumped(job: Job, planned: datetime, now: datetime) -> list[dict[str, Any]]:
 
 
 def _is_busy(job: Job, now: datetime, ttl_s: float = claim_rules.TTL_S) -> bool:
-    """Whether a run of the job is on or promised. Runs of this process are known without a clock."""
+    """Whether a run of the job is on or promised; of this process, known without a clock."""
     return job["id"] in process.current().running or claim_rules.is_held(job, now, ttl_s)
 
 

@@ -1,8 +1,8 @@
 """Which jobs are due now: the scan behind `jobs.get_due_jobs`.
 
-The scan looks at every job once for each state of the jobs file and remembers until when nothing can
-be due; until then an idle tick costs a comparison. What it has to repair or collapse it writes, all
-in one write, before it answers.
+The scan looks at every job once for each state of the jobs file and remembers until when nothing
+can be due; until then an idle tick costs a comparison. What it has to repair or collapse it writes,
+all in one write, before it answers.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def _look_at_all(document: Document, now: datetime, suspicious: bool) -> dict[st
     return verdicts
 
 
-def _look(job: Mapping[str, Any], now: datetime, suspicious: bool, running: bool) -> float:
+def _look(  # noqa: PLR0911 - one line for each state that a job can be in
+    job: Mapping[str, Any], now: datetime, suspicious: bool, running: bool
+) -> float:
     if records.stay_reason(job) is not None:
         return math.inf
     if running:

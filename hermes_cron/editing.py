@@ -172,9 +172,8 @@ def apply(
         _withdraw(job)
     if job.get("state") == "paused":
         return
-    if replanned and "next_run_at" not in changes:
-        job["next_run_at"] = _planned(job, now, next_run)
-    elif job.get("enabled", True) and not job.get("next_run_at") and not _is_over(job):
+    wanted = job.get("enabled", True) and not job.get("next_run_at") and not _is_over(job)
+    if wanted or (replanned and "next_run_at" not in changes):
         job["next_run_at"] = _planned(job, now, next_run)
 
 

@@ -1,7 +1,7 @@
 """The signals of a scheduler loop: that it lives, that it works, and what it is doing.
 
-`ticker_heartbeat` and `ticker_last_success` are hermes-agent's: epoch seconds as text. They say nothing
-about whose they are, so each looping process writes `ticker-<pid>` beside them, one JSON object:
+`ticker_heartbeat` and `ticker_last_success` are hermes-agent's: epoch seconds as text. They do not
+say whose they are, so each looping process writes `ticker-<pid>` beside them, one JSON object:
 
 | key | meaning |
 |---|---|
@@ -10,7 +10,7 @@ about whose they are, so each looping process writes `ticker-<pid>` beside them,
 | `started_at` | when the loop began, epoch seconds |
 | `heartbeat_at`, `success_at` | the last heartbeat, the last clean tick; null when there was none |
 | `tick_since` | since when a tick is under way; null between ticks |
-| `failing_since`, `error` | since when no tick was clean, and why the last one was not; null when fine |
+| `failing_since`, `error` | since when no tick was clean, and why; null when fine |
 
 A loop calls `loop_began`, then `tick_began`, `tick_failed` (when it did) and, through the job API,
 `record_ticker_heartbeat`. None of these raises.
@@ -67,7 +67,7 @@ class _Loop:
 
 
 def loop_began(interval_s: float | None = None) -> None:
-    """A loop of this process starts; evidence of an earlier one is replaced with the next signal."""
+    """A loop of this process starts; the next signal replaces what an earlier one left."""
     me = process.current()
     head = {
         "pid": me.pid,

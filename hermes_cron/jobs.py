@@ -1,7 +1,7 @@
 """The job API that providers and hermes-agent's callers use (HOST.md, "The job API").
 
-Every function looks the store and the clock up when it is called, and callers look the functions up
-on this module when they call them, so that each of them can be patched here. What they do is done in
+Every function looks the store and the clock up when it is called, and callers look the functions
+up on this module when they call them, so that each of them can be patched here. The work is done in
 
     records.py      a record as a value; editing.py: changing it for a user
     due.py          what is due; upkeep.py: repairing and collapsing next times
@@ -9,8 +9,8 @@ on this module when they call them, so that each of them can be patched here. Wh
     runs.py         one execution: begun, completed; executions.py: the trace of it
     heartbeat.py    the signals of a loop
 
-Errors of the store (`hermes_cron.store.StoreError`, a `RuntimeError`) pass through everywhere: nothing
-has happened then. `CRON_DIR`, `JOBS_FILE`, `OUTPUT_DIR`, `TICKER_HEARTBEAT_FILE` and
+Errors of the store (`hermes_cron.store.StoreError`, a `RuntimeError`) pass through everywhere:
+nothing has happened then. `CRON_DIR`, `JOBS_FILE`, `OUTPUT_DIR`, `TICKER_HEARTBEAT_FILE` and
 `TICKER_SUCCESS_FILE` are live attributes of this module (hermes_cron.paths).
 """
 
@@ -21,6 +21,7 @@ from datetime import datetime
 from typing import Any
 
 from hermes_cron import (
+    claim_rules,
     claims,
     clock,
     due,
@@ -49,6 +50,7 @@ __all__ = [
     "get_job",
     "get_ticker_heartbeat_age",
     "get_ticker_success_age",
+    "list_executions",
     "list_jobs",
     "load_jobs",
     "mark_job_run",
@@ -87,7 +89,11 @@ _unpatched_now = _hermes_now
 
 
 def parse_schedule(text: str) -> dict[str, Any]:
-    """What a person wrote, as a schedule; `ScheduleError` (a `ValueError`) says what would be right."""
+    """What a person wrote, as a schedule.
+
+    Raises:
+        hermes_cron.schedule.ScheduleError: (a `ValueError`) with what would be right.
+    """
     return schedule.parse_schedule(text, now=_hermes_now())
 
 
@@ -100,8 +106,8 @@ def compute_next_run(schedule: object, last_run_at: str | None = None) -> str | 
     """The next time of a schedule, ISO 8601, without regard to a job's own grid.
 
     An interval comes its period after the last run (now, without one); cron at its next time after
-    that; a one-shot at its `run_at`, as stored, while that is not more than 120 s past and it was not
-    run. None when there is no such time or the schedule cannot be read.
+    that; a one-shot at its `run_at`, as stored, while that is not more than 120 s past and it was
+    not run. None when there is no such time or the schedule cannot be read.
     """
     return records.compute_next_run(schedule, last_run_at, _hermes_now())
 
@@ -140,13 +146,16 @@ def resolve_job_ref(ref: str) -> Job | None:
 
 
 def save_jobs(jobs: list[Job]) -> None:
-    """Make `jobs` all the jobs there are. Broken records of the file stay. For hermes-agent's callers:
-    what others changed since the list was loaded is lost, which no other function does."""
+    """Make `jobs` all the jobs there are; broken records of the file stay.
+
+    For hermes-agent's callers: what others changed since `jobs` was loaded is lost, which no other
+    function does.
+    """
     with store.current_store().edit() as edit:
         edit.replace_all(jobs)
 
 
-def create_job(
+def create_job(  # noqa: PLR0917 - hermes-agent's callers pass them by place
     prompt: str | None,
     schedule: str,
     name: str | None = None,
@@ -284,9 +293,9 @@ def _tell_provider() -> None:
 def get_due_jobs() -> list[Job]:
     """The jobs to run now, as copies.
 
-    A recurring job that is later than its grace is due for its latest occurrence; what came before is
-    recorded as missed. A missing or wrong next time is repaired. Both are stored before this returns.
-    A job that is paused, completed, disabled, claimed or running is not due.
+    A recurring job that is later than its grace is due for its latest occurrence; what came before
+    is recorded as missed. A missing or wrong next time is repaired. Both are stored before this
+    returns. A job that is paused, completed, disabled, claimed or running is not due.
     """
     return due.scan(_hermes_now, patched=_hermes_now is not _unpatched_now)
 
@@ -294,7 +303,7 @@ def get_due_jobs() -> list[Job]:
 def claim_due(due_jobs: list[Job]) -> list[Job]:
     """Claim what `get_due_jobs` found, in one write; the jobs that this caller may run now.
 
-    Each carries its `fire_claim`, its `next_run_at` has moved on, and a one-shot's run counts already.
+    Each carries its `fire_claim`, its `next_run_at` has moved on, a one-shot's run counts already.
     """
     return claims.claim_due(due_jobs, _hermes_now())
 
@@ -304,7 +313,7 @@ def reserve(job_id: str, fire_at: str | None) -> claims.Reservation:
     return claims.reserve(job_id, fire_at)
 
 
-def claim_job_for_fire(job_id: str, *, claim_ttl_seconds: float = claims.TTL_S) -> bool:
+def claim_job_for_fire(job_id: str, *, claim_ttl_seconds: float = claim_rules.TTL_S) -> bool:
     """Claim a job for one run; True for one caller, whoever else asks.
 
     It takes up the reservation of a webhook when there is one. Else the first caller wins while the
@@ -327,7 +336,7 @@ def advance_next_run(job_id: str) -> bool:
         if job is None or records.kind_of(job) not in records.RECURRING:
             return False
         before = job.get("next_run_at")
-        planned = records.instant(before, now.tzinfo or schedule.UTC)
+        planned = records.instant(before, records.zone_of(now))
         if planned is not None and planned > now:
             return False
         records.move_on(job, now)
@@ -356,8 +365,8 @@ def mark_job_run(
 ) -> None:
     """Store the result of a run, end its claim, and remove a job that has had its last run.
 
-    A completion of `run_one_job` whose claim was taken over meanwhile changes nothing. A recurring job
-    whose next time cannot be computed stays enabled, in state "error".
+    A completion of `run_one_job` whose claim was taken over meanwhile changes nothing. A recurring
+    job whose next time cannot be computed stays enabled, in state "error".
     """
     runs.complete(
         job_id,

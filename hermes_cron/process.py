@@ -80,7 +80,7 @@ class ProcessState:
         running: the executions that this process holds, queued ones too, by job id.
         pending: writes that failed and wait for the next occasion, oldest first.
         provider: the provider that the gateway of this process runs, if one does.
-        fallback: why the configured provider is not the one that runs, if so.
+        fallback: what was configured and why it is not what runs, if so: `configured`, `reason`.
         dispatcher: runs due jobs; made when first needed.
         leases: renews the claims of running jobs; made when first needed.
         slots: caches and notes of single modules, by name.
@@ -94,7 +94,7 @@ class ProcessState:
     running: dict[str, Execution] = field(default_factory=dict)
     pending: list[Callable[[], object]] = field(default_factory=list)
     provider: CronScheduler | None = None
-    fallback: str | None = None
+    fallback: dict[str, str | None] | None = None
     dispatcher: Dispatcher | None = None
     leases: LeaseKeeper | None = None
     slots: dict[str, Any] = field(default_factory=dict)

@@ -155,7 +155,11 @@ def following(job: Mapping[str, Any], now: datetime) -> datetime | None:
         runs = (instant(job.get(name), zone) for name in ("last_run_at", "created_at"))
         anchor = next((at for at in runs if at is not None), now)
     base = max(at for at in (planned, claimed, now) if at is not None)
-    at = schedules.next_on_grid(schedule_of(job), anchor, base, zone)
+    slot = instant(job.get("grid_at"), zone)
+    if slot is not None and slot > base:
+        at: datetime | None = slot  # a trigger came before it
+    else:
+        at = schedules.next_on_grid(schedule_of(job), anchor, base, zone)
     ahead = job.get("claimed_ahead")
     if isinstance(ahead, list):
         taken = [instant(text, zone) for text in ahead]

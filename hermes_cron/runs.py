@@ -11,21 +11,24 @@ from hermes_cron import claim_rules, claims, executions, jobs, leases, process, 
 from hermes_cron.process import Execution
 from hermes_cron.records import Job
 
-__all__ = ["NotBegun", "begin", "complete", "drop", "hold", "later", "retry_pending"]
+__all__ = [
+    "NotBegun",
+    "begin",
+    "complete",
+    "drop",
+    "hold",
+    "later",
+    "mark_or_later",
+    "release_or_later",
+    "retry_pending",
+    "skip",
+]
 
 logger = logging.getLogger(__name__)
 
 
 class NotBegun(Exception):  # noqa: N818 - a decision, not an error
-    """The body must not start.
-
-    Attributes:
-        give_back: whether the occurrence is still wanted.
-    """
-
-    def __init__(self, reason: str, *, give_back: bool = False) -> None:
-        super().__init__(reason)
-        self.give_back = give_back
+    """The body must not start; the text says why."""
 
 
 def hold(job: Job) -> Execution:
@@ -92,7 +95,7 @@ def begin(job: Job, execution: Execution, now: datetime) -> None:
         if not executions.append([begun]) and execution.token is not None:
             _note_start(execution)
     except store.StoreError as error:
-        raise NotBegun(f"the store cannot be asked or told: {error}", give_back=True) from error
+        raise NotBegun(f"the store cannot be asked or told: {error}") from error
 
 
 def _check(current: Job | None, execution: Execution) -> None:
@@ -235,6 +238,31 @@ def retry_pending() -> None:
             logger.exception("a write that had failed before is given up")
 
 
+def skip(job: Job, execution: Execution, reason: NotBegun) -> None:
+    """Record a run that does not take place; its claim, if it is still there, is given back."""
+    logger.info(
+        "job %s does not run for %s: %s",
+        records.label(job),
+        execution.occurrence or "now",
+        reason,
+        extra=execution.extra,
+    )
+    executions.append(
+        [
+            executions.record(
+                "skipped",
+                job,
+                jobs._hermes_now(),  # noqa: SLF001 - the host's clock
+                occurrence=execution.occurrence,
+                execution_id=execution.id,
+                token=execution.token,
+                reason=str(reason),
+            )
+        ]
+    )
+    release_or_later(execution, str(reason))
+
+
 def release_or_later(execution: Execution, reason: str) -> None:
     """Give an occurrence back, now or as soon as the store takes it."""
 
@@ -244,7 +272,14 @@ def release_or_later(execution: Execution, reason: str) -> None:
     if execution.token is not None:
         try:
             write()
-        except store.StoreError:
+        except BaseException as error:
+            logger.error(  # noqa: TRY400 - tried again
+                "job '%s': the claim for %s could not be given back, tried again later: %s",
+                execution.job_id,
+                execution.occurrence,
+                error,
+                extra=execution.extra,
+            )
             later(write)
 
 

@@ -1,0 +1,52 @@
+"""What an earlier process left behind, settled when the next one starts."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from hermes_cron import claim_rules, claims, executions, jobs, process, records, store, upkeep
+
+__all__ = ["recover"]
+
+logger = logging.getLogger(__name__)
+
+
+def recover() -> int:
+    """Settle the claims of dead processes of this host, and repair wrong next times.
+
+    A run that may have begun is recorded as unknown and not repeated; a claim whose run never began
+    is given back, so that its occurrence is due. Claims of other hosts end by their time.
+
+    Returns:
+        How many claims were settled.
+    """
+    now = jobs._hermes_now()  # noqa: SLF001 - the host's clock, looked up where tests patch it
+    me = process.current()
+    entries: list[dict[str, Any]] = []
+    settled = 0
+    with store.current_store().edit() as edit:
+        for record in edit.document.jobs:
+            claim = claim_rules.claim_of(record)
+            dead = claim is not None and me.is_gone(claim.get("by"), claim.get("boot"))
+            may_run = records.stay_reason(record) is None
+            if not dead and (claim is not None or not may_run):
+                continue
+            try:
+                if not dead and not upkeep.needs_mending(record, now):
+                    continue
+                job = edit.get(record["id"])
+                if job is None:
+                    continue
+                if dead:
+                    settled += 1
+                if (not dead or claims.settle(edit, job, now, entries)) and may_run:
+                    entries += upkeep.mend(job, now)
+            except Exception:
+                logger.exception(
+                    "job %s cannot be recovered; the others go on",
+                    records.label(record),
+                    extra={"job_id": record["id"], "occurrence": None},
+                )
+    executions.append(entries)
+    return settled

@@ -1,0 +1,258 @@
+"""Ticks and runs: from what is due to a recorded result.
+
+`tick` asks what is due, claims it in one write and hands it to the pool; `run_one_job` is the one
+path from a claimed job to its result, for ticks and for webhooks alike: look again, run, save,
+deliver, mark. Functions of the host are looked up on their modules at each call.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+from hermes_cron import (
+    config,
+    delivery,
+    dispatch,
+    executions,
+    jobs,
+    process,
+    records,
+    recovery,
+    runners,
+    runs,
+)
+from hermes_cron.process import Execution
+from hermes_cron.records import Job
+from hermes_cron.runners import Result
+
+__all__ = ["SILENT_MARKER", "recover", "run_job", "run_one_job", "tick"]
+
+logger = logging.getLogger(__name__)
+
+SILENT_MARKER = runners.SILENT
+
+
+def tick(
+    verbose: bool = True,
+    adapters: Any = None,
+    loop: Any = None,
+    sync: bool = True,
+    *,
+    can_dispatch: Callable[[], bool] | None = None,
+) -> int:
+    """Run what is due.
+
+    Args:
+        verbose: log how many jobs are due.
+        adapters: handed to the delivery.
+        loop: handed to the delivery.
+        sync: wait for the runs; without it they go on after the return.
+        can_dispatch: asked first; while it says no, due jobs stay due.
+
+    Returns:
+        How many jobs ran without raising, or with `sync=False` how many were started; 0 when
+        skipped.
+
+    Raises:
+        hermes_cron.store.StoreError: it could not look, or not claim; what is due stays due.
+    """
+    if can_dispatch is not None and not can_dispatch():
+        return 0
+    state = process.current()
+    if state.pending:
+        jobs.retry_pending()
+    if state.dispatcher is not None:
+        # Refused work was claimed by an earlier tick; it waits for an executor.
+        with suppress(dispatch.DispatchRefusedError):
+            state.dispatcher.relieve()
+    due = jobs.get_due_jobs()
+    if not due:
+        return 0
+    if verbose:
+        logger.info("%d cron job(s) due", len(due))
+    started = [
+        future
+        for job in jobs.claim_due(due)
+        if (future := _dispatch(job, adapters, loop, verbose)) is not None
+    ]
+    return sum(future.result() for future in started) if sync else len(started)
+
+
+def _dispatch(job: Job, adapters: Any, loop: Any, verbose: bool) -> Future[bool] | None:
+    """Hand a claimed job to the pool; one that the pool refuses is given back."""
+    execution = runs.hold(job)
+
+    def work() -> bool:
+        try:
+            return run_one_job(job, adapters=adapters, loop=loop, verbose=verbose)
+        except BaseException:
+            # run_one_job lets nothing out; what was put in its place may.
+            logger.exception("job %s: the run raised", records.label(job), extra=execution.extra)
+            return False
+        finally:
+            runs.drop(execution)
+
+    try:
+        return dispatch.dispatcher().submit(work)
+    except Exception as error:
+        runs.drop(execution)
+        logger.error(  # noqa: TRY400 - the message is the whole story
+            "job %s could not be started and stays due: %s",
+            records.label(job),
+            error,
+            extra=execution.extra,
+        )
+        runs.release_or_later(execution, f"it could not be started: {error}")
+        return None
+
+
+def run_one_job(job: Job, *, adapters: Any = None, loop: Any = None, verbose: bool = False) -> bool:
+    """Run one job and record what came of it: run, save the output, deliver, mark.
+
+    What was taken from the store is looked at again first: a job that was paused, disabled,
+    completed or removed meanwhile, or whose claim is not the handed one any more, does not run and
+    is recorded as skipped. A job dict that the store never held runs untouched.
+
+    Returns:
+        False when the body raised, whatever it raised; True otherwise. Nothing escapes.
+    """
+    execution = runs.hold(job)
+    mine = process.execution.set(execution)
+    try:
+        runs.begin(job, execution, jobs._hermes_now())  # noqa: SLF001 - the host's clock
+    except runs.NotBegun as reason:
+        runs.skip(job, execution, reason)
+        return True
+    except BaseException as error:
+        logger.exception("job %s could not begin", records.label(job), extra=execution.extra)
+        runs.skip(job, execution, runs.NotBegun(f"{type(error).__name__}: {error}"))
+        return False
+    else:
+        return _run(job, execution, adapters, loop, verbose)
+    finally:
+        with suppress(ValueError):
+            process.execution.reset(mine)
+        runs.drop(execution)
+
+
+def _run(job: Job, execution: Execution, adapters: Any, loop: Any, verbose: bool) -> bool:
+    """The body and everything after it."""
+    raised = False
+    output = text = ""
+    error: str | None
+    try:
+        success, output, text, error = run_job(job)
+        if success and not text.strip():
+            success, error = (
+                False,
+                "the run gave a blank answer: nothing to deliver, nothing to keep",
+            )
+    except BaseException as failure:
+        # SystemExit, KeyboardInterrupt, CancelledError: a body that wants to leave has ended; the
+        # process that runs it has not (FIRE-5).
+        raised, success, error = True, False, f"{type(failure).__name__}: {failure}"
+        logger.exception("Error processing job %s", records.label(job), extra=execution.extra)
+    problems = [
+        problem
+        for step in (
+            lambda: _keep(job, output if output or error is None else f"{error}\n", verbose),
+            lambda: _tell(
+                job, success=success, text=text, error=error, adapters=adapters, loop=loop
+            ),
+        )
+        if (problem := _guarded(step)) is not None
+    ]
+    unmarked = runs.mark_or_later(execution, success, error, "; ".join(problems) or None)
+    executions.append(
+        [
+            executions.record(
+                "completed" if success else "failed",
+                job,
+                execution.ended_at or jobs._hermes_now(),  # noqa: SLF001 - the host's clock
+                occurrence=execution.occurrence,
+                execution_id=execution.id,
+                token=execution.token,
+                error=error,
+                delivery_error="; ".join(problems) or None,
+                fenced=execution.fenced or None,
+                unmarked=unmarked,
+            )
+        ]
+    )
+    return not raised
+
+
+def _guarded(step: Callable[[], str | None]) -> str | None:
+    """What went wrong in a step after the body, which changes nothing about the run itself."""
+    try:
+        return step()
+    except BaseException as error:
+        logger.exception("a result could not be kept or delivered")
+        return f"{type(error).__name__}: {error}"
+
+
+def _keep(job: Job, output: str, verbose: bool) -> None:
+    where = jobs.save_job_output(str(job.get("id")), output)
+    if verbose:
+        logger.info("output of job %s: %s", records.label(job), where)
+
+
+def _tell(
+    job: Job, *, success: bool, text: str, error: str | None, adapters: Any, loop: Any
+) -> str | None:
+    """Deliver the answer, or what went wrong."""
+    if success and delivery.is_silence(text):
+        return None
+    if not success:
+        if error is None or not (text.strip() or error.strip()):
+            return None
+        text = text.strip() or f"Cron job {records.label(job)} failed: {error}"
+    return _deliver_result(job, text, adapters=adapters, loop=loop)
+
+
+def _deliver_result(job: Job, content: str, adapters: Any = None, loop: Any = None) -> str | None:
+    """Deliver one text; what went wrong, or None. hermes-agent's name for this seam."""
+    return delivery.deliver(job, content, adapters=adapters, loop=loop)
+
+
+def run_job(job: Job) -> Result:
+    """The body of a run: the script of a `no_agent` job, else the agent's answer to its prompt.
+
+    Returns:
+        Whether it succeeded, the document to keep, the text to deliver, and what went wrong.
+    """
+    return runners.script_job(job) if job.get("no_agent") else runners.run_prompt(job)
+
+
+def recover() -> int:
+    """Settle what earlier processes of this host left half done; how many claims that were."""
+    jobs.retry_pending()
+    return recovery.recover()
+
+
+def _notify_provider_jobs_changed() -> None:
+    """Tell the provider that jobs were changed. Never raises.
+
+    The one that the gateway of this process runs; in any other process the configured one, when
+    that is not the built-in, which reads the jobs at each tick anyway.
+    """
+    try:
+        provider = process.current().provider
+        if provider is None:
+            from hermes_cron import scheduler_provider
+
+            configured = config.cfg_get(config.load_config(), "cron", "provider", default="")
+            if not configured or configured in scheduler_provider.BUILTIN_NAMES:
+                return
+            provider = scheduler_provider.resolve_cron_scheduler()
+        provider.on_jobs_changed()
+    except BaseException as error:  # the jobs are changed; the provider catches up later
+        logger.warning(
+            "the cron provider did not take the news of changed jobs: %s: %s",
+            type(error).__name__,
+            error,
+        )
