@@ -70,17 +70,17 @@ def check(
         raise click.UsageError(str(error)) from error
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     with Judge(subject, capabilities=declared, profile=profile) as judge:
-        judgement = judge.run()
+        assessment = judge.run()
     if quiet:
-        click.echo(judgement.verdict)
+        click.echo(assessment.verdict)
     else:
-        report.print_judgement(judgement, console)
+        report.print_assessment(assessment, console)
     if json_file:
         try:
-            report.write_json(judgement, Path(json_file))
+            report.write_json(assessment, Path(json_file))
         except OSError as error:
             raise click.UsageError(f"--json {json_file} cannot be written: {error}") from error
-    context.exit(EXIT_CODES[judgement.verdict])
+    context.exit(EXIT_CODES[assessment.verdict])
 
 
 def _capabilities(text: str | None) -> frozenset[str] | None:

@@ -21,7 +21,7 @@ from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
 from contract_tests.surface import HostSurface, reference_surface
 from contract_tests.target import Subject
-from contract_tests.verdicts import Judgement, Profile, Result, Verdict
+from contract_tests.verdicts import Assessment, Profile, Result, Ruling
 
 __all__ = [
     "Context",
@@ -86,7 +86,7 @@ class Context:
 
 Probe = Callable[[Context], Outcome]
 _PROBES: dict[str, Probe] = {}
-_PROBE_MODULES = ("interface", "availability", "fallback", "simulated")
+_PROBE_MODULES = ("interface", "availability", "fallback", "loop", "firing", "registry")
 
 
 def probe(requirement_id: str) -> Callable[[Probe], Probe]:
@@ -183,20 +183,20 @@ class Judge:
             self._results[requirement.id] = self._judge(requirement)
         return self._results[requirement.id]
 
-    def run(self, progress: Callable[[Result], None] = lambda _: None) -> Judgement:
+    def run(self, progress: Callable[[Result], None] = lambda _: None) -> Assessment:
         """Judge the whole contract."""
         results = []
         for requirement in catalogue.load().requirements:
             result = self.judge(requirement.id)
             progress(result)
             results.append(result)
-        return self.judgement(results)
+        return self.assessment(results)
 
-    def judgement(self, results: Iterable[Result]) -> Judgement:
+    def assessment(self, results: Iterable[Result]) -> Assessment:
         """Put results together; rows that are missing from them count as not run."""
         by_id = {result.requirement.id: result for result in results}
         rows = catalogue.load()
-        return Judgement(
+        return Assessment(
             target=self.target.spec,
             provider=self.target.label,
             contract=rows.contract,
@@ -204,7 +204,7 @@ class Judge:
             declared=self.capabilities,
             shown=self.shown,
             results=tuple(
-                by_id.get(row.id) or Result(row, Verdict.NOT_RUN, ("it was not asked for",))
+                by_id.get(row.id) or Result(row, Ruling.NOT_RUN, ("it was not asked for",))
                 for row in rows.requirements
             ),
             notes=tuple(self._remarks()),
@@ -223,10 +223,10 @@ class Judge:
             reason = (
                 f"for providers that are {requirement.capability}, which this one does not declare"
             )
-            return Result(requirement, Verdict.NOT_SUPPORTED, (reason,))
+            return Result(requirement, Ruling.NOT_SUPPORTED, (reason,))
         function = _probes().get(requirement.id)
         if function is None:
-            return Result(requirement, Verdict.NOT_RUN, ("this kit has no test for it yet",))
+            return Result(requirement, Ruling.NOT_RUN, ("this kit has no test for it yet",))
         self.context.capabilities = self.capabilities
         try:
             outcome = function(self.context)
@@ -237,14 +237,14 @@ class Judge:
                 place = traceback.extract_tb(error.__traceback__)[-1]
                 where = f"{Path(place.filename).name}:{place.lineno}"
                 text = f"the probe itself failed at {where}: {type(error).__name__}: {error}"
-                return Result(requirement, Verdict.KIT_ERROR, (text,))
-            return Result(requirement, Verdict.KIT_ERROR, ("the probe itself failed",))
+                return Result(requirement, Ruling.KIT_ERROR, (text,))
+            return Result(requirement, Ruling.KIT_ERROR, ("the probe itself failed",))
         return Result(requirement, _verdict(outcome), outcome.evidence, outcome.reached)
 
 
-def _verdict(outcome: Outcome) -> Verdict:
+def _verdict(outcome: Outcome) -> Ruling:
     if outcome.holds is False:
-        return Verdict.FAIL
+        return Ruling.FAIL
     if outcome.holds is None or not outcome.reached:
-        return Verdict.NOT_RUN
-    return Verdict.PASS
+        return Ruling.NOT_RUN
+    return Ruling.PASS

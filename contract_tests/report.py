@@ -1,4 +1,4 @@
-"""Show a judgement: one screen for people, JSON for machines."""
+"""Show a assessment: one screen for people, JSON for machines."""
 
 import json
 from collections import Counter
@@ -12,40 +12,40 @@ from rich.markup import escape
 from rich.table import Table
 
 from contract_tests import catalogue
-from contract_tests.verdicts import TESTED_GROUPS, Judgement, Result, Verdict
+from contract_tests.verdicts import TESTED_GROUPS, Assessment, Result, Ruling
 
-__all__ = ["as_data", "print_judgement", "write_json"]
+__all__ = ["as_data", "print_assessment", "write_json"]
 
 FORMAT = 1
 _COLOURS = {
-    Verdict.PASS: "green",
-    Verdict.FAIL: "bold red",
-    Verdict.KNOWN_DEVIATION: "red",
-    Verdict.KIT_ERROR: "bold magenta",
-    Verdict.NOT_RUN: "yellow",
-    Verdict.NOT_SUPPORTED: "dim",
+    Ruling.PASS: "green",
+    Ruling.FAIL: "bold red",
+    Ruling.KNOWN_DEVIATION: "red",
+    Ruling.KIT_ERROR: "bold magenta",
+    Ruling.NOT_RUN: "yellow",
+    Ruling.NOT_SUPPORTED: "dim",
 }
 _OVERALL = {"conformant": "bold green", "violated": "bold red", "inconclusive": "bold yellow"}
 _MOST_EVIDENCE = 4
 
 
-def as_data(judgement: Judgement) -> dict[str, Any]:
-    """The judgement as JSON values; keys are stable."""
+def as_data(assessment: Assessment) -> dict[str, Any]:
+    """The assessment as JSON values; keys are stable."""
     return {
         "report": FORMAT,
         "kit": _version(),
-        "contract": judgement.contract,
-        "target": judgement.target,
-        "provider": judgement.provider,
-        "profile": judgement.profile,
-        "verdict": judgement.verdict,
+        "contract": assessment.contract,
+        "target": assessment.target,
+        "provider": assessment.provider,
+        "profile": assessment.profile,
+        "verdict": assessment.verdict,
         "capabilities": {
-            "declared": sorted(judgement.declared),
-            "shown": sorted(judgement.shown),
+            "declared": sorted(assessment.declared),
+            "shown": sorted(assessment.shown),
         },
-        "counts": judgement.counts(),
-        "notes": list(judgement.notes),
-        "requirements": [_row(result) for result in judgement.results],
+        "counts": assessment.counts(),
+        "notes": list(assessment.notes),
+        "requirements": [_row(result) for result in assessment.results],
     }
 
 
@@ -63,42 +63,42 @@ def _row(result: Result) -> dict[str, Any]:
     }
 
 
-def write_json(judgement: Judgement, path: Path) -> None:
+def write_json(assessment: Assessment, path: Path) -> None:
     """Write the JSON report, whole or not at all.
 
     Raises:
         OSError: it cannot be written there.
     """
-    text = json.dumps(as_data(judgement), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(as_data(assessment), indent=2, ensure_ascii=False) + "\n"
     beside = path.with_name(f".{path.name}.part")
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)
 
 
-def print_judgement(judgement: Judgement, console: Console) -> None:
+def print_assessment(assessment: Assessment, console: Console) -> None:
     """Print the verdict, what failed and why, and a line for each group."""
-    declared = ", ".join(sorted(judgement.declared)) or "no capability"
+    declared = ", ".join(sorted(assessment.declared)) or "no capability"
     console.print(
-        f"[bold]{escape(judgement.target)}[/] ({escape(judgement.provider)}): {declared}, contract "
-        f"{judgement.contract}, profile {judgement.profile}"
+        f"[bold]{escape(assessment.target)}[/] ({escape(assessment.provider)}): {declared}, contract "
+        f"{assessment.contract}, profile {assessment.profile}"
     )
     console.print()
-    console.print(_groups(judgement.results))
+    console.print(_groups(assessment.results))
     console.print()
-    for result in judgement.results:
-        if _is_worth_a_word(judgement, result):
+    for result in assessment.results:
+        if _is_worth_a_word(assessment, result):
             _print_result(result, console)
-    for note in judgement.notes:
+    for note in assessment.notes:
         console.print(f"[yellow]note[/]: {escape(note)}")
-    _print_verdict(judgement, console)
+    _print_verdict(assessment, console)
 
 
-def _is_worth_a_word(judgement: Judgement, result: Result) -> bool:
-    if result.verdict in (Verdict.FAIL, Verdict.KIT_ERROR, Verdict.KNOWN_DEVIATION):
+def _is_worth_a_word(assessment: Assessment, result: Result) -> bool:
+    if result.verdict in (Ruling.FAIL, Ruling.KIT_ERROR, Ruling.KNOWN_DEVIATION):
         return True
     return (
-        result in judgement.expected()
-        and result.verdict is not Verdict.PASS
+        result in assessment.expected()
+        and result.verdict is not Ruling.PASS
         and bool(result.requirement.group in TESTED_GROUPS)
     )
 
@@ -134,20 +134,20 @@ def _tally(results: Iterable[Result]) -> str:
     counts = Counter(result.verdict for result in results)
     parts = [
         f"[{_COLOURS[verdict]}]{counts[verdict]} {verdict.value}[/]"
-        for verdict in Verdict
+        for verdict in Ruling
         if counts[verdict]
     ]
     return ", ".join(parts)
 
 
-def _print_verdict(judgement: Judgement, console: Console) -> None:
-    counts = judgement.counts()
-    verdict = judgement.verdict
-    passed = sum(1 for row in judgement.expected() if row.verdict is Verdict.PASS)
+def _print_verdict(assessment: Assessment, console: Console) -> None:
+    counts = assessment.counts()
+    verdict = assessment.verdict
+    passed = sum(1 for row in assessment.expected() if row.verdict is Ruling.PASS)
     console.print(
         f"[{_OVERALL[verdict]}]{verdict}[/]: {passed} of {counts['expected']} requirements of the "
-        f"{judgement.profile} profile hold; {counts['executed']} of {counts['total']} in the "
-        f"contract were judged, {counts[Verdict.NOT_RUN.value]} were not run and count for nothing"
+        f"{assessment.profile} profile hold; {counts['executed']} of {counts['total']} in the "
+        f"contract were judged, {counts[Ruling.NOT_RUN.value]} were not run and count for nothing"
     )
 
 

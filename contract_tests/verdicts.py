@@ -12,7 +12,7 @@ from typing import Literal
 
 from contract_tests.catalogue import Requirement
 
-__all__ = ["EXIT_CODES", "TESTED_GROUPS", "Judgement", "Overall", "Profile", "Result", "Verdict"]
+__all__ = ["EXIT_CODES", "TESTED_GROUPS", "Assessment", "Overall", "Profile", "Result", "Ruling"]
 
 Profile = Literal["core", "strict"]
 Overall = Literal["conformant", "violated", "inconclusive"]
@@ -24,7 +24,7 @@ EXIT_CODES: dict[Overall, int] = {"conformant": 0, "violated": 1, "inconclusive"
 TESTED_GROUPS = frozenset({"ABC", "AVAIL", "FALL", "TICK", "FIRE", "RECON"})
 
 
-class Verdict(enum.StrEnum):
+class Ruling(enum.StrEnum):
     """The verdict on one requirement."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, not a password
@@ -41,19 +41,19 @@ class Result:
 
     Attributes:
         requirement: the row that was judged.
-        verdict: see `Verdict`.
+        verdict: see `Ruling`.
         evidence: sentences, the decisive one first.
         reached: the requirement's antecedent was true at least once in the run.
     """
 
     requirement: Requirement
-    verdict: Verdict
+    verdict: Ruling
     evidence: tuple[str, ...] = ()
     reached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Assessment:
     """All results for one target, and the verdict that follows from them."""
 
     target: str
@@ -72,8 +72,8 @@ class Judgement:
     def counts(self) -> dict[str, int]:
         """How many rows have each verdict, and how many there are; adds up to the contract."""
         by_verdict = Counter(row.verdict for row in self.results)
-        counts = {verdict.value: by_verdict[verdict] for verdict in Verdict}
-        executed = sum(1 for row in self.results if row.verdict in (Verdict.PASS, Verdict.FAIL))
+        counts = {verdict.value: by_verdict[verdict] for verdict in Ruling}
+        executed = sum(1 for row in self.results if row.verdict in (Ruling.PASS, Ruling.FAIL))
         return counts | {
             "total": len(self.results),
             "expected": len(self.expected()),
@@ -88,12 +88,12 @@ class Judgement:
         is still a deviation.
         """
         scored = [row for row in self.results if self._scores(row.requirement)]
-        if _any(scored, Verdict.FAIL, Verdict.KNOWN_DEVIATION):
+        if _any(scored, Ruling.FAIL, Ruling.KNOWN_DEVIATION):
             return "violated"
         expected = self.expected()
-        if not expected or any(row.verdict is not Verdict.PASS for row in expected):
+        if not expected or any(row.verdict is not Ruling.PASS for row in expected):
             return "inconclusive"
-        if _any(scored, Verdict.KIT_ERROR):
+        if _any(scored, Ruling.KIT_ERROR):
             return "inconclusive"
         return "conformant"
 
@@ -108,5 +108,5 @@ class Judgement:
         )
 
 
-def _any(rows: Iterable[Result], *verdicts: Verdict) -> bool:
+def _any(rows: Iterable[Result], *verdicts: Ruling) -> bool:
     return any(row.verdict in verdicts for row in rows)

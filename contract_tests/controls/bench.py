@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contract_tests.controls import Control
-from contract_tests.verdicts import Verdict
+from contract_tests.verdicts import Ruling
 
 __all__ = ["Trial", "apply", "try_control"]
 
@@ -38,7 +38,7 @@ class Trial:
     """
 
     control: Control
-    verdict: Verdict
+    verdict: Ruling
     reason: str
     failed: tuple[str, ...] = ()
     report: dict[str, Any] | None = None
@@ -51,7 +51,7 @@ def try_control(control: Control) -> Trial:
         try:
             apply(control, folder)
         except EditError as error:
-            return Trial(control, Verdict.KIT_ERROR, str(error))
+            return Trial(control, Ruling.KIT_ERROR, str(error))
         return _compared(control, *_command(control, folder))
 
 
@@ -102,12 +102,12 @@ def _command(control: Control, folder: Path) -> tuple[int, str, dict[str, Any] |
 
 def _compared(control: Control, code: int, said: str, report: dict[str, Any] | None) -> Trial:
     if report is None:
-        return Trial(control, Verdict.KIT_ERROR, f"no report, exit code {code}: {said}")
+        return Trial(control, Ruling.KIT_ERROR, f"no report, exit code {code}: {said}")
     by_id = {row["id"]: row for row in report["requirements"]}
     failed = tuple(row["id"] for row in report["requirements"] if row["verdict"] == "FAIL")
     if broken := [key for key, row in by_id.items() if row["verdict"] == "KIT_ERROR"]:
         evidence = by_id[broken[0]]["evidence"]
-        return Trial(control, Verdict.KIT_ERROR, f"{broken[0]}: {evidence}", failed, report)
+        return Trial(control, Ruling.KIT_ERROR, f"{broken[0]}: {evidence}", failed, report)
     problem = None
     if set(failed) != set(control.rejects):
         problem = f"rejected by {_ids(failed)}, pinned to {_ids(control.rejects)}"
@@ -117,8 +117,8 @@ def _compared(control: Control, code: int, said: str, report: dict[str, Any] | N
         problem = f"{control.rejects[0]} does not say {control.message!r}"
     if problem:
         detail = [f"{key}: {by_id[key]['evidence'][:2]}" for key in failed]
-        return Trial(control, Verdict.FAIL, "; ".join([problem, *detail]), failed, report)
-    return Trial(control, Verdict.PASS, f"rejected by {_ids(failed)}", failed, report)
+        return Trial(control, Ruling.FAIL, "; ".join([problem, *detail]), failed, report)
+    return Trial(control, Ruling.PASS, f"rejected by {_ids(failed)}", failed, report)
 
 
 def _says(row: dict[str, Any], words: str) -> bool:

@@ -9,7 +9,7 @@ from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
 from contract_tests.engine import Judge, probed_ids
 from contract_tests.suites.harness import ProviderHarness
-from contract_tests.verdicts import Profile, Result, Verdict
+from contract_tests.verdicts import Profile, Result, Ruling
 
 __all__ = ["CronSchedulerContract"]
 
@@ -88,7 +88,7 @@ def _told(cls: type[CronSchedulerContract], result: Result) -> dict[str, Any]:
 
 def _is_bad(cls: type[CronSchedulerContract], result: Result) -> bool:
     """Whether the test fails: an unknown is a failure too, never a skip."""
-    if result.verdict in (Verdict.PASS, Verdict.NOT_SUPPORTED):
+    if result.verdict in (Ruling.PASS, Ruling.NOT_SUPPORTED):
         return False
     return cls.profile == "strict" or result.requirement.level == "core"
 

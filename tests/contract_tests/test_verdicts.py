@@ -3,58 +3,58 @@
 import pytest
 
 from contract_tests import catalogue
-from contract_tests.verdicts import EXIT_CODES, TESTED_GROUPS, Judgement, Result, Verdict
+from contract_tests.verdicts import EXIT_CODES, TESTED_GROUPS, Assessment, Result, Ruling
 
 
-def judgement(changed=None, *, profile="core", capabilities=("blocking", "external")):
+def assessment(changed=None, *, profile="core", capabilities=("blocking", "external")):
     """All tested core rows pass, the others were not run, less what is changed."""
     results = []
     for row in catalogue.load().requirements:
-        verdict = Verdict.NOT_RUN
+        verdict = Ruling.NOT_RUN
         if not row.applies_to(frozenset(capabilities)):
-            verdict = Verdict.NOT_SUPPORTED
+            verdict = Ruling.NOT_SUPPORTED
         elif row.level == "core" and row.group in TESTED_GROUPS:
-            verdict = Verdict.PASS
+            verdict = Ruling.PASS
         results.append(Result(row, (changed or {}).get(row.id, verdict)))
     declared = frozenset(capabilities)
-    return Judgement("t", "T", "1", profile, declared, declared, tuple(results))
+    return Assessment("t", "T", "1", profile, declared, declared, tuple(results))
 
 
 def test_all_that_is_expected_holds():
-    assert judgement().verdict == "conformant"
-    assert judgement(capabilities=("blocking",)).verdict == "conformant"
+    assert assessment().verdict == "conformant"
+    assert assessment(capabilities=("blocking",)).verdict == "conformant"
 
 
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"TICK-2": Verdict.FAIL}, "violated"),
-        ({"TICK-2": Verdict.KNOWN_DEVIATION}, "violated"),
-        ({"TICK-2": Verdict.NOT_RUN}, "inconclusive"),
-        ({"TICK-2": Verdict.KIT_ERROR}, "inconclusive"),
-        ({"TICK-2": Verdict.NOT_RUN, "ABC-1": Verdict.FAIL}, "violated"),
-        ({"ABC-8": Verdict.FAIL}, "conformant"),
-        ({"STORE-1": Verdict.FAIL}, "violated"),
-        ({"STORE-1": Verdict.KIT_ERROR}, "inconclusive"),
+        ({"TICK-2": Ruling.FAIL}, "violated"),
+        ({"TICK-2": Ruling.KNOWN_DEVIATION}, "violated"),
+        ({"TICK-2": Ruling.NOT_RUN}, "inconclusive"),
+        ({"TICK-2": Ruling.KIT_ERROR}, "inconclusive"),
+        ({"TICK-2": Ruling.NOT_RUN, "ABC-1": Ruling.FAIL}, "violated"),
+        ({"ABC-8": Ruling.FAIL}, "conformant"),
+        ({"STORE-1": Ruling.FAIL}, "violated"),
+        ({"STORE-1": Ruling.KIT_ERROR}, "inconclusive"),
     ],
 )
 def test_one_row_can_change_the_verdict(changed, expected):
-    assert judgement(changed).verdict == expected
+    assert assessment(changed).verdict == expected
 
 
 def test_strict_counts_what_core_only_reports():
-    assert judgement({"ABC-8": Verdict.FAIL}, profile="strict").verdict == "violated"
-    assert judgement(profile="strict").verdict == "inconclusive"
+    assert assessment({"ABC-8": Ruling.FAIL}, profile="strict").verdict == "violated"
+    assert assessment(profile="strict").verdict == "inconclusive"
 
 
 def test_nothing_run_is_inconclusive():
-    nothing = dict.fromkeys((row.id for row in catalogue.load().requirements), Verdict.NOT_RUN)
-    assert judgement(nothing).verdict == "inconclusive"
+    nothing = dict.fromkeys((row.id for row in catalogue.load().requirements), Ruling.NOT_RUN)
+    assert assessment(nothing).verdict == "inconclusive"
 
 
 def test_counts_add_up_to_the_contract():
-    counts = judgement({"TICK-2": Verdict.FAIL}).counts()
-    assert sum(counts[verdict.value] for verdict in Verdict) == counts["total"] == 108
+    counts = assessment({"TICK-2": Ruling.FAIL}).counts()
+    assert sum(counts[verdict.value] for verdict in Ruling) == counts["total"] == 108
     assert counts["executed"] == counts["PASS"] + counts["FAIL"]
 
 

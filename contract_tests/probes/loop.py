@@ -1,0 +1,235 @@
+"""TICK: the loop, watched over virtual time."""
+
+from itertools import pairwise
+
+from contract_tests.engine import Context, Outcome, held, probe, violated
+from contract_tests.probes.virtual import MACHINE, SLACK_US, Watched, is_between, watch
+from contract_tests.surface import BUILTIN_NAMES
+from contract_tests.surroundings import ask, captured_logs, home
+from simulator.checkers.facts import Tick
+from simulator.durations import SECOND_US, parse_duration
+from simulator.history import Event
+from simulator.target import from_class
+
+PROMPT_US = 2 * SECOND_US
+HEARTBEAT, SUCCESS = "ticker_heartbeat", "ticker_last_success"
+LIFE_SIGN_EVERY = 5
+
+
+def _ticks(watched: Watched) -> list[Tick]:
+    return watched.facts.ticks.get(MACHINE, [])
+
+
+def _signals(watched: Watched, name: str) -> list[Event]:
+    """What really arrived in the store, whoever claims to have written it."""
+    return [event for event in watched.of("signal") if event.data.get("name") == name]
+
+
+@probe("TICK-1")
+def at_once_and_promptly(context: Context) -> Outcome:
+    """The first tick after start, and the way out after stop_event."""
+    watched = watch(context, "loop-at-once")
+    if trouble := watched.trouble():
+        return trouble
+    if left := watched.left_unasked():
+        return violated(left)
+    life, ticks = watched.lives[0], _ticks(watched)
+    if not ticks or life.started is None:
+        return violated("start never ticked")
+    if ticks[0].begin.at_us - life.started.at_us > SECOND_US:
+        return violated(f"the first tick came late: {watched.when(ticks[0].begin)}")
+    asked, left_at = life.stop_requested, life.start_left
+    assert asked is not None, "the scenario stops the machine"
+    if left_at is None:
+        return violated(f"stop_event was set {watched.when(asked)} and start never returned")
+    took_us = left_at.at_us - asked.at_us
+    if took_us > PROMPT_US:
+        return violated(f"start returned {took_us / SECOND_US:g} s after stop_event, not promptly")
+    later = [tick for tick in ticks if tick.begin.n > left_at.n]
+    if later:
+        return violated(f"it ticked after start had returned: {watched.when(later[0].begin)}")
+    return held(
+        f"first tick {watched.when(ticks[0].begin)}, {len(ticks)} ticks, "
+        f"gone {took_us / SECOND_US:g} s after stop_event"
+    )
+
+
+@probe("TICK-2")
+def nothing_ends_the_loop(context: Context) -> Outcome:
+    """Six kinds of exception out of a tick, the process-ending ones included."""
+    watched = watch(context, "loop-survives")
+    # The loop that died at the first exception never meets the others: that is no kit trouble.
+    if left := watched.left_unasked():
+        return violated(left, *_last_fault(watched))
+    if trouble := watched.trouble():
+        return trouble
+    evidence = []
+    for fault in watched.of("fault"):
+        raises = watched.run.scenario.faults[fault.data["index"]].raises
+        assert raises is not None, "the scenario raises"
+        kind = raises.type.rpartition(".")[2]
+        after = next((t.begin for t in _ticks(watched) if t.begin.n > fault.n), None)
+        limit_us = watched.interval_us + SLACK_US
+        if after is None or after.at_us - fault.at_us > limit_us:
+            return violated(f"after a {kind} {watched.when(fault)}, no tick came in time")
+        if not _is_told(watched, fault, after, kind):
+            return violated(f"a {kind} {watched.when(fault)} is not in the log at ERROR, traced")
+        evidence.append(f"{kind}: the next tick {watched.when(after)}, logged at ERROR")
+    return held(*evidence)
+
+
+def _last_fault(watched: Watched) -> list[str]:
+    struck = watched.of("fault")
+    return [f"the last fault was {watched.when(struck[-1])}"] if struck else []
+
+
+def _is_told(watched: Watched, fault: Event, before: Event, kind: str) -> bool:
+    return any(
+        event.data["level"] in ("ERROR", "CRITICAL")
+        and event.data.get("error") == kind
+        and "Traceback" in (watched.history.text(event.n) or "")
+        for event in watched.of("log")
+        if is_between(event, fault, before)
+    )
+
+
+@probe("TICK-3")
+def signals_tell_the_truth(context: Context) -> Outcome:
+    """Heartbeat and success mark as they arrived in the store, over clean and failing ticks."""
+    evidence = []
+    for name in ("loop-at-once", "loop-survives"):
+        watched = watch(context, name)
+        if left := watched.left_unasked():
+            return violated(left)
+        if trouble := watched.trouble():
+            return trouble
+        if problem := _signal_problem(watched):
+            return violated(f"in {name}: {problem}")
+        failing = sum(1 for tick in _ticks(watched) if not tick.clean)
+        evidence.append(f"in {name}: {len(_ticks(watched))} ticks, {failing} of them failing")
+    return held(*evidence)
+
+
+def _signal_problem(watched: Watched) -> str | None:
+    beats, marks = _signals(watched, HEARTBEAT), _signals(watched, SUCCESS)
+    ticks = [tick for tick in _ticks(watched) if tick.end is not None]
+    if not ticks:
+        return "there was no tick"
+    started, first = watched.lives[0].started, ticks[0].begin
+    if not any(is_between(beat, started, first) for beat in beats):
+        return "no heartbeat before the first tick"
+    if early := [mark for mark in marks if mark.n < first.n]:
+        return f"a success mark before the first tick: {watched.when(early[0])}"
+    after: list[Event | None] = [tick.begin for tick in ticks[1:]]
+    for tick, following in zip(ticks, [*after, None], strict=True):
+        if following is None and watched.lives[0].stop_requested is not None:
+            break  # asked to leave in or after this tick
+        if not any(is_between(beat, tick.end, following) for beat in beats):
+            return f"no heartbeat after the tick {watched.when(tick.begin)}"
+        marked = any(is_between(mark, tick.end, following) for mark in marks)
+        if marked is not tick.clean:
+            said = "a success mark after a failing" if marked else "no success mark after a clean"
+            return f"{said} tick {watched.when(tick.begin)}"
+    return None
+
+
+@probe("TICK-4")
+def a_heartbeat_that_is_refused(context: Context) -> Outcome:
+    """Twenty minutes without room for signals; and, on a real disk, a place that is taken."""
+    watched = watch(context, "loop-without-heartbeat")
+    if left := watched.left_unasked():
+        return violated(left, *_last_fault(watched))
+    if trouble := watched.trouble():
+        return trouble
+    if problem := _cadence_problem(watched) or _run_problem(watched, "report"):
+        return violated(problem)
+    until_us = parse_duration("30m")
+    if not any(watched.since(beat) > until_us for beat in _signals(watched, HEARTBEAT)):
+        return violated("the heartbeat did not come back when the disk did")
+    if left_over := _left_on_disk(context):
+        return violated(f"a heartbeat that could not be written left {', '.join(left_over)}")
+    struck = len(watched.of("fault"))
+    return held(f"{struck} signals refused, ticks and runs in time, no file left behind")
+
+
+def _left_on_disk(context: Context) -> list[str]:
+    """The files that one refused heartbeat leaves in a real home."""
+    folder = context.folder / "refused-heartbeat" / "home"
+    taken = folder / "cron" / HEARTBEAT
+    (taken / "in-the-way").mkdir(parents=True)
+    with home(folder), captured_logs():
+        ask(context.host.beat)  # makes whatever it needs around its files
+        before = set(folder.rglob("*"))
+        ask(context.host.beat)
+        left = set(folder.rglob("*")) - before
+    # What is there after the first attempt, and is neither a signal nor a lock, was left by it.
+    known = (HEARTBEAT, SUCCESS)
+    odd = [p for p in before if p.is_file() and _is_part_of_a_signal(p.name, known)]
+    return sorted({str(path.relative_to(folder)) for path in (*left, *odd)})
+
+
+def _is_part_of_a_signal(name: str, known: tuple[str, ...]) -> bool:
+    return name not in known and any(signal in name for signal in known) and "lock" not in name
+
+
+def _cadence_problem(watched: Watched) -> str | None:
+    for before, after in pairwise(_ticks(watched)):
+        gap_us = after.begin.at_us - before.begin.at_us
+        if gap_us > watched.interval_us + SLACK_US:
+            return f"{gap_us / SECOND_US:g} s without a tick, until {watched.when(after.begin)}"
+    return None
+
+
+def _run_problem(watched: Watched, job: str) -> str | None:
+    """Whether a job that is due every five minutes ran at each of its times, within a tick."""
+    period_us = parse_duration("5m")
+    runs = [watched.since(run.begin) for run in watched.facts.runs.get(job, [])]
+    for slot in range(1, watched.run.scenario.lasts // period_us):
+        due_us = slot * period_us
+        limit_us = due_us + watched.interval_us + SLACK_US
+        if not any(due_us <= at_us <= limit_us for at_us in runs):
+            return f"{job} did not run at {due_us // SECOND_US // 60} min after the start"
+    return None
+
+
+@probe("TICK-6")
+def a_long_job_delays_nothing(context: Context) -> Outcome:
+    """Ticks are asked for without waiting, and keep coming while a job runs for 70 minutes."""
+    watched = watch(context, "loop-beside-a-long-job")
+    if left := watched.left_unasked():
+        return violated(left)
+    if trouble := watched.trouble():
+        return trouble
+    if not watched.facts.runs.get("long"):
+        return violated("the long job never ran")
+    waiting = [tick for tick in _ticks(watched) if tick.begin.data.get("sync") is not False]
+    if waiting:
+        asked = waiting[0].begin.data.get("sync")
+        return violated(f"{len(waiting)} ticks were asked for with sync={asked}, not False")
+    if problem := _cadence_problem(watched) or _run_problem(watched, "short"):
+        return violated(problem)
+    count = len(watched.facts.runs["short"])
+    return held(f"{count} runs of the short job in time beside one of 70 min")
+
+
+@probe("TICK-9")
+def the_log_shows_life(context: Context) -> Outcome:
+    """INFO lines of the host's built-in: at its start, and one in any five ticks."""
+    with home(context.folder / "built-in" / "home"):
+        builtin = from_class(type(context.host.load(BUILTIN_NAMES[0])), BUILTIN_NAMES[0])
+    watched = watch(context, "loop-at-once", None if context.target.is_builtin else builtin)
+    if trouble := watched.trouble():
+        return trouble
+    ticks = [tick.begin for tick in _ticks(watched)]
+    lines = [event for event in watched.of("log") if event.data["level"] == "INFO"]
+    if len(ticks) <= LIFE_SIGN_EVERY:
+        return violated(f"only {len(ticks)} ticks in 20 min")
+    if not any(line.n < ticks[0].n for line in lines):
+        return violated("no INFO line at the start of the built-in")
+    for first, last in zip(ticks, ticks[LIFE_SIGN_EVERY:], strict=False):
+        if not any(is_between(line, first, last) for line in lines):
+            return violated(
+                f"no INFO line in {LIFE_SIGN_EVERY} ticks, between {watched.when(first)} and "
+                f"{watched.when(last)}"
+            )
+    return held(f"{len(lines)} INFO lines over {len(ticks)} ticks")

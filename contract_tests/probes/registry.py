@@ -1,0 +1,221 @@
+"""RECON: the registry converges to the store, watched over virtual time.
+
+Both sides are rebuilt from the history: what the store committed, what the registry accepted.
+"""
+
+from collections.abc import Iterable
+
+from contract_tests.engine import Context, Outcome, held, probe, violated
+from contract_tests.probes.virtual import Watched, watch
+from simulator.checkers.facts import Life
+from simulator.durations import SECOND_US, format_duration, parse_duration
+from simulator.fold import Registry, Store, final_registry, final_store, instant_us
+from simulator.history import Event
+from simulator.hosts import Surroundings
+
+RETURNS_WITHIN_US = 60 * SECOND_US
+LIST = ("nas.list",)
+
+
+def _wanted(store: Store) -> dict[str, int]:
+    """What has to be armed, by job, in whole seconds since the epoch."""
+    wanted = {}
+    for job, record in store.records.items():
+        at_us = instant_us(record.get("next_run_at"))
+        idle = record.get("enabled", True) is False or record.get("state") in (
+            "paused",
+            "completed",
+        )
+        if at_us is not None and not idle:
+            wanted[job] = at_us // SECOND_US
+    return wanted
+
+
+def _differences(watched: Watched, since: str, only: Iterable[str] | None = None) -> list[str]:
+    """How registry and store differ at an instant of rest, one sentence each."""
+    before = watched.number_at(parse_duration(since))
+    store = final_store(watched.history, before=before)
+    registry = final_registry(watched.history, before=before)
+    wanted = _wanted(store)
+    jobs = set(wanted) | set(registry.armed) if only is None else set(only)
+    return [
+        f"{since} after the start, {sentence}"
+        for job in sorted(jobs)
+        if (sentence := _difference(job, wanted.get(job), registry))
+    ]
+
+
+def _difference(job: str, wanted_s: int | None, registry: Registry) -> str | None:
+    arm = registry.armed.get(job)
+    if wanted_s is None:
+        return f"{job} is armed at {arm.fire_at}, and should not be" if arm else None
+    if arm is None:
+        return f"{job} is not armed"
+    if arm.at_us != wanted_s * SECOND_US:
+        return f"{job} is armed at {arm.fire_at}, which is not the second of its next time"
+    if arm.dedup_key != f"{job}:{arm.fire_at}":
+        return f"{job} is armed with dedup_key {arm.dedup_key!r}, not {job}:{arm.fire_at}"
+    callback = arm.event.data.get("callback_url", arm.event.data.get("callback"))
+    if callback != Surroundings(zone="UTC").callback_url:
+        return f"{job} is armed with the callback URL {callback!r}, which was not configured"
+    return None
+
+
+def _calls(watched: Watched, first: str, last: str, op: str | None = None) -> list[Event]:
+    """The calls that reached the registry in a span of time."""
+    from_us, until_us = parse_duration(first), parse_duration(last)
+    return [
+        event
+        for event in watched.history.of("nas.call")
+        if from_us <= watched.since(event) <= until_us and op in (None, event.data.get("op"))
+    ]
+
+
+def _raised(watched: Watched) -> list[str]:
+    """What came out of start, a fire, a change or a thread."""
+    kinds = ("provider.raised", "fire.end", "op.end", "task.raised")
+    return [
+        f"{event.kind} {watched.when(event)}: {event.data['error']}"
+        for event in watched.history.of(*kinds)
+        if event.data.get("error")
+    ]
+
+
+@probe("RECON-1")
+def arms_what_is_wanted(context: Context) -> Outcome:
+    """At rest after boot and between fires, armed is what the store wants, and how it wants it."""
+    watched = watch(context, "registry-arms")
+    if trouble := watched.trouble():
+        return trouble
+    for since in ("2m", "50m", "1h50m", "4h50m"):
+        if found := _differences(watched, since):
+            return violated(*found)
+    for job in ("held", "spent"):
+        calls = [one for one in _calls(watched, "0s", "5h") if one.data.get("job_id") == job]
+        if calls:
+            what = "paused" if job == "held" else "without a next time"
+            return violated(f"{job} is {what}: {calls[0].data['op']} {watched.when(calls[0])}")
+    count = len(_wanted(final_store(watched.history)))
+    return held(f"{count} jobs armed at their second, at four instants; two left alone")
+
+
+@probe("RECON-2")
+def follows_changes(context: Context) -> Outcome:
+    """Orphans go, by the list or from memory; the right arm stays, the wrong one is replaced."""
+    watched = watch(context, "registry-follows")
+    if trouble := watched.trouble(optional=LIST):
+        return trouble
+    rests = {
+        "5m": None,
+        "1h5m": ("moved",),
+        "1h35m": ("dropped",),
+        "3h35m": ("dropped-unseen", "moved-unseen"),
+        "5h40m": None,
+    }
+    for since, only in rests.items():
+        if found := _differences(watched, since, only):
+            return violated(*found)
+    # The windows in which the list could be had: before it failed, and at the boot after it was back.
+    for first, last, changed in (("50m", "1h10m", "moved"), ("3h30m", "3h40m", "moved-unseen")):
+        again = [
+            call
+            for call in _calls(watched, first, last, "provision")
+            if call.data.get("job_id") != changed
+        ]
+        if again:
+            job = again[0].data.get("job_id")
+            return violated(f"{job} was armed right and provisioned again {watched.when(again[0])}")
+    return held("two orphans gone, one of them without the list; two moved; the others untouched")
+
+
+@probe("RECON-3")
+def a_cold_process_converges(context: Context) -> Outcome:
+    """A registry that forgot, and a list that cannot be had, each met by a new process."""
+    watched = watch(context, "registry-cold")
+    if trouble := watched.trouble(optional=LIST):
+        return trouble
+    for since in ("5m", "1h50m", "3h40m"):
+        if found := _differences(watched, since):
+            return violated(*found)
+    return held("armed is what the store says after each of two cold boots")
+
+
+@probe("RECON-4")
+def one_failure_is_one_failure(context: Context) -> Outcome:
+    """One job refused beside two others; then nothing answers through boot, changes and fires."""
+    watched = watch(context, "registry-down")
+    if raised := _raised(watched):
+        return violated(f"a failing registry raised into its caller: {raised[0]}", *raised[1:])
+    if trouble := watched.trouble(optional=(*LIST, "nas.cancel")):
+        return trouble
+    if found := _differences(watched, "10m", ("first", "second")):
+        return violated("one refused job stopped another", *found)
+    fired = [event for event in watched.history.of("fire.end") if event.data.get("value") is True]
+    if not fired:
+        return violated("no fire was answered while the registry was down")
+    if found := _differences(watched, "4h50m"):
+        return violated("it did not converge after a restart with the registry back", *found)
+    return held(f"{len(fired)} fires, four changes and two boots, and nothing was raised")
+
+
+@probe("RECON-5")
+def start_returns_and_stop_stops(context: Context) -> Outcome:
+    """start comes back, days pass without a wake, and after stop_event nothing is armed or run."""
+    quiet = watch(context, "registry-quiet")
+    if trouble := quiet.trouble():
+        return trouble
+    if problem := _did_not_return(quiet, quiet.lives[0]):
+        return violated(problem)
+    for name, calls in (
+        ("called the registry", _calls(quiet, "10m", "47h59m")),
+        ("ticked", [one for one in quiet.of("tick.begin") if quiet.since(one) > 0]),
+    ):
+        if calls:
+            return violated(f"with nothing due, it {name} {quiet.when(calls[0])}")
+    stopped = watch(context, "registry-stops")
+    if trouble := stopped.trouble():
+        return trouble
+    for watched in (quiet, stopped):
+        if problem := _after_stop(watched, watched.lives[0]):
+            return violated(problem)
+    return held("start returned, two days without a call, nothing armed or run after stop_event")
+
+
+def _did_not_return(watched: Watched, life: Life) -> str | None:
+    started, left, asked = life.started, life.start_left, life.stop_requested
+    if started is None:
+        return "start was never called"
+    if left is None or left.kind != "provider.returned":
+        return "start did not return"
+    if asked is not None and left.n > asked.n:
+        return f"start returned only when it was asked to stop, {watched.when(left)}"
+    took_us = left.at_us - started.at_us
+    if took_us > RETURNS_WITHIN_US:
+        return f"start took {format_duration(took_us)}"
+    return None
+
+
+def _after_stop(watched: Watched, life: Life) -> str | None:
+    asked = life.stop_requested
+    assert asked is not None, "the scenario stops the machine"
+    boots = [other.boot.n for other in watched.lives if other.boot.n > asked.n]
+    until = min(boots, default=len(watched.history))
+    for event in watched.history.of("nas.armed", "run.begin"):
+        if asked.n < event.n < until:
+            what = "a job began to run" if event.kind == "run.begin" else "a job was armed"
+            return f"after stop_event, {what} {watched.when(event)}"
+    return None
+
+
+@probe("RECON-6")
+def nothing_after_the_last_run(context: Context) -> Outcome:
+    """A job of three runs and a one-shot, long after the last of them."""
+    watched = watch(context, "registry-limited")
+    if trouble := watched.trouble():
+        return trouble
+    runs = {job: len(found) for job, found in watched.facts.runs.items()}
+    if runs.get("thrice") != 3 or runs.get("once") != 1:  # noqa: PLR2004 - as its name says
+        return violated(f"runs: {runs}, where thrice should have 3 and once 1")
+    if found := _differences(watched, "3h50m"):
+        return violated(*found)
+    return held("nothing is armed for a job of three runs and a one-shot that have had them")

@@ -1,0 +1,98 @@
+"""Run a target through a scenario over virtual time, once for all the probes that look at it."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from contract_tests.engine import Context, Outcome, unknown
+from contract_tests.scenarios import scenario
+from simulator.checkers.facts import Facts, Life, facts_of
+from simulator.durations import SECOND_US, format_duration
+from simulator.history import Event
+from simulator.target import Target
+from simulator.world import Run, simulate
+
+__all__ = ["MACHINE", "SLACK_US", "Watched", "is_between", "watch"]
+
+MACHINE = "a"
+SLACK_US = 5 * SECOND_US
+
+
+class Watched:
+    """One run, in the words of a probe. Instants are microseconds since the start of the run."""
+
+    def __init__(self, run: Run) -> None:
+        """Look at ``run``."""
+        self.run = run
+        self.history = run.history
+        self.facts: Facts = facts_of(run.history, run.scenario)
+        self.start_us = run.scenario.start_us
+        self.interval_us = run.scenario.interval * SECOND_US
+
+    @property
+    def lives(self) -> list[Life]:
+        """The processes of the one machine, in order."""
+        return self.facts.lives[MACHINE]
+
+    def since(self, event: Event) -> int:
+        """When an event was."""
+        return event.at_us - self.start_us
+
+    def when(self, event: Event) -> str:
+        """When an event was, for people."""
+        return f"{format_duration(self.since(event))} after the start (line {event.n})"
+
+    def number_at(self, since_us: int) -> int:
+        """The number of the first event after an instant; folds stop before it."""
+        for event in self.history:
+            if self.since(event) > since_us:
+                return event.n
+        return len(self.history)
+
+    def of(self, *kinds: str, machine: str = MACHINE) -> list[Event]:
+        """The machine's events of these kinds."""
+        return [event for event in self.history.of(*kinds) if event.machine == machine]
+
+    def trouble(self, *, optional: Iterable[str] = ()) -> Outcome | None:
+        """Why nothing can be said, if nothing can.
+
+        Args:
+            optional: seams that a provider may never pass, so that their faults need not strike.
+        """
+        faults = self.run.scenario.faults
+        missed = [i for i in self.run.never_fired if faults[i].into not in frozenset(optional)]
+        if missed:
+            where = ", ".join(faults[i].into for i in missed)
+            return unknown(f"in {self.run.scenario.name}, a fault never struck: {where}")
+        refused = self.history.of("not_simulated")
+        if refused:
+            what = refused[0].data.get("what")
+            return unknown(
+                f"in {self.run.scenario.name}, the provider did what is not simulated: {what}"
+            )
+        ended = self.history.of("world.end")
+        if ended and ended[-1].data.get("reason") != "horizon":
+            return unknown(f"{self.run.scenario.name} ended early: {ended[-1].data.get('reason')}")
+        return None
+
+    def left_unasked(self) -> str | None:
+        """How ``start`` of a loop ended though nobody had asked it to, if it did."""
+        for life in self.lives:
+            left, asked = life.start_left, life.stop_requested
+            if left is not None and (asked is None or left.n < asked.n):
+                how = left.data.get("error") or "it returned"
+                return f"the loop was left {self.when(left)}: {how}"
+        return None
+
+
+def is_between(event: Event, first: Event | None, last: Event | None) -> bool:
+    """Whether an event lies strictly between two others; None is open."""
+    return (first is None or first.n < event.n) and (last is None or event.n < last.n)
+
+
+def watch(context: Context, name: str, target: Target | None = None) -> Watched:
+    """Run the scenario of this name with the context's target, or another one."""
+    key = f"scenario {name} {'' if target is None else target.label}"
+    if key not in context.shared:
+        chosen = context.target.target if target is None else target
+        context.shared[key] = Watched(simulate(scenario(name), chosen))
+    return cast("Watched", context.shared[key])
