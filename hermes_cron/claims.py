@@ -62,7 +62,8 @@ def reserve(job_id: str, fire_at: str | None) -> Reservation:
         job = edit.get(job_id)
         if job is None:
             return Reservation("gone")
-        entries += upkeep.mend(job, now)
+        if records.stay_reason(job) is None:
+            entries += upkeep.mend(job, now)
         found = _reserve(edit, job, fire_at, now, entries)
     executions.append(entries)
     extra = {"job_id": job_id, "occurrence": fire_at}

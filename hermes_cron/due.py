@@ -18,7 +18,7 @@ from hermes_cron import claim_rules, claims, clock, executions, process, records
 from hermes_cron.records import Job
 from hermes_cron.store import Document, Edit
 
-__all__ = ["scan"]
+__all__ = ["advance", "scan"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,20 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     elif quiet is None or quiet.document is not document:
         slots[_SLOT] = _Quiet(document, at, at)
     return [records.normalise(job) for job in due]
+
+
+def advance(job_id: str, now: datetime) -> bool:
+    """`jobs.advance_next_run`."""
+    with store.current_store().edit() as edit:
+        job = edit.get(job_id)
+        if job is None or records.kind_of(job) not in records.RECURRING:
+            return False
+        before = job.get("next_run_at")
+        planned = records.instant(before, records.zone_of(now))
+        if planned is not None and planned > now:
+            return False
+        records.move_on(job, now)
+        return bool(job["next_run_at"] != before)
 
 
 def _look_at_all(document: Document, now: datetime, suspicious: bool) -> dict[str, float]:

@@ -3,10 +3,12 @@
 Every function looks the store and the clock up when it is called, and callers look the functions
 up on this module when they call them, so that each of them can be patched here. The work is done in
 
-    records.py      a record as a value; editing.py: changing it for a user
+    records.py      a record as a value
+    changes.py      changing jobs for a user; editing.py: what is accepted
     due.py          what is due; upkeep.py: repairing and collapsing next times
     claims.py       at most one run per occurrence; claim_rules.py: the claim in the record
-    runs.py         one execution: begun, completed; executions.py: the trace of it
+    runs.py         one execution: begun, completed; executions.py: the trace of it;
+                    pending.py: what the store did not take
     heartbeat.py    the signals of a loop
 
 Errors of the store (`hermes_cron.store.StoreError`, a `RuntimeError`) pass through everywhere:
@@ -21,14 +23,15 @@ from datetime import datetime
 from typing import Any
 
 from hermes_cron import (
+    changes,
     claim_rules,
     claims,
     clock,
     due,
     editing,
-    executions,
     heartbeat,
     paths,
+    pending,
     records,
     runs,
     schedule,
@@ -50,7 +53,6 @@ __all__ = [
     "get_job",
     "get_ticker_heartbeat_age",
     "get_ticker_success_age",
-    "list_executions",
     "list_jobs",
     "load_jobs",
     "mark_job_run",
@@ -59,7 +61,6 @@ __all__ = [
     "pause_job",
     "record_ticker_heartbeat",
     "remove_job",
-    "reserve",
     "resolve_job_ref",
     "resume_job",
     "retry_pending",
@@ -155,7 +156,7 @@ def save_jobs(jobs: list[Job]) -> None:
         edit.replace_all(jobs)
 
 
-def create_job(  # noqa: PLR0917 - hermes-agent's callers pass them by place
+def create_job(  # noqa: D417, PLR0917 - hermes-agent's arguments, by place too
     prompt: str | None,
     schedule: str,
     name: str | None = None,
@@ -183,17 +184,11 @@ def create_job(  # noqa: PLR0917 - hermes-agent's callers pass them by place
         repeat: how often it runs at most; None or less than 1: for ever, a one-shot once.
         deliver: where its result goes; "local" (the default) keeps it in the output folder.
         origin: where it was asked for, for deliver="origin".
-        skill: a single skill, of older callers.
-        skills: skills that the agent loads.
-        model: the agent's model, when not the default.
-        provider: the model's provider, when not the default.
-        base_url: the model's endpoint, when not the default.
         script: what runs, with `no_agent`; else what runs before the agent.
-        context_from: ids of jobs whose last output the agent is given.
-        enabled_toolsets: tools of the agent, when not all.
         workdir: an existing folder to run in, absolute.
         no_agent: run the script and nothing else.
-        attach_to_session: kept for the agent.
+        skill, skills, model, provider, base_url, context_from, enabled_toolsets,
+            attach_to_session: for the agent, kept as given.
 
     Returns:
         The record.
@@ -205,10 +200,7 @@ def create_job(  # noqa: PLR0917 - hermes-agent's callers pass them by place
     parsed = parse_schedule(given.pop("schedule"))
     job = editing.new_job(parsed, given, _hermes_now())
     job["next_run_at"] = compute_next_run(parsed)
-    with store.current_store().edit() as edit:
-        edit.put(job)
-    _tell_provider()
-    return records.normalise(job)
+    return changes.create(job)
 
 
 def update_job(job_id: str, updates: Mapping[str, Any]) -> Job | None:
@@ -220,7 +212,7 @@ def update_job(job_id: str, updates: Mapping[str, Any]) -> Job | None:
     Raises:
         ValueError: the id was to be changed, or a value is refused.
     """
-    return _change(
+    return changes.change(
         job_id,
         lambda job: editing.apply(job, updates, _hermes_now(), compute_next_run, parse_schedule),
     )
@@ -234,7 +226,7 @@ def pause_job(job_id: str, reason: str | None = None) -> Job | None:
         "paused_at": _hermes_now().isoformat(),
         "paused_reason": reason,
     }
-    return _change(job_id, lambda job: job.update(paused), by_name=True)
+    return changes.change(job_id, lambda job: job.update(paused), by_name=True)
 
 
 def resume_job(job_id: str) -> Job | None:
@@ -243,7 +235,7 @@ def resume_job(job_id: str) -> Job | None:
     Raises:
         ValueError: a one-shot whose time is more than 120 s past, or that was run.
     """
-    return _change(
+    return changes.change(
         job_id,
         lambda job: job.update(editing.resume(job, _hermes_now(), compute_next_run)),
         by_name=True,
@@ -255,36 +247,12 @@ def trigger_job(job_id: str) -> Job | None:
 
     The run is one more: the schedule goes on as planned.
     """
-    return _change(job_id, lambda job: editing.trigger(job, _hermes_now()), by_name=True)
+    return changes.change(job_id, lambda job: editing.trigger(job, _hermes_now()), by_name=True)
 
 
 def remove_job(job_id: str) -> bool:
     """Remove a job (by id or name), and tell the provider; False when there is none."""
-    with store.current_store().edit() as edit:
-        job = editing.find(edit.document.jobs, job_id)
-        removed = job is not None and edit.delete(job["id"])
-    if removed:
-        _tell_provider()
-    return removed
-
-
-def _change(ref: str, change: Any, *, by_name: bool = False) -> Job | None:
-    """Apply `change` to the record of one job in one edit; tell the provider when it is stored."""
-    with store.current_store().edit() as edit:
-        found = editing.find(edit.document.jobs, ref) if by_name else None
-        job = edit.get(found["id"] if found is not None else ref)
-        if job is None:
-            return None
-        change(job)
-    _tell_provider()
-    return records.normalise(job)
-
-
-def _tell_provider() -> None:
-    """Once per mutation that is stored, outside the store's lock; never raises."""
-    from hermes_cron import scheduler
-
-    scheduler._notify_provider_jobs_changed()  # noqa: SLF001 - hermes-agent's name for it
+    return changes.remove(job_id)
 
 
 # -- due, claimed, run ------------------------------------------------------------------------
@@ -308,11 +276,6 @@ def claim_due(due_jobs: list[Job]) -> list[Job]:
     return claims.claim_due(due_jobs, _hermes_now())
 
 
-def reserve(job_id: str, fire_at: str | None) -> claims.Reservation:
-    """Claim (job, `fire_at`) for the `claim_job_for_fire` that follows: what 202 stands for."""
-    return claims.reserve(job_id, fire_at)
-
-
 def claim_job_for_fire(job_id: str, *, claim_ttl_seconds: float = claim_rules.TTL_S) -> bool:
     """Claim a job for one run; True for one caller, whoever else asks.
 
@@ -330,17 +293,7 @@ def advance_next_run(job_id: str) -> bool:
     Returns:
         Whether it moved. A one-shot does not.
     """
-    now = _hermes_now()
-    with store.current_store().edit() as edit:
-        job = edit.get(job_id)
-        if job is None or records.kind_of(job) not in records.RECURRING:
-            return False
-        before = job.get("next_run_at")
-        planned = records.instant(before, records.zone_of(now))
-        if planned is not None and planned > now:
-            return False
-        records.move_on(job, now)
-        return bool(job["next_run_at"] != before)
+    return due.advance(job_id, _hermes_now())
 
 
 def claim_dispatch(job_id: str) -> bool:
@@ -349,15 +302,7 @@ def claim_dispatch(job_id: str) -> bool:
     Returns:
         False when no run is left; the job is removed then. True for all other jobs.
     """
-    with store.current_store().edit() as edit:
-        job = edit.get(job_id)
-        if job is None or records.kind_of(job) != "once" or not job.get("repeat"):
-            return True
-        if records.is_spent(job):
-            edit.delete(job_id)
-            return False
-        records.count(job, +1)
-        return True
+    return runs.count_dispatch(job_id)
 
 
 def mark_job_run(
@@ -380,18 +325,13 @@ def mark_job_run(
 
 def retry_pending() -> None:
     """Store what this process could not store before; called on every occasion. Never raises."""
-    runs.retry_pending()
+    pending.retry()
 
 
 def save_job_output(job_id: str, text: str) -> str:
     """Keep the output of one run; the newest 50 of a job stay. Returns a path-like name."""
     stamp = _hermes_now().strftime("%Y-%m-%d_%H-%M-%S")
     return store.current_store().save_output(job_id, stamp, text)
-
-
-def list_executions(job_id: str | None = None) -> list[dict[str, Any]]:
-    """What became of each occurrence, oldest first; see `hermes_cron.executions.attempts`."""
-    return executions.attempts(job_id)
 
 
 # -- signals of the loop ----------------------------------------------------------------------

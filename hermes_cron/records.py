@@ -15,6 +15,7 @@ from typing import Any
 from hermes_cron import schedule as schedules
 
 __all__ = [
+    "RECURRING",
     "Job",
     "compute_next_run",
     "count",
@@ -38,6 +39,7 @@ __all__ = [
 Job = dict[str, Any]
 
 RECURRING = frozenset({"cron", "interval"})
+"""The kinds of schedule that come again."""
 
 
 def instant(value: object, zone: tzinfo) -> datetime | None:

@@ -1,28 +1,26 @@
-"""The life of one execution: looked at again, begun, completed; and what failed made good later."""
+"""The life of one execution: held, looked at again, begun, completed or skipped."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
-from hermes_cron import claim_rules, claims, executions, jobs, leases, process, records, store
+from hermes_cron import (
+    claim_rules,
+    claims,
+    executions,
+    jobs,
+    leases,
+    pending,
+    process,
+    records,
+    store,
+)
 from hermes_cron.process import Execution
 from hermes_cron.records import Job
 
-__all__ = [
-    "NotBegun",
-    "begin",
-    "complete",
-    "drop",
-    "hold",
-    "later",
-    "mark_or_later",
-    "release_or_later",
-    "retry_pending",
-    "skip",
-]
+__all__ = ["NotBegun", "begin", "complete", "count_dispatch", "drop", "hold", "skip"]
 
 logger = logging.getLogger(__name__)
 
@@ -212,32 +210,6 @@ def _plan_next(
         job["state"] = "scheduled"
 
 
-def later(write: Callable[[], object]) -> None:
-    """Try a write that failed again at the next occasion: a tick, a fire, a recovery."""
-    state = process.current()
-    with state.lock:
-        state.pending.append(write)
-
-
-def retry_pending() -> None:
-    """Make good what failed before; what fails again waits further. Never raises."""
-    state = process.current()
-    if not state.pending:
-        return
-    with state.lock:
-        waiting, state.pending[:] = list(state.pending), []
-    for position, write in enumerate(waiting):
-        try:
-            write()
-        except store.StoreError as error:
-            with state.lock:
-                state.pending[:0] = waiting[position:]
-            logger.warning("%d writes still wait for the store: %s", len(waiting) - position, error)
-            return
-        except Exception:
-            logger.exception("a write that had failed before is given up")
-
-
 def skip(job: Job, execution: Execution, reason: NotBegun) -> None:
     """Record a run that does not take place; its claim, if it is still there, is given back."""
     logger.info(
@@ -260,58 +232,17 @@ def skip(job: Job, execution: Execution, reason: NotBegun) -> None:
             )
         ]
     )
-    release_or_later(execution, str(reason))
+    pending.release(execution, str(reason))
 
 
-def release_or_later(execution: Execution, reason: str) -> None:
-    """Give an occurrence back, now or as soon as the store takes it."""
-
-    def write() -> None:
-        claims.release(execution.job_id, execution.token, reason)
-
-    if execution.token is not None:
-        try:
-            write()
-        except BaseException as error:
-            logger.error(  # noqa: TRY400 - tried again
-                "job '%s': the claim for %s could not be given back, tried again later: %s",
-                execution.job_id,
-                execution.occurrence,
-                error,
-                extra=execution.extra,
-            )
-            later(write)
-
-
-def mark_or_later(
-    execution: Execution, success: bool, error: str | None, delivery_error: str | None
-) -> str | None:
-    """Store a result, now or as soon as the store takes it.
-
-    Returns:
-        Why it is not stored yet, or None.
-    """
-    execution.ended_at = jobs._hermes_now()  # noqa: SLF001 - the host's clock
-
-    def write() -> None:
-        token = process.execution.set(execution)
-        try:
-            jobs.mark_job_run(execution.job_id, success, error, delivery_error=delivery_error)
-        finally:
-            with suppress(ValueError):  # another task's context: nothing to take back
-                process.execution.reset(token)
-
-    try:
-        write()
-    except BaseException as failure:
-        # Also what a patched or interrupted write raises: the run is over, its result must not be.
-        logger.error(  # noqa: TRY400 - the store's error says where and why
-            "job '%s': the result of %s could not be stored, tried again at the next occasion: %s",
-            execution.job_id,
-            execution.occurrence or "its run",
-            failure,
-            extra=execution.extra,
-        )
-        later(write)
-        return f"{type(failure).__name__}: {failure}"
-    return None
+def count_dispatch(job_id: str) -> bool:
+    """`jobs.claim_dispatch`."""
+    with store.current_store().edit() as edit:
+        job = edit.get(job_id)
+        if job is None or records.kind_of(job) != "once" or not job.get("repeat"):
+            return True
+        if records.is_spent(job):
+            edit.delete(job_id)
+            return False
+        records.count(job, +1)
+        return True

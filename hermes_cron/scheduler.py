@@ -19,6 +19,7 @@ from hermes_cron import (
     dispatch,
     executions,
     jobs,
+    pending,
     process,
     records,
     recovery,
@@ -106,7 +107,7 @@ def _dispatch(job: Job, adapters: Any, loop: Any, verbose: bool) -> Future[bool]
             error,
             extra=execution.extra,
         )
-        runs.release_or_later(execution, f"it could not be started: {error}")
+        pending.release(execution, f"it could not be started: {error}")
         return None
 
 
@@ -166,7 +167,7 @@ def _run(job: Job, execution: Execution, adapters: Any, loop: Any, verbose: bool
         )
         if (problem := _guarded(step)) is not None
     ]
-    unmarked = runs.mark_or_later(execution, success, error, "; ".join(problems) or None)
+    unmarked = pending.mark(execution, success, error, "; ".join(problems) or None)
     executions.append(
         [
             executions.record(

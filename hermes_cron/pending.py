@@ -1,0 +1,99 @@
+"""Writes that failed, made good at the next occasion.
+
+A result that the store did not take (no space, a stuck lock) is remembered in the process and tried
+again at each tick, fire and recovery. Lost with the process, it is not lost without a trace: the
+claim ends by its time, and the run is recorded as unknown.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from hermes_cron import claims, jobs, process, store
+from hermes_cron.process import Execution
+
+__all__ = ["later", "mark", "release", "retry"]
+
+logger = logging.getLogger(__name__)
+
+
+def later(write: Callable[[], object]) -> None:
+    """Try a write that failed again at the next occasion: a tick, a fire, a recovery."""
+    state = process.current()
+    with state.lock:
+        state.pending.append(write)
+
+
+def retry() -> None:
+    """Make good what failed before; what fails again waits further. Never raises."""
+    state = process.current()
+    if not state.pending:
+        return
+    with state.lock:
+        waiting, state.pending[:] = list(state.pending), []
+    for position, write in enumerate(waiting):
+        try:
+            write()
+        except store.StoreError as error:
+            with state.lock:
+                state.pending[:0] = waiting[position:]
+            logger.warning("%d writes still wait for the store: %s", len(waiting) - position, error)
+            return
+        except Exception:
+            logger.exception("a write that had failed before is given up")
+
+
+def release(execution: Execution, reason: str) -> None:
+    """Give an occurrence back, now or as soon as the store takes it."""
+
+    def write() -> None:
+        claims.release(execution.job_id, execution.token, reason)
+
+    if execution.token is not None:
+        try:
+            write()
+        except BaseException as error:
+            logger.error(  # noqa: TRY400 - tried again
+                "job '%s': the claim for %s could not be given back, tried again later: %s",
+                execution.job_id,
+                execution.occurrence,
+                error,
+                extra=execution.extra,
+            )
+            later(write)
+
+
+def mark(
+    execution: Execution, success: bool, error: str | None, delivery_error: str | None
+) -> str | None:
+    """Store a result, now or as soon as the store takes it.
+
+    Returns:
+        Why it is not stored yet, or None.
+    """
+    execution.ended_at = jobs._hermes_now()  # noqa: SLF001 - the host's clock
+
+    def write() -> None:
+        token = process.execution.set(execution)
+        try:
+            jobs.mark_job_run(execution.job_id, success, error, delivery_error=delivery_error)
+        finally:
+            with suppress(ValueError):  # another task's context: nothing to take back
+                process.execution.reset(token)
+
+    try:
+        write()
+    except BaseException as failure:
+        # Also what a patched or interrupted write raises: the run is over, its result must not be.
+        logger.error(  # noqa: TRY400 - the store's error says where and why
+            "job '%s': the result of %s could not be stored, tried again at the next occasion: %s",
+            execution.job_id,
+            execution.occurrence or "its run",
+            failure,
+            extra=execution.extra,
+        )
+        later(write)
+        return f"{type(failure).__name__}: {failure}"
+    return None
