@@ -1,0 +1,239 @@
+"""What is known about cron on this home at one moment, gathered without changing anything.
+
+The two ages, the processes and the jobs are asked for by the functions of HOST.md ("Status
+lines"), looked up on their modules at the time of the call. What lies beside them (the signals of
+each gateway and of each loop, the provider's account of its registry) is gathered as it is found:
+what is missing or damaged is left out, never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from hermes_cron import (
+    clock,
+    gateway,
+    gateway_evidence,
+    heartbeat,
+    jobs,
+    process,
+    scheduler_provider,
+    store,
+)
+
+__all__ = ["Evidence", "gather", "instant_of", "number"]
+
+T = TypeVar("T")
+
+REGISTRY_PREFIX = "registry-"
+DEFAULT_INTERVAL_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What was found. None is unknown, everywhere; ages in seconds, instants as epoch seconds.
+
+    Attributes:
+        now: when it was gathered.
+        configured: the provider that the configuration names, '' for the built-in.
+        provider: the one that runs, or would; None when that cannot be told.
+        external: whether it arms its jobs outside; None when that cannot be told.
+        fallback: `configured` and `reason` when the configured provider is not the one that runs.
+        pids: the gateways that run.
+        heartbeat_age_s: since the last heartbeat of any loop on this home.
+        success_age_s: since the last clean tick of any loop on this home.
+        interval_s: the longest interval that a reported loop says it uses, else the default.
+        gateways: what the reported gateways say about themselves.
+        loops: what the loops of the reported gateways say about themselves (hermes_cron.heartbeat).
+        foreign_loops: what loops of other processes say; those of this very process left out.
+        registry: what the external provider says is armed.
+        jobs: the enabled jobs.
+        broken: records of the jobs file that are no usable jobs: id or place, and what is wrong.
+        store_error: why the jobs cannot be read.
+        unlearned: what could not be found out, a sentence each.
+    """
+
+    now: float
+    configured: str = ""
+    provider: str | None = None
+    external: bool | None = None
+    fallback: Mapping[str, str] | None = None
+    pids: Sequence[int] | None = None
+    heartbeat_age_s: float | None = None
+    success_age_s: float | None = None
+    interval_s: float = DEFAULT_INTERVAL_S
+    gateways: Sequence[Mapping[str, Any]] = ()
+    loops: Sequence[Mapping[str, Any]] = ()
+    foreign_loops: Sequence[Mapping[str, Any]] = ()
+    registry: Mapping[str, Any] | None = None
+    jobs: Sequence[Mapping[str, Any]] | None = None
+    broken: Sequence[str] = ()
+    store_error: str | None = None
+    unlearned: Sequence[str] = field(default=())
+
+    @property
+    def stale_after_s(self) -> float:
+        """Older than this is stale (HOST.md): three intervals and 20 s."""
+        return 3 * self.interval_s + 20
+
+
+def gather() -> Evidence:
+    """Look at everything. Reads only, takes no lock, never raises."""
+    unlearned: list[str] = []
+
+    def ask(what: str, question: Callable[[], T]) -> T | None:
+        try:
+            return question()
+        except (Exception, SystemExit) as error:  # what cannot be asked is unknown, and said
+            unlearned.append(f"{what}: {type(error).__name__}: {error}")
+            return None
+
+    now = ask("the clock", clock.epoch) or 0.0
+    pids = ask("the gateway processes", lambda: [int(pid) for pid in gateway.find_gateway_pids()])
+    told = ask("the gateways' evidence", gateway_evidence.read_all) or {}
+    gateways = [facts for facts in told.values() if facts["pid"] in (pids or ())]
+    loops, foreign = _assign(ask("the loops' evidence", _loops) or [], pids or [], gateways)
+    found_jobs, store_error = _jobs()
+    provider, external, fallback = _provider(gateways, ask)
+    return Evidence(
+        now=now,
+        configured=ask("the configuration", gateway_evidence.configured_name) or "",
+        provider=provider,
+        external=external,
+        fallback=fallback,
+        pids=pids,
+        heartbeat_age_s=number(ask("the heartbeat", jobs.get_ticker_heartbeat_age)),
+        success_age_s=number(ask("the last clean tick", jobs.get_ticker_success_age)),
+        interval_s=_interval([*loops, *gateways]),
+        gateways=gateways,
+        loops=loops,
+        foreign_loops=foreign,
+        registry=ask("the registry's evidence", lambda: _registry(provider)) if external else None,
+        jobs=found_jobs,
+        broken=ask("broken records", _broken) or [],
+        store_error=store_error,
+        unlearned=unlearned,
+    )
+
+
+def number(value: object) -> float | None:
+    """An age or an instant that can be believed: finite and not negative; else None.
+
+    A negative age is a signal from the future: the clock was stepped, or the file is garbage.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None
+
+
+def _loops() -> list[dict[str, Any]]:
+    """What each loop on this home says about itself."""
+    home = store.current_store()
+    found = []
+    for name in home.signals():
+        if name.startswith(heartbeat.EVIDENCE_PREFIX):
+            try:
+                facts = json.loads(home.read_signal(name) or "")
+            except (OSError, ValueError):
+                continue
+            if isinstance(facts, dict):
+                found.append(facts)
+    return found
+
+
+def _interval(told: Sequence[Mapping[str, Any]]) -> float:
+    """The interval that the reported loops use; a patched default counts when they say nothing."""
+    said = [value for facts in told if (value := number(facts.get("interval_s")))]
+    return max(said) if said else number(jobs.TICKER_INTERVAL_SECONDS) or DEFAULT_INTERVAL_S
+
+
+def _assign(
+    told: Sequence[dict[str, Any]], pids: Sequence[int], gateways: Sequence[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Which loops are those of the reported gateways, and which of others.
+
+    A pid is given out again: the boot tells, where the gateway's own evidence names it.
+    """
+    me = process.current()
+    boots = {facts["pid"]: facts.get("boot_id") for facts in gateways}
+    reported, foreign = [], []
+    for facts in told:
+        pid, boot = facts.get("pid"), facts.get("boot_id")
+        here = boots.get(pid) == boot if pid in boots else facts.get("host") == me.host
+        if here and pid in pids:
+            reported.append(facts)
+        elif (pid, boot) != (me.pid, me.boot_id):
+            foreign.append(facts)
+    return reported, foreign
+
+
+def _provider(
+    gateways: Sequence[Mapping[str, Any]], ask: Callable[[str, Callable[[], Any]], Any]
+) -> tuple[str | None, bool | None, Mapping[str, str] | None]:
+    """Who decides when jobs fire: as a running gateway says, else as this process would resolve."""
+    for facts in gateways:
+        if isinstance(facts.get("provider"), str):
+            fallback = facts.get("fallback")
+            return (
+                facts["provider"],
+                facts.get("external") is True,
+                fallback if isinstance(fallback, dict) else None,
+            )
+    wanted = ask("the configuration", gateway_evidence.configured_name)
+    if not wanted or wanted in scheduler_provider.BUILTIN_NAMES:
+        return "builtin", False, None
+    resolved = ask("the provider", _resolved)
+    if resolved is None:
+        return None, None, None
+    name, is_builtin = resolved
+    if not is_builtin:
+        return name, True, None
+    return name, False, gateway_evidence.resolver_fallback()
+
+
+def _resolved() -> tuple[str, bool]:
+    provider = scheduler_provider.resolve_cron_scheduler()
+    return str(provider.name), isinstance(provider, scheduler_provider.InProcessCronScheduler)
+
+
+def _registry(provider: str | None) -> dict[str, Any] | None:
+    found = json.loads(store.current_store().read_signal(f"{REGISTRY_PREFIX}{provider}") or "null")
+    return found if isinstance(found, dict) else None
+
+
+def _jobs() -> tuple[list[dict[str, Any]] | None, str | None]:
+    """The enabled jobs, or why they cannot be read."""
+    try:
+        return [job for job in jobs.list_jobs() if isinstance(job, dict)], None
+    except (Exception, SystemExit) as error:  # nothing can be promised for jobs nobody can read
+        return None, f"{type(error).__name__}: {error}"
+
+
+def _broken() -> list[str]:
+    document = store.current_store().read()
+    return [
+        f"record {broken.index + 1}{_id_of(broken.value)}: {broken.reason}"
+        for broken in document.broken
+    ]
+
+
+def _id_of(value: object) -> str:
+    name = value.get("id") or value.get("name") if isinstance(value, dict) else None
+    return f" ('{name}')" if isinstance(name, str) else ""
+
+
+def instant_of(text: object) -> float | None:
+    """A stored time as whole epoch seconds, None when it is none; naive: in the zone in effect."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        at = at if at.tzinfo else at.replace(tzinfo=clock.zone())
+        return float(int(at.timestamp()))
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,138 @@
+"""Fires on their way: each in a thread of its own, and the re-arming that ignored ones ask for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from hermes_cron import claims, store
+from hermes_cron.scheduler_provider import CronScheduler
+
+__all__ = ["Fires"]
+
+logger = logging.getLogger(__name__)
+
+MAX_FIRES = 256  # at the same time; NAS is asked to try again with those beyond
+
+
+class Fires:
+    """The fires of one gateway.
+
+    A thread for each, not a pool: a fire that hangs blocks no other (CONTRACT.md HOOK-5). Their
+    number is bounded by refusing, which costs nothing: NAS delivers at least once.
+
+    Args:
+        provider: gives the provider in charge at the time of the call.
+        fire: has that provider run a claimed job; True when it did.
+    """
+
+    def __init__(
+        self, provider: Callable[[], CronScheduler], fire: Callable[[str], object]
+    ) -> None:
+        self._provider = provider
+        self._fire_due = fire
+        self._changed = threading.Condition()
+        self._running: dict[int, str] = {}  # serial number: job id
+        self._serial = 0
+        self._closed = False
+        self._rearming = False
+        self._rearm_wanted = False
+
+    def too_many(self) -> bool:
+        """True when no more can be taken now."""
+        return len(self._running) >= MAX_FIRES
+
+    def dispatch(self, job_id: str) -> None:
+        """Start the run of a claimed job and return.
+
+        Raises:
+            RuntimeError: no thread can be started; nothing was.
+        """
+        with self._changed:
+            self._serial += 1
+            serial = self._serial
+            self._running[serial] = job_id
+        try:
+            threading.Thread(
+                target=self._fire, args=(serial, job_id), name=f"cron-fire-{serial}", daemon=True
+            ).start()
+        except BaseException:
+            self._ended(serial)
+            raise
+
+    def rearm(self) -> None:
+        """Have the provider converge its registry, in the background; many calls, few rounds."""
+        with self._changed:
+            self._rearm_wanted = True
+            if self._rearming or self._closed:
+                return  # the round that is on is followed by another
+            self._rearming = True
+        try:
+            threading.Thread(target=self._rearm_rounds, name="cron-rearm", daemon=True).start()
+        except BaseException:
+            with self._changed:
+                self._rearming = False
+            raise
+
+    def close(self, deadline: float) -> list[str]:
+        """Start nothing more and wait for what runs, until `deadline` (time.monotonic).
+
+        Returns:
+            The ids of the jobs that are still running.
+        """
+        with self._changed:
+            self._closed = True
+            while self._running and (left_s := deadline - time.monotonic()) > 0:
+                self._changed.wait(left_s)
+            return sorted(set(self._running.values()))
+
+    def _fire(self, serial: int, job_id: str) -> None:
+        try:
+            token = _promised(job_id)
+            try:
+                if self._fire_due(job_id):
+                    return
+                logger.info("cron fire of job '%s' ran nothing here", job_id)
+            except BaseException:
+                # SystemExit included: it would end this thread without a word in the log.
+                logger.exception("cron fire of job '%s' raised", job_id)
+            _give_back(job_id, token)
+        finally:
+            self._ended(serial)
+
+    def _ended(self, serial: int) -> None:
+        with self._changed:
+            self._running.pop(serial, None)
+            self._changed.notify_all()
+
+    def _rearm_rounds(self) -> None:
+        while True:
+            with self._changed:
+                if self._closed or not self._rearm_wanted:
+                    self._rearming = False
+                    return
+                self._rearm_wanted = False
+            try:
+                self._provider().reconcile()
+            except BaseException:  # as above: later fires ask again
+                logger.exception("the cron provider's reconcile raised")
+
+
+def _promised(job_id: str) -> int | None:
+    """The token of the webhook's reservation, for as long as nobody has taken it up."""
+    try:
+        claim = (store.current_store().read().get(job_id) or {}).get("fire_claim")
+    except store.StoreError:
+        return None
+    return claim.get("token") if isinstance(claim, dict) and claim.get("reserved") else None
+
+
+def _give_back(job_id: str, token: int | None) -> None:
+    """Make an occurrence due again that was promised and that the provider did not take up."""
+    try:
+        if token is not None and claims.release(job_id, token, "its fire did not take it up"):
+            logger.error("cron fire of job '%s': the claim was not taken up; given back", job_id)
+    except Exception:  # then the reservation ends by its time
+        logger.exception("the claim on job '%s' could not be given back", job_id)

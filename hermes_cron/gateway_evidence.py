@@ -1,0 +1,151 @@
+"""What a gateway says about itself, for the status of another process: signal `gateway-<pid>`.
+
+Its fields: `pid`, `host`, `boot_id`, `identity` (hermes_cron.liveness), `started_at` (epoch
+seconds), `interval_s`, `configured` (the name in the configuration), `provider` (the name of what
+runs), `external`, `started` (an external provider's start has returned), `fallback` (None, or
+`configured` and `reason`) and `state` (starting, running, draining).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from hermes_cron import clock, config, liveness, process, store
+
+__all__ = [
+    "PREFIX",
+    "GatewayEvidence",
+    "configured_name",
+    "is_live",
+    "live_pids",
+    "read_all",
+    "resolver_fallback",
+    "sweep",
+]
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "gateway-"
+
+
+class GatewayEvidence:
+    """The signal of this process's gateway; writing it never raises.
+
+    Evidence that cannot be written is missed by the status, and by nobody else.
+    """
+
+    def __init__(self) -> None:
+        self._facts: dict[str, Any] = {}
+
+    def begin(self, *, interval_s: float) -> None:
+        """Write the first version."""
+        me = process.current()
+        # Under simulation the pid is not this process's, and /proc knows nothing of it.
+        known_as = liveness.identity(me.pid) if me.pid == os.getpid() else None
+        self._facts = {
+            "pid": me.pid,
+            "host": me.host,
+            "boot_id": me.boot_id,
+            "identity": known_as,
+            "started_at": clock.epoch(),
+            "interval_s": interval_s,
+            "configured": configured_name(),
+            "provider": None,
+            "external": None,
+            "started": False,
+            "fallback": None,
+            "state": "starting",
+        }
+        self.tell()
+
+    def tell(self, **facts: Any) -> None:
+        """Write what changed."""
+        self._facts |= facts
+        try:
+            text = json.dumps(self._facts, sort_keys=True)
+            store.current_store().write_signal(self._name, text)
+        except Exception as error:  # a full disk is no reason not to run jobs
+            logger.warning(
+                "gateway evidence could not be written: %s: %s", type(error).__name__, error
+            )
+
+    def end(self) -> None:
+        """Remove it: the gateway has left by itself."""
+        try:
+            store.current_store().remove_signal(self._name)
+        except Exception as error:  # as above; the status sees that the pid is gone
+            logger.warning(
+                "gateway evidence could not be removed: %s: %s", type(error).__name__, error
+            )
+
+    @property
+    def _name(self) -> str:
+        return f"{PREFIX}{self._facts['pid']}"
+
+
+def read_all() -> dict[str, dict[str, Any]]:
+    """What every gateway of this home last said, by signal name; unreadable ones are left out.
+
+    Raises:
+        OSError: the evidence as a whole cannot be looked at.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    home = store.current_store()
+    for name in home.signals():
+        if name.startswith(PREFIX):
+            try:
+                facts = json.loads(home.read_signal(name) or "")
+            except (OSError, ValueError):
+                continue
+            if isinstance(facts, dict) and isinstance(facts.get("pid"), int):
+                found[name] = facts
+    return found
+
+
+def live_pids() -> list[int]:
+    """The gateways of this host whose process still runs, smallest pid first."""
+    return sorted({facts["pid"] for facts in read_all().values() if is_live(facts)})
+
+
+def is_live(facts: Mapping[str, Any]) -> bool:
+    """Whether the process that left these facts still runs on this host."""
+    me = process.current()
+    pid = facts.get("pid")
+    if facts.get("host") != me.host or not isinstance(pid, int) or pid <= 0:
+        return False
+    if pid == me.pid:  # ours, or that of an earlier process that had our pid
+        return facts.get("boot_id") == me.boot_id
+    return me.pid_is_alive(pid) and liveness.is_the_same(pid, facts.get("identity"))
+
+
+def sweep(alive: set[int]) -> None:
+    """Remove what gateways of this host left that are not `alive`. Never raises."""
+    here = process.current().host
+    try:
+        for name, facts in read_all().items():
+            if facts.get("host") == here and facts["pid"] not in alive:
+                store.current_store().remove_signal(name)
+    except Exception as error:  # left-overs mislead nobody: their process is not there
+        logger.warning(
+            "evidence of dead gateways was not swept: %s: %s", type(error).__name__, error
+        )
+
+
+def configured_name() -> str:
+    """The provider that the configuration names, '' for the built-in."""
+    name = config.cfg_get(config.load_config(), "cron", "provider")
+    return name.strip() if isinstance(name, str) else ""
+
+
+def resolver_fallback() -> dict[str, str] | None:
+    """What the resolver of this process noted when it last had to take the built-in."""
+    noted = process.current().fallback
+    if noted is None:
+        return None
+    if isinstance(noted, Mapping):
+        return {key: str(noted.get(key)) for key in ("configured", "reason")}
+    return {"configured": configured_name(), "reason": str(noted)}

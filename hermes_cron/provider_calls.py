@@ -1,0 +1,70 @@
+"""How a host deals with a provider that it knows nothing about."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hermes_cron import heartbeat, process, scheduler_provider, store
+from hermes_cron.scheduler_provider import CronScheduler
+
+__all__ = ["accepted", "describe", "has_beaten", "is_external", "name_of"]
+
+_HOOKS = ("fire_due", "reconcile", "on_jobs_changed")
+
+
+def is_external(provider: CronScheduler) -> bool:
+    """True when a returned `start` can be all that the provider needs: it takes part in fires."""
+    if isinstance(provider, scheduler_provider.InProcessCronScheduler):
+        return False
+    kind = type(provider)
+    return any(getattr(kind, hook, None) is not getattr(CronScheduler, hook) for hook in _HOOKS)
+
+
+def has_beaten() -> bool:
+    """True when this process recorded a heartbeat since its provider was started: it had a loop."""
+    try:
+        text = store.current_store().read_signal(
+            f"{heartbeat.EVIDENCE_PREFIX}{process.current().pid}"
+        )
+        facts = json.loads(text or "{}")
+        return facts["boot_id"] == process.current().boot_id and facts["heartbeat_at"] is not None
+    except Exception:  # evidence that cannot be read is no reason to call a provider dead
+        return False
+
+
+def accepted(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the keyword arguments that `function` takes; all of them with `**keywords`.
+
+    A function that cannot be inspected is offered everything, as the interface documents.
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return dict(offered)
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return dict(offered)
+    by_keyword = {
+        parameter.name
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    return {name: value for name, value in offered.items() if name in by_keyword}
+
+
+def name_of(provider: CronScheduler) -> str:
+    """The provider's name, or its class's when it will not say."""
+    try:
+        return str(provider.name)
+    except (
+        BaseException
+    ):  # asking a broken provider for its name is part of saying that it is broken
+        return type(provider).__name__
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,43 @@
+"""How findings, ages and counts are put into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Finding", "ago", "count"]
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found.
+
+    Attributes:
+        weight: "bad" makes the whole unhealthy, "unknown" makes it unknown, a "note" is only said.
+        code: what was found, a word that does not change with the text.
+        text: what was found, in a sentence.
+        advice: what to do about it; empty when there is nothing to do.
+    """
+
+    weight: Literal["bad", "unknown", "note"]
+    code: str
+    text: str
+    advice: str = ""
+
+
+def ago(seconds: float) -> str:
+    """A duration in its two largest units: '42 s', '15 h 31 min'."""
+    left = int(seconds)
+    parts = []
+    for unit, size in _UNITS:
+        number, left = divmod(left, size)
+        if number:
+            parts.append(f"{number} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def count(number: int, noun: str) -> str:
+    """'1 job', '3 jobs'."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
