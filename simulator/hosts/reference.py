@@ -1,0 +1,290 @@
+"""The host of this distribution under simulation: `hermes_cron`, unmodified.
+
+It is reached as any test would reach it: by replacing functions on its modules, which it looks up
+at the time of use. This is the one place of the simulator that knows its modules and providers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+from hermes_cron import (
+    auth,
+    config,
+    gateway,
+    jobs,
+    process,
+    scheduler,
+    scheduler_provider,
+    status,
+    store,
+)
+from hermes_cron.plugins import chronos
+from hermes_cron.plugins.chronos import verify
+from simulator.hosts import Reading, Stage, Surroundings
+from simulator.target import Target, from_class
+
+__all__ = ["ReferenceHost"]
+
+LOOP_LOGGER = "cron.scheduler_provider"
+_PHASES = {
+    "get_due_jobs": "due",
+    "advance_next_run": "advance",
+    "claim_due": "claim",
+    "claim_job_for_fire": "claim",
+    "mark_job_run": "mark",
+    "create_job": "create",
+    "update_job": "update",
+    "pause_job": "update",
+    "resume_job": "update",
+    "remove_job": "remove",
+}
+
+
+class ReferenceHost:
+    """See `simulator.hosts.Host`."""
+
+    name = "reference"
+
+    def __init__(self) -> None:
+        """A host that is not in a run yet."""
+        self._stage: Stage | None = None
+
+    def bundled(self) -> Mapping[str, Target]:
+        """See `Host`."""
+        return {
+            "builtin": from_class(scheduler_provider.InProcessCronScheduler, "builtin"),
+            "chronos": from_class(chronos.ChronosCronScheduler, "chronos"),
+        }
+
+    @contextmanager
+    def installed(self, stage: Stage) -> Iterator[None]:
+        """See `Host`."""
+        self._stage = stage
+        with ExitStack() as undo:
+            for module, name, replacement in _replacements(stage):
+                undo.enter_context(mock.patch.object(module, name, replacement))
+            undo.enter_context(_listening(stage))
+            try:
+                yield
+            finally:
+                self._stage = None
+
+    def new_process(self, *, pid: int, machine: str, boot_id: str) -> Any:
+        """See `Host`."""
+        stage = self._stage
+        assert stage is not None, "processes are made inside a run"
+        return process.ProcessState(
+            pid=pid, boot_id=boot_id, host=machine, pid_is_alive=lambda other: other in stage.pids()
+        )
+
+    def run_gateway(self, provider: Any, stop_event: Any, *, interval_s: int) -> Any:
+        """See `Host`."""
+        served = gateway.Gateway(provider, interval=interval_s)
+        process.current().slots["simulated gateway"] = served
+        return served.run(stop_event)
+
+    def receive(self, process: Any, authorization: str, body: bytes) -> tuple[int, Mapping[str, Any]]:
+        """See `Host`."""
+        served = process.slots.get("simulated gateway")
+        if served is None:
+            return 503, {"error": "the gateway is starting"}
+        answer = served.receive(authorization, body)
+        return answer.status, answer.body
+
+    def operate(self, do: str, job_id: str, arguments: Mapping[str, Any]) -> Any:
+        """See `Host`."""
+        if do == "create":
+            with mock.patch.object(process, "new_id", lambda: job_id):  # a scenario names its jobs
+                return jobs.create_job(f"run {job_id}", name=job_id, **arguments)
+        if do == "update":
+            return jobs.update_job(job_id, dict(arguments))
+        if do == "tick":
+            return scheduler.tick(verbose=False, sync=True)
+        operations: dict[str, Callable[[str], Any]] = {
+            "pause": jobs.pause_job,
+            "resume": jobs.resume_job,
+            "remove": jobs.remove_job,
+            "trigger": jobs.trigger_job,
+        }
+        return operations[do](job_id)
+
+    def status(self) -> Reading:
+        """See `Host`."""
+        report = status.judge(status.gather())
+        return Reading(report.verdict, report.exit_code, "\n".join(report.lines))
+
+
+def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
+    """What is replaced on the host's modules for a run."""
+    yield process, "current", stage.process
+    yield store, "current_store", stage.store
+    yield config, "load_config", lambda: _configuration(stage.surroundings)
+    yield auth, "get_provider_auth_state", lambda _name: {"access_token": stage.surroundings.token}
+    yield auth, "resolve_nous_access_token", lambda: stage.surroundings.token
+    yield gateway, "find_gateway_pids", stage.pids
+    yield verify, "get_fire_verifier", lambda: lambda *, token, **_: stage.check_token(token)
+    yield scheduler, "run_job", lambda job: _body(stage, job)
+    yield scheduler, "tick", _tick(stage, scheduler.tick)
+    yield jobs, "record_ticker_heartbeat", _heartbeat(stage, jobs.record_ticker_heartbeat)
+    yield jobs, "claim_job_for_fire", _claim(stage, jobs.claim_job_for_fire)
+    yield jobs, "mark_job_run", _mark(stage, jobs.mark_job_run)
+    # yield gateway, "run_start", _started(stage, gateway.run_start)
+    # yield gateway, "run_fire", _fired(stage, gateway.run_fire)
+    for name, phase in _PHASES.items():
+        if name not in {"claim_job_for_fire", "mark_job_run"}:
+            yield jobs, name, _in_phase(stage, phase, getattr(jobs, name))
+
+
+def _configuration(surroundings: Surroundings) -> dict[str, Any]:
+    """What stands in the `config.yaml` of a user of either provider."""
+    return {
+        "timezone": surroundings.zone,
+        "cron": {
+            "provider": "",
+            "chronos": {
+                "portal_url": surroundings.portal_url,
+                "callback_url": surroundings.callback_url,
+                "expected_audience": surroundings.audience,
+                "nas_jwks_url": f"{surroundings.portal_url}/jwks.json",
+            },
+        },
+    }
+
+
+def _body(stage: Stage, job: Mapping[str, Any]) -> tuple[bool, str, str, str | None]:
+    result = stage.run_body(job)
+    return result.success, result.output, result.final_text, result.error
+
+
+def _in_phase(stage: Stage, phase: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return stage.phase(phase, lambda: real(*args, **kwargs))
+
+    return call
+
+
+def _tick(stage: Stage, real: Callable[..., int]) -> Callable[..., int]:
+    def tick(*args: Any, **kwargs: Any) -> int:
+        stage.record("tick.begin", sync=kwargs.get("sync"))
+        try:
+            dispatched = stage.around("tick", lambda: real(*args, **kwargs))
+        except BaseException as error:
+            stage.record("tick.end", error=type(error).__name__, dispatched=None)
+            raise
+        stage.record("tick.end", error=None, dispatched=dispatched)
+        return dispatched
+
+    return tick
+
+
+def _heartbeat(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
+    def record_ticker_heartbeat(success: bool = False) -> Any:
+        stage.record("heartbeat", success=success)
+        return stage.around("heartbeat", lambda: real(success=success))
+
+    return record_ticker_heartbeat
+
+
+def _claim(stage: Stage, real: Callable[..., bool]) -> Callable[..., bool]:
+    def claim_job_for_fire(job_id: str, **kwargs: Any) -> bool:
+        try:
+            won = stage.around(
+                "claim",
+                lambda: stage.phase("claim", lambda: real(job_id, **kwargs)),
+                job=job_id,
+            )
+        except BaseException as error:
+            stage.record("claim", job=job_id, won=False, error=type(error).__name__)
+            raise
+        stage.record("claim", job=job_id, won=won, error=None)
+        return won
+
+    return claim_job_for_fire
+
+
+def _mark(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
+    def mark_job_run(job_id: str, success: bool, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = stage.around(
+                "mark",
+                lambda: stage.phase("mark", lambda: real(job_id, success, *args, **kwargs)),
+                job=job_id,
+            )
+        except BaseException as error:
+            stage.record("mark", job=job_id, ok=success, error=type(error).__name__)
+            raise
+        stage.record("mark", job=job_id, ok=success, error=None)
+        return result
+
+    return mark_job_run
+
+
+def _started(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
+    def run_start(provider: Any, stop_event: Any, offered: Mapping[str, Any]) -> Any:
+        taken = sorted(set(inspect.signature(provider.start).parameters) & set(offered))
+        stage.record("provider.start", interval_s=offered.get("interval"), kwargs=taken)
+        try:
+            result = real(provider, stop_event, offered)
+        except BaseException as error:
+            stage.record("provider.raised", error=type(error).__name__, text=str(error))
+            raise
+        stage.record("provider.returned", stopping=stop_event.is_set())
+        return result
+
+    return run_start
+
+
+def _fired(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
+    def run_fire(provider: Any, job_id: str, offered: Mapping[str, Any]) -> Any:
+        stage.record("fire.begin", job=job_id)
+        try:
+            value = real(provider, job_id, offered)
+        except BaseException as error:
+            stage.record("fire.end", job=job_id, value=None, error=type(error).__name__)
+            raise
+        said = value if isinstance(value, bool) else repr(type(value).__name__)
+        stage.record("fire.end", job=job_id, value=said, error=None)
+        return value
+
+    return run_fire
+
+
+class _Ear(logging.Handler):
+    """Puts log records into the history: level, logger and type; the words stay beside it."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(logging.INFO)
+        self._stage = stage
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Record it, unless it is chatter."""
+        if record.levelno < logging.WARNING and record.name != LOOP_LOGGER:
+            return
+        error = record.exc_info[0] if record.exc_info else None
+        self._stage.record(
+            "log",
+            level=record.levelname,
+            logger=record.name,
+            error=error.__name__ if error is not None else None,
+            text=self.format(record),
+        )
+
+
+@contextmanager
+def _listening(stage: Stage) -> Iterator[None]:
+    """Hear what is logged during the run, and keep it off the terminal."""
+    root, loop = logging.getLogger(), logging.getLogger(LOOP_LOGGER)
+    kept = root.handlers[:], root.level, loop.level, logging.raiseExceptions
+    root.handlers[:] = [_Ear(stage)]
+    root.setLevel(logging.WARNING)
+    loop.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level, loop.level, logging.raiseExceptions = kept

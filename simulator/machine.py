@@ -1,0 +1,115 @@
+"""A machine: one gateway that boots, is killed, comes back; each life is a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from simulator.fake_store import FakeStore
+from simulator.kernel import Kernel
+from simulator.primitives import fast_event
+from simulator.tasks import Incarnation, MachineClock
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+__all__ = ["Life", "Machine"]
+
+
+class Life:
+    """One process on a machine, from its boot to its end.
+
+    Attributes:
+        machine: Where it runs; "operator" for a command that a person types.
+        incarnation: What the kernel knows it as.
+        store: Its handle on the disk; dies with it.
+        process: What the host's code remembers in it.
+        stop_event: Set when it is asked to leave.
+    """
+
+    __slots__ = ("incarnation", "machine", "process", "stop_event", "store")
+
+    def __init__(
+        self, kernel: Kernel, machine: str, incarnation: Incarnation, store: FakeStore, process: Any
+    ) -> None:
+        self.machine = machine
+        self.incarnation = incarnation
+        self.store = store
+        self.process = process
+        self.stop_event = fast_event(kernel)
+
+
+class Machine:
+    """One gateway of the scenario."""
+
+    def __init__(self, world: World, name: str, *, skew_us: int = 0) -> None:
+        """A machine that is off. `skew_us` is how far its wall clock is ahead of true time."""
+        self.name = name
+        self.life: Life | None = None
+        self._world = world
+        self._clock = MachineClock(world.kernel.start_us, skew_us=skew_us)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a process runs that was not asked to leave."""
+        return self.life is not None and not self.life.stop_event.is_set()
+
+    def boot(self) -> None:
+        """Start a process; nothing happens when one runs."""
+        if self.life is not None:
+            return
+        world = self._world
+        self.life = life = world.new_life(self.name, self._clock)
+        world.history.append("boot", self.name, incarnation=life.incarnation.number)
+        world.kernel.spawn(self._live, life, name="gateway", machine=life.incarnation)
+
+    def _live(self, life: Life) -> None:
+        """The process' main thread."""
+        world = self._world
+        try:
+            provider = world.target.make()
+            world.history.append("up", self.name)
+            world.host.run_gateway(provider, life.stop_event, interval_s=world.scenario.interval)
+        except BaseException as error:
+            # What leaves the main thread ends a process, whatever it is.
+            world.history.append(
+                "task.raised",
+                self.name,
+                task="gateway",
+                error=type(error).__name__,
+                text=str(error),
+            )
+        self._end(life, "stopped")
+
+    def stop(self) -> None:
+        """Ask the process to leave, as SIGTERM does."""
+        if self.life is not None and not self.life.stop_event.is_set():
+            self._world.history.append("stop.requested", self.name)
+            self.life.stop_event.set()
+
+    def crash(self, *, back_after_us: int | None = None) -> None:
+        """Kill the process where it stands. Called by a task of it, this never returns.
+
+        Args:
+            back_after_us: Boot again this much later; None: only a `restart` step brings it back.
+        """
+        life = self.life
+        if back_after_us is not None:
+            self._world.later(back_after_us, self.boot)
+        if life is not None:
+            self._end(life, "crash")
+
+    def _end(self, life: Life, kind: str) -> None:
+        if self.life is not life:
+            return
+        self.life = None
+        self._world.history.append(kind, self.name)
+        life.store.die()
+        self._world.forget_life(life)
+        self._world.kernel.kill_machine(life.incarnation)
+
+    def run(self, name: str, call: Callable[[Life], None]) -> None:
+        """Run `call` in a task of the living process."""
+        life = self.life
+        assert life is not None, f"machine {self.name} is off"
+        self._world.kernel.spawn(call, life, name=name, machine=life.incarnation)

@@ -1,0 +1,155 @@
+"""What is done from outside: jobs are made, changed and removed, machines are killed, status is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from simulator.machine import Life
+from simulator.scenario import Job, Step
+from simulator.tasks import MachineClock
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+__all__ = ["PHRASES", "Operator"]
+
+PHRASES = (
+    "will fire automatically",
+    "STALLED",
+    "no tick has succeeded",
+    "is not running",
+    "will NOT fire",
+    "managed scheduler",
+)
+"""What people grep the status for (HOST.md, Status lines); the first is the promise."""
+
+LANE = "operator"
+
+
+class Operator:
+    """The person at the terminal, and the script that kills machines."""
+
+    def __init__(self, world: World) -> None:
+        """Act on `world`."""
+        self._world = world
+        self._clock = MachineClock(world.kernel.start_us)
+        self._jobs = {job.id: job for job in world.scenario.jobs}
+
+    # -- at the start
+
+    def prepare(self) -> None:
+        """Make the jobs that stand at the start, broken records last: as a user would, then by hand."""
+        at_start = [job for job in self._world.scenario.jobs if job.created == "at start"]
+
+        def make(life: Life) -> None:
+            for job in at_start:
+                self._operate("create", job.id, _creation(job))
+            if any(job.record for job in at_start):
+                self._write_by_hand(life, at_start)
+
+        self._command("prepare", make)
+
+    def _write_by_hand(self, life: Life, jobs: list[Job]) -> None:
+        """Somebody edited the jobs file: what `record` says stands in it, valid or not."""
+        by_id = {job.id: job.record for job in jobs if job.record}
+        with life.store.edit() as edit:
+            edit.replace_all(
+                [{**one, **by_id.get(one.get("id"), {})} for one in edit.document.records]
+            )
+
+    # -- during the run
+
+    def do(self, step: Step) -> None:
+        """Carry out one step of the scenario."""
+        world = self._world
+        said = {key: value for key, value in step.plain().items() if key not in {"at", "do"}}
+        world.history.append("op", LANE, do=step.do, **said)
+        machine = world.machines.get(step.machine or "")
+        match step.do:
+            case "crash" if machine is not None:
+                machine.crash(back_after_us=step.lasts)
+            case "stop" if machine is not None:
+                machine.stop()
+                if step.lasts is not None:
+                    world.later(step.lasts, machine.boot)
+            case "restart" if machine is not None:
+                machine.crash(back_after_us=1)
+            case "status":
+                self.look()
+            case "heal":
+                world.plan.heal()
+            case "forget":
+                world.deliveries.nas.forget_all()
+            case "deliver":
+                world.deliveries.again(step.job or "", step.fire_at, step.times)
+            case _:
+                self._change(step)
+
+    def look(self) -> None:
+        """Read the status in a process of its own, as a command does."""
+
+        def read(_life: Life) -> None:
+            reading = self._world.host.status()
+            self._world.history.append(
+                "status",
+                LANE,
+                verdict=reading.verdict,
+                exit_code=reading.exit_code,
+                promises=PHRASES[0] in reading.text,
+                says=[phrase for phrase in PHRASES if phrase in reading.text],
+                evidence=dict(reading.evidence),
+                text=reading.text,
+            )
+
+        self._command("status", read)
+
+    def _change(self, step: Step) -> None:
+        """Change jobs inside the gateway where one runs, as its own tools do; else by a command."""
+        do, job_id = step.do, step.job or ""
+        arguments: Mapping[str, Any] = step.set or {}
+        if do == "create":
+            arguments = _creation(self._jobs[job_id])
+        running = [machine for machine in self._world.machines.values() if machine.is_up]
+        if step.machine is not None:
+            running = [machine for machine in running if machine.name == step.machine]
+
+        def change(_life: Life) -> None:
+            self._operate(do, job_id, arguments)
+
+        if running:
+            running[0].run(f"operator-{do}", change)
+        else:
+            self._command(do, change)
+
+    def _operate(self, do: str, job_id: str, arguments: Mapping[str, Any]) -> None:
+        world = self._world
+        error: str | None = None
+        text = None
+        try:
+            world.host.operate(do, job_id, arguments)
+        except BaseException as raised:
+            # What a command raises is said to its user and ends nothing else.
+            error, text = type(raised).__name__, str(raised)
+        world.history.append("op.end", LANE, do=do, job=job_id or None, error=error, text=text)
+
+    def _command(self, name: str, call: Callable[[Life], None]) -> None:
+        """Run `call` in a process of its own."""
+        world = self._world
+        life = world.new_life(LANE, self._clock)
+
+        def run() -> None:
+            try:
+                call(life)
+            finally:
+                life.store.die()
+                world.forget_life(life)
+
+        world.kernel.spawn(run, name=name, machine=life.incarnation)
+
+
+def _creation(job: Job) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"schedule": job.schedule}
+    if job.repeat is not None:
+        arguments["repeat"] = job.repeat
+    return arguments

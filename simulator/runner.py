@@ -1,0 +1,139 @@
+"""Scenarios times providers: run each, judge it, keep what a report needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from simulator.hosts import Host
+from simulator.scenario import Scenario
+from simulator.scenario_file import ScenarioError, load_scenario, scenario_files
+from simulator.summary import happened, injected
+from simulator.tape import Tape
+from simulator.target import Target
+from simulator.verdict import Judged, judge
+from simulator.world import Run, simulate
+
+__all__ = ["EXIT_CODES", "Row", "incidents", "overall", "run_all", "select"]
+
+EXIT_CODES = {"held": 0, "violated": 1, "unknown": 3}
+"""What a command answers for a verdict; 2 is wrong use."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scenario with one provider.
+
+    Attributes:
+        run: The run itself.
+        judged: What was found in it.
+        wall_s: Real seconds that it took, judging included.
+    """
+
+    run: Run
+    judged: Judged
+    wall_s: float
+
+    @property
+    def simulated_s(self) -> float:
+        """Virtual seconds from the start to the horizon."""
+        return self.run.scenario.lasts / 1_000_000
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as machines read it."""
+        scenario, history = self.run.scenario, self.run.history
+        return {
+            "scenario": scenario.name,
+            "origin": scenario.origin,
+            "provider": self.run.target,
+            "verdict": self.judged.verdict,
+            "injected": injected(scenario, history),
+            "happened": happened(history),
+            "requirements": {
+                finding.id: finding.verdict
+                for finding in self.judged.findings
+                if finding.id in scenario.expect.hold or finding.verdict == "violated"
+            },
+            "reasons": list(self.judged.reasons),
+            "history_sha256": history.digest(),
+            "simulated_s": self.simulated_s,
+            "wall_s": round(self.wall_s, 4),
+        }
+
+
+def incidents() -> list[Scenario]:
+    """The scenario library that comes with the simulator, by name."""
+    with as_file(files("simulator") / "incidents") as folder:
+        return [load_scenario(path) for path in scenario_files(folder)]
+
+
+def select(wanted: Sequence[str]) -> list[Scenario]:
+    """The scenarios that `wanted` names: of the library, or files and folders of one's own.
+
+    Raises:
+        ScenarioError: Nothing is called that; or a file cannot be used.
+    """
+    library = {scenario.name: scenario for scenario in incidents()}
+    if not wanted:
+        return list(library.values())
+    chosen: list[Scenario] = []
+    for name in wanted:
+        path = Path(name)
+        if name in library:
+            chosen.append(library[name])
+        elif path.is_dir():
+            chosen += [load_scenario(file) for file in scenario_files(path)]
+        elif path.exists():
+            chosen.append(load_scenario(path))
+        else:
+            raise ScenarioError(f"no scenario {name!r}: give a file, or a name of `hermes-sim list`")
+    return chosen
+
+
+def run_all(
+    scenarios: Iterable[Scenario],
+    targets: Sequence[tuple[Target, frozenset[str]]],
+    host: Host,
+    *,
+    tape: Tape | None = None,
+    on_row: Callable[[Row], None] = lambda _row: None,
+) -> list[Row]:
+    """Run every scenario with every provider that it is for.
+
+    Args:
+        scenarios: What to run.
+        targets: Providers, each with the capabilities that it is run for.
+        host: The code around them.
+        tape: The choices, the same for all.
+        on_row: Told of each row as soon as it is there.
+    """
+    rows = []
+    for scenario, target in _pairs(scenarios, targets):
+        began = time.perf_counter()
+        run = simulate(scenario, target, host=host, tape=tape)
+        judged = judge(run.history, scenario)
+        row = Row(run, judged, time.perf_counter() - began)
+        on_row(row)
+        rows.append(row)
+    return rows
+
+
+def _pairs(
+    scenarios: Iterable[Scenario], targets: Sequence[tuple[Target, frozenset[str]]]
+) -> Iterator[tuple[Scenario, Target]]:
+    for scenario in scenarios:
+        for target, capabilities in targets:
+            if capabilities & set(scenario.capabilities):
+                yield scenario, target
+
+
+def overall(verdicts: Iterable[str]) -> str:
+    """One verdict for many: violated if any is; held only if all are and there is one."""
+    seen = set(verdicts)
+    if "violated" in seen:
+        return "violated"
+    return "held" if seen == {"held"} else "unknown"

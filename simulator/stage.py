@@ -1,0 +1,185 @@
+"""What a run offers to the host in it: the seams, as `simulator.hosts.Stage` promises them.
+
+Each call is about the machine whose task calls. A fault strikes here and is recorded where it
+strikes; what happens is recorded beside it, so that no judge has to believe anybody's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from simulator.durations import format_duration
+from simulator.fault_rule import Fault
+from simulator.faults import build_exception
+from simulator.hosts import BodyResult, Surroundings
+from simulator.scenario import Body
+from simulator.tasks import Task
+
+if TYPE_CHECKING:
+    from simulator.machine import Life
+    from simulator.world import World
+
+__all__ = ["RunStage"]
+
+T = TypeVar("T")
+_PLAIN_BODY = Body()
+
+
+class RunStage:
+    """The stage of one world."""
+
+    def __init__(self, world: World) -> None:
+        """Offer `world` to its host."""
+        self._world = world
+        self.surroundings = Surroundings(zone=world.scenario.zone)
+        self._phases: dict[Task, list[str]] = {}
+        self._phases_matter = any(fault.on for fault in world.scenario.faults)
+        self._runs = 0
+        self._runs_of: dict[str, int] = {}
+        self._bodies = {job.id: job for job in world.scenario.jobs}
+
+    # -- who is asking
+
+    def life(self) -> Life:
+        """The process whose task is running."""
+        return self._world.life_here()
+
+    def process(self) -> Any:
+        """See `Stage`."""
+        return self.life().process
+
+    def store(self) -> Any:
+        """See `Stage`."""
+        return self.life().store
+
+    def pids(self) -> list[int]:
+        """See `Stage`."""
+        return [
+            machine.life.incarnation.pid
+            for machine in self._world.machines.values()
+            if machine.life is not None
+        ]
+
+    # -- what is seen, and what goes wrong
+
+    def record(self, kind: str, /, *, text: str | None = None, **data: Any) -> None:
+        """See `Stage`."""
+        self._world.history.append(kind, self._world.name_here(), text=text, **data)
+
+    def around(self, seam: str, call: Callable[[], T], *, job: str | None = None) -> T:
+        """See `Stage`."""
+        self._world.kernel.decision()
+        fault = self.consult(seam, job=job)
+        if fault is None:
+            return call()
+        if not fault.after:
+            self.strike(fault)
+            return call()
+        result = call()
+        self.strike(fault)
+        return result
+
+    def phase(self, name: str, call: Callable[[], T]) -> T:
+        """See `Stage`."""
+        task = self._world.kernel.current
+        if not self._phases_matter or task is None:
+            return call()
+        stack = self._phases.setdefault(task, [])
+        stack.append(name)
+        try:
+            return call()
+        finally:
+            stack.pop()
+
+    def consult(self, seam: str, *, job: str | None = None) -> Fault | None:
+        """The fault that strikes this passage; it is recorded as fired."""
+        world = self._world
+        plan = world.plan
+        if not plan.concerns(seam):
+            return None
+        task = world.kernel.current
+        stack = self._phases.get(task) if task is not None else None
+        struck = plan.consult(
+            seam,
+            world.kernel.now_us - world.kernel.start_us,
+            machine=world.name_here(),
+            job=job,
+            phase=stack[-1] if stack else None,
+        )
+        if struck is None:
+            return None
+        index, fault = struck
+        data = {} if job is None else {"job": job}
+        world.history.append(
+            "fault", world.name_here(), index=index, seam=seam, does=fault.effect, **data
+        )
+        world.fault_struck()
+        return fault
+
+    def strike(self, fault: Fault) -> None:
+        """Do what the fault does: raise, take long, or kill the machine."""
+        if fault.hang is not None:
+            self._world.kernel.sleep_us(fault.hang)
+        elif fault.crash:
+            self._world.machine_here().crash(back_after_us=fault.lasts)
+        elif fault.raises is not None:
+            raise build_exception(fault.raises)
+
+    def store_seam(self, name: str, /, **context: Any) -> None:
+        """A step of the store (`simulator.fake_store.Seam`)."""
+        self._world.kernel.decision()
+        if name == "store.committed":
+            return
+        fault = self.consult(name, job=_job_of(context))
+        if fault is not None:
+            self.strike(fault)
+
+    # -- the body of a job
+
+    def run_body(self, job: Mapping[str, Any]) -> BodyResult:
+        """See `Stage`."""
+        job_id = str(job.get("id"))
+        self._runs += 1
+        nth = self._runs_of[job_id] = self._runs_of.get(job_id, 0) + 1
+        run = self._runs
+        self.record("run.begin", job=job_id, run=run)
+        spec = self._bodies.get(job_id)
+        try:
+            if spec is not None:
+                self._world.kernel.sleep_us(spec.runs_for)
+            result = self.around("body", lambda: self._outcome(job_id, nth), job=job_id)
+        except BaseException as error:
+            self.record("run.end", job=job_id, run=run, ok=False, error=type(error).__name__)
+            raise
+        self.record("run.end", job=job_id, run=run, ok=result.success, error=None)
+        return result
+
+    def _outcome(self, job_id: str, nth: int) -> BodyResult:
+        spec = self._bodies.get(job_id)
+        body = spec.body if spec is not None else _PLAIN_BODY
+        if body.nth is not None and body.nth != nth:
+            body = _PLAIN_BODY
+        if body.crashes:
+            self._world.machine_here().crash(back_after_us=body.restarts_after)
+        if body.raises is not None:
+            raise build_exception(body.raises)
+        if body.fails is not None:
+            return BodyResult(success=False, output=body.fails, final_text="", error=body.fails)
+        took = format_duration(spec.runs_for) if spec is not None else "no time"
+        text = f"run {nth} of {job_id}, {took}"
+        return BodyResult(success=True, output=text, final_text=text, error=None)
+
+    def check_token(self, token: str) -> Mapping[str, Any] | None:
+        """See `Stage`."""
+        return self._world.minted.get(token)
+
+
+def _job_of(context: Mapping[str, Any]) -> str | None:
+    """The one job that a step of the store is about, where there is one."""
+    changes = context.get("changes")
+    if changes is not None:
+        ids = {change[0] for change in changes}
+        return ids.pop() if len(ids) == 1 else None
+    job = context.get("job")
+    return job if isinstance(job, str) else None

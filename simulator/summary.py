@@ -1,0 +1,78 @@
+"""One run in a few words: what was injected and what came of it."""
+
+from collections import Counter
+
+from simulator.durations import format_duration
+from simulator.fault_rule import Fault, say_raise
+from simulator.history import History
+from simulator.scenario import Scenario, Step
+
+__all__ = ["happened", "injected"]
+
+_QUIET_STEPS = {"status"}
+
+
+def injected(scenario: Scenario, history: History) -> str:
+    """What went wrong or was done in the run, with how often each fault really struck."""
+    struck = Counter(event.data["index"] for event in history.of("fault"))
+    parts = [_say_step(step) for step in scenario.steps if step.do not in _QUIET_STEPS]
+    parts += [
+        f"{_say_fault(fault)} x{struck[index]}" for index, fault in enumerate(scenario.faults)
+    ]
+    for job in scenario.jobs:
+        if job.record:
+            said = ", ".join(f"{key}={value!r}" for key, value in sorted(job.record.items()))
+            parts.append(f"{job.id}: {said}")
+        if job.body.plain():
+            what = "kills the machine" if job.body.crashes else f"{job.body.plain()}"
+            parts.append(f"{job.id} {what}")
+    return "; ".join(parts) or "nothing"
+
+
+def happened(history: History) -> str:
+    """What was seen: runs by job, then what people would want to be told of."""
+    runs = Counter(event.data["job"] for event in history.of("run.begin"))
+    failed = sum(not event.data["ok"] for event in history.of("run.end"))
+    parts = [", ".join(f"{job} ran {count}x" for job, count in sorted(runs.items())) or "no run"]
+    for label, count in (
+        ("failed", failed),
+        ("crashes", len(history.of("crash"))),
+        ("failed ticks", sum(event.data["error"] is not None for event in history.of("tick.end"))),
+        ("fires", len(history.of("nas.deliver"))),
+        ("refused by NAS", sum(_refused(event.data) for event in history.of("nas.call"))),
+        ("failed writes", len(history.of("store.refused"))),
+    ):
+        if count:
+            parts.append(f"{count} {label}")
+    return ", ".join(parts)
+
+
+def _refused(data: dict[str, object]) -> bool:
+    status = data.get("status")
+    return not (isinstance(status, int) and status < 300) or data.get("reason") is not None  # noqa: PLR2004 - HTTP's success
+
+
+def _say_step(step: Step) -> str:
+    what = f"{step.do} {step.machine or step.job or ''}".strip()
+    if step.lasts is not None:
+        return f"{what} for {format_duration(step.lasts)}"
+    if step.set:
+        return f"{what} to " + ", ".join(str(value) for value in step.set.values())
+    return what if step.times == 1 else f"{what} {step.times}x"
+
+
+def _say_fault(fault: Fault) -> str:
+    raised = say_raise(fault.raises)
+    if isinstance(raised, dict):
+        raised = next(iter(raised.values()))
+    effect = {
+        "raise": raised,
+        "answer": f"answer {fault.answer}",
+        "hang": f"{format_duration(fault.hang or 0)} of delay",
+        "crash": "crash",
+        "drop": "lost delivery",
+        "delay": f"delivery {format_duration(fault.delay or 0)} late",
+        "duplicate": "redelivery at " + ", ".join(f"+{format_duration(d)}" for d in fault.duplicate),
+    }[fault.effect]
+    where = f"{fault.into} of {fault.on}" if fault.on else fault.into
+    return f"{effect} at {where}"

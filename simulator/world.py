@@ -1,0 +1,277 @@
+"""One run: wires clock, store, registry and machines, and lets them run to the horizon.
+
+Start here: `simulate(scenario, target)` gives a `Run` with the history; judging it is
+`simulator.verdict`'s affair. Same scenario, same provider, same tape: the same history, byte for
+byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC
+from importlib.metadata import version
+from typing import Any
+
+from simulator import patches
+from simulator.deliveries import Deliveries
+from simulator.fake_store import FakeStore
+from simulator.faults import FaultPlan
+from simulator.history import History
+from simulator.hosts import Host, reference
+from simulator.kernel import Kernel
+from simulator.machine import Life, Machine
+from simulator.operator import Operator
+from simulator.scenario import Scenario
+from simulator.stage import RunStage
+from simulator.tape import Tape
+from simulator.target import Target
+from simulator.tasks import Deadlock, Hang, Incarnation, Livelock, MachineClock, Task
+from simulator.volume import Volume
+
+__all__ = ["Run", "World", "simulate"]
+
+SETTLE_US = 60_000_000  # what machines get to leave, once they were asked at the horizon
+STATUS_LOOKS = 8  # at even distances, besides those after faults
+STATUS_AFTER_FAULT_US = 90_000_000
+MAX_FAULT_LOOKS = 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind.
+
+    Attributes:
+        scenario: Its input.
+        target: The label of the provider.
+        history: All that was seen.
+        events: How many entries of the queue were handled.
+        choices: Choices of the tape that were reached.
+        never_fired: Indices of faults that did not strike once.
+    """
+
+    scenario: Scenario
+    target: str
+    history: History
+    events: int
+    choices: int
+    never_fired: tuple[int, ...]
+
+
+def simulate(
+    scenario: Scenario, target: Target, *, host: Host | None = None, tape: Tape | None = None
+) -> Run:
+    """Run `scenario` with the provider `target`.
+
+    Args:
+        scenario: What stands, is done and goes wrong.
+        target: The provider; made anew at each boot.
+        host: The code around it; this distribution's own when not given.
+        tape: The choices that deviate from first-in-first-out.
+    """
+    return World(scenario, target, host or reference(), tape or Tape()).run()
+
+
+class World:
+    """Everything in one run.
+
+    Attributes:
+        kernel: Tasks and true time.
+        history: What is seen.
+        plan: What goes wrong.
+        volume: The disk that the machines share.
+        machines: The gateways, by name.
+        minted: Fire tokens of this run and their claims.
+    """
+
+    def __init__(self, scenario: Scenario, target: Target, host: Host, tape: Tape) -> None:
+        """Wire everything; nothing happens yet."""
+        self.scenario, self.target, self.host = scenario, target, host
+        start = scenario.start.replace(tzinfo=scenario.tz).astimezone(UTC)
+        self.kernel = Kernel(start_us=round(start.timestamp() * 1_000_000), tape=tape)
+        self.history = History(_header(scenario, target, tape), lambda: self.kernel.now_us)
+        self.plan = FaultPlan(())
+        self.volume = Volume()
+        self.volume.on_release.append(self._lock_is_free)
+        self.stage = RunStage(self)
+        self.minted: dict[str, dict[str, Any]] = {}
+        self.machines = {
+            spec.id: Machine(self, spec.id, skew_us=spec.skew) for spec in scenario.machines
+        }
+        self.deliveries = Deliveries(self)
+        self.operator = Operator(self)
+        self._lives: dict[Incarnation, Life] = {}
+        self._lock_waiters: list[Task] = []
+        self._fault_looks = 0
+
+    @property
+    def end_us(self) -> int:
+        """True time of the horizon."""
+        return self.kernel.start_us + self.scenario.lasts
+
+    # -- the run
+
+    def run(self) -> Run:
+        """Let everything happen; a run is made once."""
+        kernel = self.kernel
+        kernel.on_task_error = self._task_failed
+        kernel.on_not_simulated = lambda what: self._append("not_simulated", what=what)
+        self._append("world.start")
+        reason = "horizon"
+        with patches.install(kernel), self.host.installed(self.stage), self.deliveries.mounted():
+            try:
+                self._set_up()
+                self._until(self.end_us)
+                self._tear_down()
+            except (Deadlock, Livelock, Hang) as error:
+                reason = type(error).__name__.lower()
+                self._append("world.stuck", reason=reason, text=str(error))
+            finally:
+                kernel.close()
+        self._append("world.end", reason=reason)
+        return Run(
+            scenario=self.scenario,
+            target=self.target.label,
+            history=self.history,
+            events=kernel.events,
+            choices=len(kernel.deviations),
+            never_fired=tuple(self.plan.never_fired()),
+        )
+
+    def _set_up(self) -> None:
+        """The jobs stand, then faults are armed and the machines boot."""
+        self.operator.prepare()
+        self._until(self.kernel.start_us)
+        self.plan = FaultPlan(self.scenario.faults)
+        for machine in self.machines.values():
+            machine.boot()
+        for step in self.scenario.steps:
+            self.later(step.at, self.operator.do, step)
+        looks = STATUS_LOOKS + 1
+        for look in range(1, looks):
+            self.later(self.scenario.lasts * look // looks, self.operator.look)
+
+    def _tear_down(self) -> None:
+        """A last look, then everybody is asked to leave; who does not is said."""
+        self.operator.look()
+        self._until(self.end_us + 1)
+        for machine in self.machines.values():
+            machine.stop()
+        self._until(self.end_us + SETTLE_US)
+        for blocked in self.kernel.blocked():
+            lane = blocked.task.partition("#")[0]
+            if lane in self.machines:
+                self.history.append(
+                    "task.leaked",
+                    lane,
+                    task=blocked.task,
+                    text=f"{blocked.waits_for}, {blocked.where}",
+                )
+
+    def _until(self, true_us: int) -> None:
+        self.kernel.run(true_us)
+
+    def later(self, us: int, call: Callable[..., object], *args: Any) -> None:
+        """Call from outside all tasks, this much from now."""
+        self.kernel.call_at(self.kernel.now_us + us, call, *args)
+
+    def fault_struck(self) -> None:
+        """Somebody looks at the status a little after each of the first faults."""
+        self._fault_looks += 1
+        if self._fault_looks <= MAX_FAULT_LOOKS:
+            self.later(STATUS_AFTER_FAULT_US, self.operator.look)
+
+    # -- who is running
+
+    def new_life(self, name: str, clock: MachineClock) -> Life:
+        """A process of the host, with a handle of its own on the disk."""
+        incarnation = self.kernel.boot(name, clock=clock)
+        store = FakeStore(
+            self.volume,
+            name=name,
+            seam=self.stage.store_seam,
+            record=self._store_record(name),
+            clock=lambda: clock.wall_us(self.kernel.now_us) / 1_000_000,
+            wait=self._wait_for_lock,
+            task=lambda: self.kernel.current,
+        )
+        boot_id = f"{incarnation.rng.getrandbits(48):012x}"
+        process = self.host.new_process(pid=incarnation.pid, machine=name, boot_id=boot_id)
+        life = self._lives[incarnation] = Life(self.kernel, name, incarnation, store, process)
+        return life
+
+    def forget_life(self, life: Life) -> None:
+        """A process has ended."""
+        self._lives.pop(life.incarnation, None)
+
+    def life_here(self) -> Life:
+        """The process whose task is running."""
+        task = self.kernel.current
+        life = (
+            self._lives.get(task.machine) if task is not None and task.machine is not None else None
+        )
+        if life is None:
+            raise RuntimeError("host code ran outside of any simulated process")
+        return life
+
+    def name_here(self) -> str:
+        """The lane of the running task."""
+        task = self.kernel.current
+        return task.machine.name if task is not None and task.machine is not None else "world"
+
+    def machine_here(self) -> Machine:
+        """The machine whose task is running."""
+        name = self.name_here()
+        if name not in self.machines:
+            raise RuntimeError(f"a fault cannot kill {name!r}: it is no machine of the scenario")
+        return self.machines[name]
+
+    # -- inside
+
+    def _append(self, kind: str, *, text: str | None = None, **data: Any) -> None:
+        self.history.append(kind, "world", text=text, **data)
+
+    def _store_record(self, name: str) -> Callable[..., object]:
+        history = self.history
+
+        def record(kind: str, /, **data: Any) -> None:
+            history.append(kind, "store" if kind.startswith("store.") else name, **data)
+
+        return record
+
+    def _wait_for_lock(self, take: Callable[[], bool], timeout_s: float) -> bool:
+        kernel = self.kernel
+        deadline_us = kernel.now_us + round(timeout_s * 1_000_000)
+        while not take():
+            left_us = deadline_us - kernel.now_us
+            if left_us <= 0 or kernel.current is None:
+                return False
+            self._lock_waiters.append(kernel.current)
+            kernel.park("a lock of the store", left_us)
+        return True
+
+    def _lock_is_free(self, _name: str) -> None:
+        waiters, self._lock_waiters = self._lock_waiters, []
+        for task in waiters:
+            self.kernel.unpark(task)
+
+    def _task_failed(self, task: Task, error: BaseException) -> None:
+        lane = task.machine.name if task.machine is not None else "world"
+        short = task.name.rpartition("/")[2]
+        self.history.append(
+            "task.raised", lane, task=short, error=type(error).__name__, text=str(error)
+        )
+
+
+def _header(scenario: Scenario, target: Target, tape: Tape) -> dict[str, Any]:
+    return {
+        "scenario": scenario.name,
+        "provider": target.label,
+        "zone": scenario.zone,
+        "start": scenario.start.isoformat(),
+        "horizon_us": scenario.lasts,
+        "interval_s": scenario.interval,
+        "capabilities": list(scenario.capabilities),
+        "tape": tape.to_data(),
+        "tzdata": version("tzdata"),
+    }
