@@ -159,10 +159,10 @@ class FakeStore:
         """See `JobStore.remove_signal`."""
         self.volume.signals.pop(_component(name, "signal"), None)
 
-    def append_executions(self, records: Sequence[Mapping[str, Any]]) -> None:
+    def append_executions(self, records: Sequence[Mapping[str, Any]]) -> bool:
         """See `JobStore.append_executions`."""
         if not records:
-            return
+            return True
         try:
             stored: list[dict[str, Any]] = json.loads(json.dumps(list(records)))
             with self._hold("executions", self.lock_timeout_s):
@@ -170,9 +170,10 @@ class FakeStore:
                 self.volume.append(stored)
         except (StoreError, TypeError) as error:
             logger.error("execution records could not be written: %s: %s", error, list(records))  # noqa: TRY400 the message says it all
-            return
+            return False
         if self._record is not None:
             self._record("execution", records=stored)
+        return True
 
     def executions(self, job_id: str | None = None) -> list[dict[str, Any]]:
         """See `JobStore.executions`."""

@@ -92,11 +92,14 @@ class JobStore(Protocol):
         """Remove a signal; one that is not there is fine."""
         ...
 
-    def append_executions(self, records: Sequence[Mapping[str, Any]]) -> None:
+    def append_executions(self, records: Sequence[Mapping[str, Any]]) -> bool:
         """Add execution records, the newest `EXECUTIONS_KEPT` of which are kept.
 
         They are a trace and nothing may stop because of it: a broken file is kept aside and a new
         one started, a write that fails is logged at ERROR with the records.
+
+        Returns:
+            Whether they were added: all of them or none.
         """
         ...
 

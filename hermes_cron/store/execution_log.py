@@ -57,8 +57,11 @@ class ExecutionLog:
         if self._lines > EXECUTIONS_KEPT + _SLACK:
             self._rebuild()
 
-    def read(self) -> list[dict[str, Any]]:
-        """The newest records, oldest first; what is broken or cannot be read is left out."""
+    def read(self, job_id: str | None = None) -> list[dict[str, Any]]:
+        """The newest records, of one job or of all, oldest first.
+
+        What is broken or cannot be read is left out.
+        """
         try:
             data = self._file.read_bytes()
         except FileNotFoundError:
@@ -66,11 +69,13 @@ class ExecutionLog:
         except OSError as error:
             logger.warning("the execution records in %s cannot be read: %s", self.path, error)
             return []
-        records, broken = _parse(data)
-        if broken:
-            # The next append keeps the file aside and says so at ERROR.
-            logger.debug("%d lines of %s are no execution records", broken, self.path)
-        return records[-EXECUTIONS_KEPT:]
+        lines = data.splitlines()[-EXECUTIONS_KEPT:]
+        if job_id is None:
+            return _parse(lines)[0]
+        # Parsing is what costs: only lines that name the job are worth it.
+        named = json.dumps(job_id).encode("ascii")
+        records, _ = _parse([line for line in lines if named in line])
+        return [record for record in records if record.get("job_id") == job_id]
 
     def _write(self, descriptor: int, data: bytes, size: int) -> None:
         try:
@@ -97,7 +102,7 @@ class ExecutionLog:
             return False
         self._size += len(added)
         self._lines += added.count(b"\n")
-        return not _parse(added)[1]
+        return not _parse(added.splitlines())[1]
 
     def _rebuild(self) -> None:
         """Write the newest good records anew, the broken file being kept aside first."""
@@ -106,7 +111,7 @@ class ExecutionLog:
             data = self._file.read_bytes()
         elif self._file.exists():
             self._file.replace(f"{self.path}.corrupt-{self._file.stat().st_ino:x}")
-        records, broken = _parse(data or b"")
+        records, broken = _parse((data or b"").splitlines())
         if data and broken:
             replace_file(f"{self.path}.corrupt-{zlib.crc32(data):08x}", data)
             logger.error("%d broken lines in %s: a copy is kept aside", broken, self.path)
@@ -117,11 +122,11 @@ class ExecutionLog:
         self._inode, self._size, self._lines = status.st_ino, status.st_size, len(kept)
 
 
-def _parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
-    """The records in `data` and how many of its lines are none."""
+def _parse(lines: Sequence[bytes]) -> tuple[list[dict[str, Any]], int]:
+    """The records in `lines` and how many lines are none."""
     records: list[dict[str, Any]] = []
     broken = 0
-    for line in data.splitlines():
+    for line in lines:
         if not line.strip():
             continue
         try:

@@ -99,10 +99,10 @@ class JsonFileStore:
         """See `JobStore.remove_signal`."""
         self._paths().signal_file(_component(name, "signal")).unlink(missing_ok=True)
 
-    def append_executions(self, records: Sequence[Mapping[str, Any]]) -> None:
+    def append_executions(self, records: Sequence[Mapping[str, Any]]) -> bool:
         """See `JobStore.append_executions`."""
         if not records:
-            return
+            return True
         paths = self._paths()
         try:
             with self._lock(paths, "executions", self.lock_timeout_s):
@@ -110,13 +110,12 @@ class JsonFileStore:
         except (OSError, StoreError, TypeError) as error:
             # A trace may be lost, aloud; the work that it is a trace of may not stop.
             logger.error("execution records could not be written: %s: %s", error, list(records))  # noqa: TRY400 the message says it all
+            return False
+        return True
 
     def executions(self, job_id: str | None = None) -> list[dict[str, Any]]:
         """See `JobStore.executions`."""
-        records = self._execution_log(self._paths()).read()
-        if job_id is None:
-            return records
-        return [record for record in records if record.get("job_id") == job_id]
+        return self._execution_log(self._paths()).read(job_id)
 
     def save_output(self, job_id: str, stamp: str, text: str) -> str:
         """See `JobStore.save_output`."""

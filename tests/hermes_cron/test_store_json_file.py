@@ -618,9 +618,9 @@ def test_a_folder_in_place_of_the_executions_stops_nothing(jobs, cron):
 
 def test_executions_that_cannot_be_written_are_logged(jobs, caplog):
     with mock.patch("os.write", side_effect=OSError(errno.ENOSPC, "full")):
-        jobs.append_executions([{"n": 1}])
+        assert not jobs.append_executions([{"n": 1}])
     assert "full: [{'n': 1}]" in caplog.text
-    jobs.append_executions([{"n": 2}])
+    assert jobs.append_executions([{"n": 2}])
     assert jobs.executions() == [{"n": 2}]
 
 

@@ -264,7 +264,7 @@ def test_what_is_forbidden_fails_until_it_is_allowed(jobs, volume):
         with pytest.raises(StoreWriteFailed) as failed:
             attempt()
         assert failed.value.reason == "no_space"
-    jobs.append_executions([{"job_id": "a"}])
+    assert not jobs.append_executions([{"job_id": "a"}])
     assert jobs.executions() == []
     volume.allow("write")
     put(jobs, {"id": "a", "n": 1})
