@@ -1,4 +1,4 @@
-"""Changing the stored jobs for a user: one edit each, and the provider is told once it is stored."""
+"""Changing the stored jobs for a user: one edit each; the provider is told once it is stored."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ from hermes_cron import (
     clock,
     due,
     editing,
+    executions,
     heartbeat,
     paths,
     pending,
@@ -53,6 +54,7 @@ __all__ = [
     "get_job",
     "get_ticker_heartbeat_age",
     "get_ticker_success_age",
+    "list_executions",
     "list_jobs",
     "load_jobs",
     "mark_job_run",
@@ -86,9 +88,6 @@ def _hermes_now() -> datetime:
 _unpatched_now = _hermes_now
 
 
-# -- schedules --------------------------------------------------------------------------------
-
-
 def parse_schedule(text: str) -> dict[str, Any]:
     """What a person wrote, as a schedule.
 
@@ -111,9 +110,6 @@ def compute_next_run(schedule: object, last_run_at: str | None = None) -> str | 
     not run. None when there is no such time or the schedule cannot be read.
     """
     return records.compute_next_run(schedule, last_run_at, _hermes_now())
-
-
-# -- reading ----------------------------------------------------------------------------------
 
 
 def load_jobs() -> list[Job]:
@@ -141,9 +137,6 @@ def resolve_job_ref(ref: str) -> Job | None:
     """
     job = editing.find(store.current_store().read().jobs, ref)
     return None if job is None else records.normalise(job)
-
-
-# -- changing ---------------------------------------------------------------------------------
 
 
 def save_jobs(jobs: list[Job]) -> None:
@@ -255,9 +248,6 @@ def remove_job(job_id: str) -> bool:
     return changes.remove(job_id)
 
 
-# -- due, claimed, run ------------------------------------------------------------------------
-
-
 def get_due_jobs() -> list[Job]:
     """The jobs to run now, as copies.
 
@@ -334,7 +324,9 @@ def save_job_output(job_id: str, text: str) -> str:
     return store.current_store().save_output(job_id, stamp, text)
 
 
-# -- signals of the loop ----------------------------------------------------------------------
+def list_executions(job_id: str | None = None) -> list[dict[str, Any]]:
+    """What became of each occurrence, oldest first; see `hermes_cron.executions.attempts`."""
+    return executions.attempts(job_id)
 
 
 def record_ticker_heartbeat(success: bool = False) -> None:
