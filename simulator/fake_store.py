@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 from hermes_cron.store import (
     Document,
     Edit,
+    JobStore,
     StoreBusy,
     StoreError,
     StoreUnreadable,
@@ -299,6 +300,11 @@ class FakeStore:
         if self._record is not None:
             self._record("store.refused", step=step, reason=error.reason, by=self.name)
         raise error from cause
+
+
+def _conforms(fake: FakeStore) -> JobStore:
+    """For the type checker: the fake is a store."""
+    return fake
 
 
 def _component(name: str, what: str) -> str:

@@ -42,9 +42,9 @@ _SLOT = "hermes_cron.store"
 def current_store() -> JobStore:
     """The store of this process: the files of the home in effect at each call."""
     slots = process.current().slots
-    found = slots.get(_SLOT)
+    found: JobStore | None = slots.get(_SLOT)
     if found is None:
-        # setdefault: of two threads that get here at once, both use the same locks.
-        found = slots.setdefault(_SLOT, JsonFileStore(lambda: paths.current()))  # noqa: PLW0108
-    store: JobStore = found
-    return store
+        fresh: JobStore = JsonFileStore(lambda: paths.current())  # noqa: PLW0108 as it is then
+        # Of two threads that get here at once, both use the same locks.
+        found = slots.setdefault(_SLOT, fresh)
+    return found

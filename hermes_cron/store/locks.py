@@ -52,7 +52,9 @@ class LockTable:
             # A forked child holds none of its parent's locks, and must not wait for its threads.
             self._start()
         with self._guard:
-            named = self._locks.setdefault(path, _Named(path))
+            named = self._locks.get(path)
+            if named is None:
+                named = self._locks[path] = _Named(path)
         here = threading.get_ident()
         if named.holder == here:
             raise StoreBusy(f"this thread holds {path} already; an edit inside an edit cannot work")
