@@ -210,7 +210,7 @@ def _rewrite_item(field: _Field, item: str) -> str:
     high = _number(field, found["high"]) if found["high"] else field.high if found["step"] else low
     if low == high:
         return str(low) if found["high"] or found["step"] else item
-    if low < high <= field.end and found["high"]:
+    if low < high and found["high"]:
         return item
     return ",".join(str(value) for value in _walk(field, low, high, step))
 

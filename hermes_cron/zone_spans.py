@@ -102,7 +102,7 @@ def _block(zone: tzinfo, number: int) -> tuple[Span, ...]:
     for begin, end, offset in _stretches(zone, start - 2 * MOST_OFFSET_S, start + _BLOCK_S):
         fresh = begin + offset if reached is None else reached
         spans.append(Span(begin, end, offset, fresh))
-        reached = max(fresh, end + offset)
+        reached = end + offset
     return tuple(_cut(span, start) for span in spans if span.end > start)
 
 

@@ -30,6 +30,7 @@ ZONES = (
 MONTHS = ("", *(name.upper() for name in calendar.month_abbr[1:]))
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 MINUTE = timedelta(minutes=1)
+FIRST_YEAR, LAST_YEAR = 2024, 2030
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,8 @@ def expressions(*, portable=False):
 def changes(zone):
     """The UTC hours of 2024 to 2030 in which the zone's offset changes."""
     found = []
-    day = datetime(2024, 1, 1, tzinfo=UTC)
-    while day.year <= 2030:
+    day = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+    while day.year <= LAST_YEAR:
         following = day + timedelta(days=1)
         if day.astimezone(zone).utcoffset() != following.astimezone(zone).utcoffset():
             hours = [day + timedelta(hours=n) for n in range(25)]

@@ -20,6 +20,8 @@ STORED = [
     (" Every 2 hours ", {"kind": "interval", "minutes": 120, "display": "every 120m"}),
     ("0 9 * * *", {"kind": "cron", "expr": "0 9 * * *", "display": "0 9 * * *"}),
     ("0  9 *\t* mon-FRI", {"kind": "cron", "expr": "0 9 * * mon-FRI", "display": "0  9 *\t* mon-FRI"}),
+    ("0 9 * JAN MON", {"kind": "cron", "expr": "0 9 * JAN MON", "display": "0 9 * JAN MON"}),
+    ("*/60 */24 */31 */12 */7", {"kind": "cron", "expr": "*/60 */24 */31 */12 */7", "display": "*/60 */24 */31 */12 */7"}),
     ("@daily", {"kind": "cron", "expr": "0 0 * * *", "display": "@daily"}),
     ("@Weekly", {"kind": "cron", "expr": "0 0 * * 0", "display": "@Weekly"}),
     ("47-47 2 * * *", {"kind": "cron", "expr": "47 2 * * *", "display": "47-47 2 * * *"}),
@@ -29,6 +31,7 @@ STORED = [
     ("2026-05-01", {"kind": "once", "run_at": "2026-05-01T00:00:00-04:00", "display": "once at 2026-05-01 00:00"}),
     ("2026-05-01T14:00Z", {"kind": "once", "run_at": "2026-05-01T14:00:00+00:00", "display": "once at 2026-05-01 10:00"}),
     ("2026-03-08T02:30", {"kind": "once", "run_at": "2026-03-08T03:00:00-04:00", "display": "once at 2026-03-08 03:00"}),
+    ("2026-11-01T02:00", {"kind": "once", "run_at": "2026-11-01T02:00:00-05:00", "display": "once at 2026-11-01 02:00"}),
     ("2026-11-01T01:30", {"kind": "once", "run_at": "2026-11-01T01:30:00-04:00", "display": "once at 2026-11-01 01:30"}),
 ]  # fmt: skip
 

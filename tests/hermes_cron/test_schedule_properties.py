@@ -56,7 +56,7 @@ def test_the_occurrences_are_those_of_the_brute_force(data, zone, expr):
 def test_the_latest_is_that_of_the_brute_force(data, zone, expr):
     assume(can_come(expr))
     begin = data.draw(drawn.instants(zone))
-    now = begin + WINDOW
+    now = begin + timedelta(minutes=data.draw(st.integers(1, 2880)))
     expected = drawn.brute(expr, zone, begin, now)
     previous = data.draw(st.sampled_from(expected or [begin])).astimezone(zone)
     latest = schedule.latest_not_after(expr.schedule, previous, now.astimezone(zone), zone)

@@ -48,6 +48,12 @@ RULE = [
      "2026-03-28T23:00", ["2026-03-29T00:00+01:00", "2026-03-29T04:00+02:00"]),
     ("elapsed, in the gap only: not on that day", "*/20 2 * * *", BERLIN, "2026-03-28T02:30",
      ["2026-03-28T02:40+01:00", "2026-03-30T02:00+02:00"]),
+    ("elapsed, on one day of the year, in both passes", "*/30 2 25 10 *", BERLIN, "2026-10-25T02:45",
+     ["2026-10-25T02:00+01:00", "2026-10-25T02:30+01:00", "2027-10-25T02:00+02:00"]),
+    ("fixed, once a year, on the day before a gap", "0 12 7 3 *", NEW_YORK, "2025-03-08T12:00",
+     ["2026-03-07T12:00-05:00", "2027-03-07T12:00-05:00"]),
+    ("fixed, repeated at a seam of our cache (400 days)", "30 23 * * *", "Atlantic/Azores",
+     "1942-08-15T12:00", ["1942-08-15T23:30+00:00", "1942-08-16T23:30-01:00"]),
     ("fixed, a gap of 30 minutes", "15 2 * * *", LORD_HOWE, "2026-10-03T12:00",
      ["2026-10-04T02:30+11:00", "2026-10-05T02:15+11:00"]),
     ("fixed, 30 minutes repeated", "45 1 * * *", LORD_HOWE, "2026-04-04T12:00",
@@ -83,6 +89,7 @@ DAYS = [
      ["2026-03-09", "2026-03-23", "2026-04-13"]),
     ("31 comes in long months", "0 0 31 * *", "2026-01-31T12:00", ["2026-03-31", "2026-05-31"]),
     ("29 February waits for a leap year", "0 0 29 2 *", "2096-03-01T12:00", ["2104-02-29"]),
+    ("2400 is a leap year", "0 0 29 2 *", "2396-03-01T12:00", ["2400-02-29", "2404-02-29"]),
     ("29 February on a Sunday waits longest over 2100", "0 0 29 2 */7", "2088-03-01T12:00", ["2128-02-29"]),
     ("0 and 7 are Sunday", "0 0 * * 7", "2026-03-01T12:00", ["2026-03-08", "2026-03-15"]),
     ("a range ends on Sunday", "0 0 * * 6-7", "2026-03-01T12:00", ["2026-03-07", "2026-03-08"]),
@@ -90,6 +97,7 @@ DAYS = [
     ("every second day around Sunday", "0 0 * * 6-2/2", "2026-03-02T12:00", ["2026-03-07", "2026-03-09"]),
     ("the last day", "0 0 L * *", "2028-02-01T12:00", ["2028-02-29", "2028-03-31"]),
     ("the second Friday", "0 0 * * FRI#2", "2026-03-01T12:00", ["2026-03-13", "2026-04-10"]),
+    ("the first Sunday, written with 7", "0 0 * * 7#1", "2026-03-01T12:00", ["2026-04-05", "2026-05-03"]),
     ("a fifth Monday comes not in each month", "0 0 * * 1#5", "2026-02-01T12:00", ["2026-03-30", "2026-06-29"]),
     ("the last Friday", "0 0 * * L5", "2026-03-01T12:00", ["2026-03-27", "2026-04-24"]),
     ("months by name", "0 0 1 jan,Jul *", "2026-03-01T12:00", ["2026-07-01", "2027-01-01"]),
@@ -119,6 +127,27 @@ def test_the_minutes_of_an_expression(expr, minutes):
     at = datetime(2026, 1, 1, tzinfo=UTC)
     day = schedule.occurrences_between(cron(expr), at, at + timedelta(hours=23), UTC)
     assert [found.minute for found in day] == minutes
+
+
+@pytest.mark.parametrize(
+    ("expr", "zone", "now", "latest"),
+    [
+        ("30 9,17 * * *", NEW_YORK, "2026-03-03T17:10:00-05:00", "2026-03-03T09:30:00-05:00"),
+        ("30 9 * * *", NEW_YORK, "2026-03-03T09:29:59-05:00", "2026-03-02T09:30:00-05:00"),
+        ("0 9 * * MON", NEW_YORK, "2026-04-05T12:00:00-04:00", "2026-03-30T09:00:00-04:00"),
+        ("30 2 * * *", NEW_YORK, "2026-03-08T03:10:00-04:00", "2026-03-08T03:00:00-04:00"),
+        ("30 2 * * *", NEW_YORK, "2026-03-08T01:59:00-05:00", "2026-03-07T02:30:00-05:00"),
+        ("30 1 * * *", NEW_YORK, "2026-11-01T01:45:00-05:00", "2026-11-01T01:30:00-04:00"),
+        ("30 * * * *", NEW_YORK, "2026-11-01T01:45:00-05:00", "2026-11-01T01:30:00-05:00"),
+        ("30 * * * *", NEW_YORK, "2026-11-01T01:15:00-05:00", "2026-11-01T01:30:00-04:00"),
+        ("15 2 * * *", LORD_HOWE, "2026-10-04T02:30:00+11:00", "2026-10-04T02:30:00+11:00"),
+    ],
+)
+def test_the_latest_occurrence_at_clock_changes(expr, zone, now, latest):
+    """After downtime one run, for the latest occurrence: it must be one that really was."""
+    zone, now = ZoneInfo(zone), datetime.fromisoformat(now)
+    previous = schedule.next_after(cron(expr), datetime(2026, 3, 1, tzinfo=zone), zone)
+    assert schedule.latest_not_after(cron(expr), previous, now, zone).isoformat() == latest
 
 
 def test_the_answer_tells_the_passes_of_a_repeated_hour_apart():
