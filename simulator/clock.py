@@ -113,7 +113,7 @@ class SimDatetime(FakeDatetime):
     __sub__ = REAL_DATETIME.__sub__
     astimezone = REAL_DATETIME.astimezone
     timestamp = REAL_DATETIME.timestamp
-    date = REAL_DATETIME.date
+    date = REAL_DATETIME.date  # type: ignore[assignment]
     min = REAL_DATETIME.min
     max = REAL_DATETIME.max
 

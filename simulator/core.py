@@ -101,10 +101,12 @@ class Core:
         task = self.current
         if task is None:
             raise OutsideTask(f"nothing can wait outside a task ({waits_for})")
-        task.spins = 0
+        if timeout_us is None or timeout_us > 0:
+            task.spins = 0
+        else:
+            task.spins += 1
+            timeout_us = SPIN_US if task.spins > SPIN_LIMIT else 0
         if timeout_us is not None:
-            if timeout_us <= 0:
-                timeout_us = SPIN_US if self._stuck > SPIN_LIMIT else 0
             heap = self._heap
             wake = self.now_us + timeout_us
             if (

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _HOUR_US = 3_600_000_000
+_HERE = PurePath(__file__).parent
 _INNER = ("threading.py", "queue.py", "_base.py", "thread.py", "sched.py")
 _retired: list[greenlet] = []
 
@@ -214,7 +215,7 @@ class Task:
             frame = sys._getframe(1)  # noqa: SLF001 - the only way to one's own line
         while frame is not None:
             path = PurePath(frame.f_code.co_filename)
-            if path.name not in _INNER and path.parent.name != "simulator":
+            if path.name not in _INNER and path.parent != _HERE:
                 return f"{path.name}:{frame.f_lineno} in {frame.f_code.co_name}"
             frame = frame.f_back
         return "not started" if self.glet is None else "unknown line"
