@@ -1,0 +1,415 @@
+"""At most one run per occurrence (CONTRACT.md ONCE, FIRE, LIVE-9)."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from jobs_home import Home, make_home
+
+from hermes_cron import claims, executions, jobs, leases, process, scheduler, store
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    yield from make_home(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def hourly(home: Home):
+    home.plant()
+    return "job"
+
+
+def iso(home: Home, **late: float) -> str:
+    return (home.at + timedelta(**late)).isoformat()
+
+
+class TestReserve:
+    def test_the_jobs_occurrence_is_claimed_once_and_the_next_one_planned(self, home, hourly):
+        fire_at = iso(home)
+        found = claims.reserve("job", fire_at)
+        assert (found.outcome, found.occurrence, found.token) == ("reserved", fire_at, 1)
+        assert home.job()["next_run_at"] == iso(home, hours=1)
+        assert claims.reserve("job", fire_at).reason == "duplicate"
+
+    @pytest.mark.parametrize("late_s", [5, 60, 299, 301, 400, 3500, 7300, 864000])
+    def test_a_redelivery_after_completion_however_late_wins_nothing(self, home, hourly, late_s):
+        """ONCE-3."""
+        fire_at = iso(home)
+        assert claims.reserve("job", fire_at).outcome == "reserved"
+        assert jobs.claim_job_for_fire("job")
+        assert scheduler.run_one_job(jobs.get_job("job"))
+        home.wait(seconds=late_s)
+        found = claims.reserve("job", fire_at)
+        assert (found.outcome, home.ran) == ("ignored", ["job"])
+
+    def test_the_same_instant_in_another_notation_is_the_same_occurrence(self, home, hourly):
+        assert claims.reserve("job", "2026-03-02T09:00:00+01:00").outcome == "reserved"
+        assert claims.reserve("job", "2026-03-02T08:00:00Z").reason == "duplicate"
+
+    def test_a_fire_for_what_is_not_the_jobs_occurrence_is_stale(self, home, hourly):
+        """ONCE-4: armed for 09:00, then moved to 18:00."""
+        home.plant(next_run_at=iso(home, hours=10))
+        assert claims.reserve("job", iso(home)).reason == "stale"
+        assert home.job()["next_run_at"] == iso(home, hours=10)
+
+    def test_too_early_by_more_than_30_s_is_not_lost(self, home):
+        """ONCE-5."""
+        home.plant(next_run_at=iso(home, seconds=31))
+        assert claims.reserve("job", iso(home, seconds=31)).reason == "early"
+        home.wait(seconds=1)
+        assert claims.reserve("job", iso(home, seconds=30)).outcome == "reserved"
+
+    @pytest.mark.parametrize(
+        ("fields", "reason"),
+        [
+            ({"state": "paused"}, "paused"),
+            ({"enabled": False}, "disabled"),
+            ({"state": "completed"}, "completed"),
+        ],
+    )
+    def test_what_may_not_run_is_not_claimed(self, home, fields, reason):
+        """FIRE-4; a paused state wins over enabled."""
+        home.plant(**fields)
+        assert claims.reserve("job", iso(home)).reason == reason
+        assert not jobs.claim_job_for_fire("job")
+
+    def test_an_unknown_job_is_gone(self, home):
+        assert claims.reserve("nobody", iso(home)).outcome == "gone"
+
+    def test_garbage_for_an_instant_is_refused(self, home, hourly):
+        assert claims.reserve("job", "soon").reason == "malformed"
+
+    def test_an_occurrence_that_comes_while_the_job_runs_is_recorded_as_skipped(self, home, hourly):
+        """LIVE-6."""
+        assert claims.reserve("job", iso(home)).outcome == "reserved"
+        assert jobs.claim_job_for_fire("job")
+        running = scheduler.runs.hold(jobs.get_job("job"))
+        home.wait(hours=1)
+        leases._renew([running])
+        found = claims.reserve("job", iso(home))
+        assert (found.outcome, found.reason) == ("ignored", "running")
+        assert home.job()["next_run_at"] == iso(home, hours=1)
+        assert ("skipped", "09:00") in home.trace("job")
+        scheduler.runs.drop(running)
+
+    def test_a_late_fire_records_what_it_jumps_over(self, home, hourly):
+        fire_at = iso(home)
+        home.wait(hours=3, minutes=20)
+        assert claims.reserve("job", fire_at).outcome == "reserved"
+        assert home.trace() == [
+            ("missed", "09:00"),
+            ("missed", "10:00"),
+            ("missed", "11:00"),
+            ("claimed", "08:00"),
+        ]
+        assert home.job()["next_run_at"] == "2026-03-02T12:00:00+00:00"
+
+    def test_without_fire_at_the_first_caller_wins(self, home, hourly):
+        assert claims.reserve("job", None).outcome == "reserved"
+        assert claims.reserve("job", None).reason == "duplicate"
+
+    def test_a_promise_that_nobody_takes_up_ends_and_the_occurrence_is_due_again(self, home, hourly):
+        """The gateway dies after its 202: LIVE-3, LIVE-9."""
+        fire_at = iso(home)
+        claims.reserve("job", fire_at)
+        home.restart()
+        home.wait(seconds=301)
+        assert [job["id"] for job in jobs.get_due_jobs()] == ["job"]
+        assert home.job()["next_run_at"] == fire_at
+
+    def test_a_changed_zone_withdraws_the_old_instant(self, home, monkeypatch):
+        """TIME-5 through a webhook: 21:00+10:00 was armed, the zone is now +02:00."""
+        home.plant(
+            schedule={"kind": "cron", "expr": "0 21 * * *"}, next_run_at="2026-03-02T21:00:00+10:00"
+        )
+        home.wait(hours=3)  # 11:00 UTC, the instant that was armed
+        assert claims.reserve("job", "2026-03-02T21:00:00+10:00").reason == "stale"
+        assert home.job()["next_run_at"] == "2026-03-02T21:00:00+00:00"
+
+
+class TestPlainClaim:
+    """hermes-agent's meaning: no occurrence, the first caller wins while the claim is fresh."""
+
+    def test_one_of_two_wins(self, home, hourly):
+        assert jobs.claim_job_for_fire("job")
+        assert not jobs.claim_job_for_fire("job")
+
+    def test_of_sixteen_threads_one_wins(self, home, hourly):
+        """ONCE-1."""
+        won = []
+        threads = [
+            threading.Thread(target=lambda: won.append(jobs.claim_job_for_fire("job")))
+            for _ in range(16)
+        ]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert sorted(won) == [False] * 15 + [True]
+
+    def test_it_moves_the_next_time_also_when_the_job_was_not_due(self, home):
+        home.plant(next_run_at=iso(home, minutes=30))
+        assert jobs.claim_job_for_fire("job")
+        assert home.job()["next_run_at"] == iso(home, minutes=90)
+
+    def test_a_stale_claim_is_taken_over(self, home, hourly):
+        assert jobs.claim_job_for_fire("job")
+        home.wait(seconds=300)
+        assert jobs.claim_job_for_fire("job")
+
+    def test_hermes_agents_bare_claim_counts_for_its_time(self, home, hourly):
+        home.change(fire_claim={"at": iso(home, seconds=-299), "by": "elsewhere:1"})
+        assert not jobs.claim_job_for_fire("job")
+        home.wait(seconds=1)
+        assert jobs.claim_job_for_fire("job")
+
+    def test_a_claim_dated_in_the_future_is_taken_over(self, home, hourly):
+        """LIVE-9, #60703; a little ahead is another machine's clock."""
+        home.change(fire_claim={"at": iso(home, hours=1), "by": "elsewhere:1"})
+        assert jobs.claim_job_for_fire("job")
+        home.change(fire_claim={"at": iso(home, seconds=2), "by": "elsewhere:1"})
+        assert not jobs.claim_job_for_fire("job")
+
+    @pytest.mark.parametrize("broken", ["yes", 1, {"at": 5}, {"at": "soon", "by": None}, []])
+    def test_a_claim_that_is_none_holds_nothing(self, home, hourly, broken):
+        home.change(fire_claim=broken)
+        assert jobs.claim_job_for_fire("job")
+
+    def test_it_takes_up_a_reservation_once(self, home, hourly):
+        claims.reserve("job", iso(home))
+        assert jobs.claim_job_for_fire("job")
+        assert not jobs.claim_job_for_fire("job")
+        assert home.job()["next_run_at"] == iso(home, hours=1), "moved once"
+
+    def test_completion_makes_the_job_claimable_again(self, home, hourly):
+        assert jobs.claim_job_for_fire("job")
+        jobs.mark_job_run("job", True)
+        assert jobs.claim_job_for_fire("job")
+
+    def test_a_ttl_of_the_callers_own(self, home, hourly):
+        assert jobs.claim_job_for_fire("job")
+        home.wait(seconds=11)
+        assert jobs.claim_job_for_fire("job", claim_ttl_seconds=10)
+
+    def test_a_one_shot_that_died_before_its_body_can_be_taken_over(self, home):
+        home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": 1})
+        assert jobs.claim_job_for_fire("job")
+        home.wait(seconds=301)
+        assert jobs.claim_job_for_fire("job")
+        assert scheduler.run_one_job(jobs.get_job("job"))
+        assert home.ran == ["job"]
+        assert home.gone()
+
+
+class TestLease:
+    def test_a_run_longer_than_the_time_to_live_is_not_overlapped(self, home, hourly):
+        """ONCE-6: renewed, seen by another process."""
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        running = scheduler.runs.hold(claimed)
+        home.wait(seconds=250)
+        assert leases._renew([running]) == []
+        mine = home.state
+        home.restart()
+        home.wait(seconds=250)
+        assert not jobs.claim_job_for_fire("job")
+        home.state = mine
+        scheduler.runs.drop(running)
+
+    def test_a_run_of_this_process_is_known_without_a_clock(self, home, hourly):
+        """LIVE-11 beside ONCE-6: a clock stepped ahead makes the lease look old."""
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        running = scheduler.runs.hold(claimed)
+        home.wait(days=1)
+        assert not jobs.claim_job_for_fire("job")
+        assert jobs.get_due_jobs() == []
+        scheduler.runs.drop(running)
+
+    def test_a_lost_claim_is_not_renewed(self, home, hourly):
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        running = scheduler.runs.hold(claimed)
+        home.change(fire_token=9, fire_claim={"at": iso(home), "by": "b:1", "token": 9})
+        assert leases._renew([running]) == [running]
+        assert home.job()["fire_claim"]["by"] == "b:1"
+        scheduler.runs.drop(running)
+
+    def test_the_keepers_thread_is_there_only_while_something_runs(self, home, hourly):
+        def keepers():
+            return [thread for thread in threading.enumerate() if thread.name == "cron-leases"]
+
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        running = scheduler.runs.hold(claimed)
+        assert len(keepers()) == 1
+        scheduler.runs.drop(running)
+        for thread in keepers():
+            thread.join(5)
+        assert keepers() == []
+
+
+class TestFencing:
+    def test_the_completion_of_an_owner_that_lost_its_lease_changes_nothing(self, home, hourly):
+        """ONCE-7."""
+        taken = {"at": iso(home, hours=2), "by": "b:1", "token": 7, "expires_at": iso(home, hours=3)}
+
+        def overtaken(job):
+            home.change(fire_token=7, fire_claim=taken)
+            return True, "out", "text", None
+
+        home.body = overtaken
+        assert scheduler.tick() == 1
+        job = home.job()
+        assert (job["fire_claim"], job.get("last_run_at")) == (taken, None)
+        [attempt] = executions.attempts("job")
+        assert (attempt["state"], attempt["fenced"]) == ("completed", True)
+
+    def test_a_completion_without_a_token_applies(self, home, hourly):
+        jobs.claim_due(jobs.get_due_jobs())
+        jobs.mark_job_run("job", False, "why")
+        assert (home.job()["last_error"], home.job()["fire_claim"]) == ("why", None)
+
+    def test_tokens_only_grow(self, home, hourly):
+        tokens = []
+        for _ in range(3):
+            assert jobs.claim_job_for_fire("job")
+            tokens.append(home.job()["fire_claim"]["token"])
+            jobs.mark_job_run("job", True)
+        assert tokens == [1, 2, 3]
+
+
+class TestCrash:
+    def test_an_interrupted_recurring_run_is_unknown_and_not_repeated(self, home, hourly):
+        """ONCE-9, LIVE-6."""
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
+        home.restart()
+        assert scheduler.recover() == 1
+        assert home.trace() == [("unknown", "08:00")]
+        assert jobs.get_due_jobs() == []
+        assert home.job()["last_status"] == "error"
+        home.wait(hours=1)
+        assert scheduler.tick() == 1
+
+    def test_what_was_claimed_and_never_began_is_given_back(self, home, hourly):
+        jobs.claim_due(jobs.get_due_jobs())
+        home.restart()
+        assert scheduler.recover() == 1
+        assert [job["next_run_at"] for job in jobs.get_due_jobs()] == [iso(home)]
+        assert scheduler.tick() == 1
+
+    def test_a_one_shot_runs_at_most_as_often_as_it_may(self, home):
+        """ONCE-9, #38758: five restarts, one side effect."""
+        home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": 1})
+        for _ in range(5):
+            for claimed in jobs.claim_due(jobs.get_due_jobs()):
+                scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
+                home.ran.append("job")
+            home.restart()
+            scheduler.recover()
+            home.wait(minutes=10)
+        assert home.ran == ["job"]
+        assert home.gone()
+        assert home.trace("job") == [("unknown", "08:00")]
+
+    def test_a_one_shot_that_may_run_twice_does(self, home):
+        home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": 2})
+        for _ in range(5):
+            for claimed in jobs.claim_due(jobs.get_due_jobs()):
+                scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
+                home.ran.append("job")
+            home.restart()
+            scheduler.recover()
+        assert home.ran == ["job", "job"]
+
+    def test_claims_of_other_hosts_end_by_their_time(self, home, hourly):
+        home.change(fire_claim={"at": iso(home), "by": "elsewhere:1", "boot": "x", "token": 3})
+        assert scheduler.recover() == 0
+        assert jobs.get_due_jobs() == []
+        home.wait(seconds=301)
+        assert len(jobs.get_due_jobs()) == 1
+
+    def test_a_pid_that_was_given_out_again_is_told_by_the_boot(self, home, hourly):
+        home.change(
+            fire_claim={"at": iso(home), "by": "host:100", "boot": "earlier", "token": 3}
+        )
+        assert scheduler.recover() == 1
+
+
+class TestClaimDue:
+    def test_one_write_for_all(self, home, monkeypatch):
+        """STORE-9."""
+        for number in range(50):
+            home.plant(id=f"job{number}")
+        due = jobs.get_due_jobs()
+        before = store.current_store().read().version
+        edits = []
+        edit = store.current_store().edit
+        monkeypatch.setattr(store.current_store(), "edit", lambda: edits.append(1) or edit())
+        assert len(jobs.claim_due(due)) == 50
+        assert (len(edits), before != store.current_store().read().version) == (1, True)
+
+    def test_two_schedulers_that_saw_the_same_due_jobs_run_each_once(self, home, hourly):
+        """ONCE-10."""
+        first, second = jobs.get_due_jobs(), jobs.get_due_jobs()
+        assert len(jobs.claim_due(first)) == 1
+        assert jobs.claim_due(second) == []
+
+    def test_what_a_tick_took_no_webhook_runs_again(self, home, hourly):
+        """ONCE-8."""
+        fire_at = iso(home)
+        assert scheduler.tick() == 1
+        assert claims.reserve("job", fire_at).reason == "duplicate"
+
+    def test_what_a_webhook_took_no_tick_runs_again(self, home, hourly):
+        claims.reserve("job", iso(home))
+        assert scheduler.tick() == 0
+
+    def test_a_planted_job_is_handed_through_untouched(self, home):
+        planted = {"id": "stranger", "name": "x"}
+        assert jobs.claim_due([planted]) == [planted]
+
+    def test_a_job_that_was_removed_since_the_scan_is_left_out(self, home, hourly):
+        due = jobs.get_due_jobs()
+        jobs.remove_job("job")
+        assert jobs.claim_due(due) == []
+
+    def test_a_one_shot_has_no_next_time_while_it_runs(self, home):
+        """RECON-6: nothing is armed for it."""
+        home.plant(schedule={"kind": "once", "run_at": iso(home)})
+        jobs.claim_due(jobs.get_due_jobs())
+        assert home.job()["next_run_at"] is None
+        jobs.update_job("job", {"name": "renamed"})
+        assert home.job()["next_run_at"] is None, "a change of something else plans no second run"
+
+
+def test_release_gives_an_occurrence_back(home, hourly):
+    found = claims.reserve("job", iso(home))
+    assert claims.release("job", found.token)
+    assert not claims.release("job", found.token)
+    assert home.job()["next_run_at"] == iso(home)
+    assert claims.reserve("job", iso(home)).outcome == "reserved"
+
+
+def test_a_claim_that_cannot_be_written_is_not_won(home, hourly, monkeypatch):
+    """LIVE-8: the occurrence stays."""
+    before = home.job()
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("os.replace", full)
+        broken.setattr("pathlib.Path.replace", full)
+        with pytest.raises(store.StoreError):
+            claims.reserve("job", iso(home))
+    assert home.job() == before
+    assert claims.reserve("job", iso(home)).outcome == "reserved"
+
+
+def test_who_holds_what_is_decided_by_host_pid_and_boot():
+    me = process.ProcessState(5, "now", "h", pid_is_alive=lambda pid: pid == 6)
+    assert me.is_gone("h:5", "before")
+    assert not me.is_gone("h:5", "now")
+    assert not me.is_gone("h:6", "x")
+    assert me.is_gone("h:7", "x")
+    assert not me.is_gone("other:7", "x")
+    assert not me.is_gone("h:7", None), "hermes-agent's claims say too little"
