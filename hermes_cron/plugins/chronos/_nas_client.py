@@ -45,6 +45,10 @@ class NasCronClient:
     def __init__(self, portal_url: str, *, timeout_seconds: float = 15.0) -> None:
         self.portal_url = str(portal_url).rstrip("/")
         self.timeout_seconds = timeout_seconds
+        self._timeout = httpx.Timeout(
+            timeout_seconds, connect=min(_CONNECT_TIMEOUT_S, timeout_seconds)
+        ).as_dict()
+        self._urls: dict[str, httpx.URL] = {}
         self._lock = threading.Lock()
         self._http: httpx.Client | None = None
 
@@ -106,11 +110,9 @@ class NasCronClient:
             http.close()
 
     def _call(self, method: str, path: str, body: Mapping[str, str] | None) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._access_token()}"}
+        token = self._access_token()
         try:
-            response = self._client().request(
-                method, self.portal_url + path, json=body, headers=headers
-            )
+            response = self._client().send(self._request(method, path, token, body))
         except httpx.InvalidURL as error:
             raise NasCronClientError(
                 f"{method} {path}: the portal URL {self.portal_url!r} is not a URL: {error}",
@@ -144,13 +146,33 @@ class NasCronClient:
             )
         return token
 
+    def _request(
+        self, method: str, path: str, token: str, body: Mapping[str, str] | None
+    ) -> httpx.Request:
+        """Build a request whole: merging it with a client's defaults would take as long again."""
+        url = self._urls.get(path)
+        if url is None:
+            url = httpx.URL(self.portal_url + path)
+            if url.scheme not in {"http", "https"} or not url.host:
+                raise httpx.InvalidURL("http:// or https:// and a host are needed")
+            self._urls[path] = url
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "hermes-cron",
+        }
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body).encode()
+        extensions = {"timeout": self._timeout}
+        return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
+
     def _client(self) -> httpx.Client:
         with self._lock:
             if self._http is None:
-                timeout = httpx.Timeout(
-                    self.timeout_seconds, connect=min(_CONNECT_TIMEOUT_S, self.timeout_seconds)
-                )
-                self._http = httpx.Client(timeout=timeout, verify=tls(), follow_redirects=False)
+                self._http = httpx.Client(verify=tls(), follow_redirects=False)
             return self._http
 
 
