@@ -20,6 +20,8 @@ import yaml
 __all__ = [
     "BUILTIN_NAMES",
     "CHANGES",
+    "OUTCOMES",
+    "BodyOutcome",
     "FireBench",
     "HostSurface",
     "JobChange",
@@ -34,6 +36,8 @@ _LONG_AGO = "2001-01-01T00:00:00+00:00"
 
 JobChange = Literal["paused", "shown paused", "disabled", "completed", "removed"]
 CHANGES: tuple[JobChange, ...] = get_args(JobChange)
+BodyOutcome = Literal["succeeds", "fails", "raises"]
+OUTCOMES: tuple[BodyOutcome, ...] = get_args(BodyOutcome)
 
 
 @dataclass
@@ -41,7 +45,7 @@ class FireBench:
     """A job store on disk with the kit at the body of every job.
 
     Attributes:
-        body_succeeds: how the bodies end.
+        outcome: how the bodies end.
         runs: the job of each run that reached the body, in order.
         claims: each claim that was asked for (job, won).
         shared: each run on the shared path (job, adapters, loop).
@@ -52,7 +56,7 @@ class FireBench:
     add_job: Callable[[], str]
     change: Callable[[str, JobChange], None]
     claim: Callable[[str], bool]
-    body_succeeds: bool = True
+    outcome: BodyOutcome = "succeeds"
     runs: list[str] = field(default_factory=list)
     claims: list[tuple[str, bool]] = field(default_factory=list)
     shared: list[tuple[str, Any, Any]] = field(default_factory=list)
@@ -178,7 +182,9 @@ class ReferenceSurface:
 
         def body(job: Any) -> tuple[bool, str, str, str | None]:
             bench.runs.append(job["id"])
-            if bench.body_succeeds:
+            if bench.outcome == "raises":
+                raise ValueError("the body raises")
+            if bench.outcome == "succeeds":
                 return True, "hello", "hello", None
             return False, "", "", "the body failed"
 

@@ -11,6 +11,7 @@ from contract_tests.engine import Context, Outcome, held, probe, violated
 from contract_tests.surroundings import Answer, Watch, ask, captured_logs, home, watched
 
 AT_ONCE_S = 1.0
+SETTINGS = ("portal_url", "callback_url", "expected_audience")
 
 # What a provider's own section, the sections above it and the login can hold by accident.
 ODD_VALUES: tuple[Any, ...] = (None, 0, 42, True, "", "text", [], ["a"], {}, {"a": {"b": 1}})
@@ -95,11 +96,12 @@ def _odd_homes(context: Context) -> Iterator[tuple[str, Callable[[Path], None]]]
     for value in ODD_VALUES:
         for shape in (value, {"cron": value}, {"cron": {"provider": name, name: value}}):
             yield f"config.yaml saying {shape!r}", _writer("config.yaml", _yaml(shape))
-        section = dict.fromkeys(("portal_url", "callback_url", "expected_audience"), value)
-        odd = {"cron": {"provider": name, name: section}}
+        for keys in ((key,) for key in SETTINGS):
+            label = f"{keys[0]} being {value!r}"
+            yield label, _after(furnish, name, _setter(name, keys, value))
         yield (
             f"settings that are all {value!r}",
-            _after(furnish, name, _writer("config.yaml", _yaml(odd))),
+            _after(furnish, name, _setter(name, SETTINGS, value)),
         )
         for login in (value, {"providers": value}, {"providers": {"nous": value}}):
             yield (
@@ -128,6 +130,18 @@ def _after(
         then(folder)
 
     return prepare
+
+
+def _setter(name: str, keys: tuple[str, ...], value: Any) -> Callable[[Path], None]:
+    """Change settings of the provider's own section, and leave the others as they work."""
+
+    def change(folder: Path) -> None:
+        path = folder / "config.yaml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config["cron"][name].update(dict.fromkeys(keys, value))
+        path.write_bytes(_yaml(config))
+
+    return change
 
 
 def _folder_at(path: Path) -> None:

@@ -125,11 +125,17 @@ def _configured(name: Any) -> dict[str, Any]:
 
 @probe("FALL-1")
 def built_in_by_default(context: Context) -> Outcome:
-    """No configuration, no name, and each of the built-in's names."""
+    """No configuration, no name, and each of the built-in's names, with plugins that want them."""
     configs: list[Any] = [{}, {"cron": {}}, {"cron": None}, _configured(None), _configured("")]
     configs += [_configured(name) for name in BUILTIN_NAMES]
     for number, config in enumerate(configs):
-        resolved = _resolve(context, f"default-{number}", config)
+        # A host that does not know its own word for the built-in would find a plugin of that name.
+        planted = {
+            path: text
+            for name in BUILTIN_NAMES
+            for path, text in _folder_of(name, plugin("contract-usurper")).items()
+        }
+        resolved = _resolve(context, f"default-{number}", config, planted)
         problem = _not_builtin(context, resolved)
         if problem:
             return violated(f"with the configuration {config!r}, {problem}")

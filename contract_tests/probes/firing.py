@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from contract_tests.engine import Context, Outcome, held, probe, violated
-from contract_tests.surface import CHANGES, FireBench, JobChange
+from contract_tests.surface import CHANGES, OUTCOMES, FireBench, JobChange
 from contract_tests.surroundings import Answer, ask, captured_logs, home, watched
 
 FIRE_WAIT_S = 20.0
@@ -34,11 +34,11 @@ def _fire(context: Context, job_id: str, adapters: Any = None, loop: Any = None)
 
 @probe("FIRE-1")
 def claims_and_runs(context: Context) -> Outcome:
-    """A job that succeeds, and one that fails: claimed, run once, adapters and loop passed."""
+    """A job that succeeds, one that fails, one that raises: each claimed and run once."""
     adapters, loop = {"kit": object()}, object()
-    for outcome in ("succeeds", "fails"):
+    for outcome in OUTCOMES:
         with _bench(context, outcome) as bench:
-            bench.body_succeeds = outcome == "succeeds"
+            bench.outcome = outcome
             job_id = bench.add_job()
             answer = _fire(context, job_id, adapters, loop)
             runs, claims, shared = list(bench.runs), list(bench.claims), list(bench.shared)
@@ -54,7 +54,9 @@ def claims_and_runs(context: Context) -> Outcome:
             return violated("it did not pass on the adapters and the loop that it was given")
         if answer.error is not None or answer.value is not True:
             return violated(f"a job that was claimed, ran and {outcome}: fire_due {answer}")
-    return held("claimed, run once on the shared path with adapters and loop, True in both cases")
+    return held(
+        "claimed, run once on the shared path with adapters and loop, True whatever the outcome"
+    )
 
 
 @probe("FIRE-2")

@@ -9,7 +9,7 @@ from contract_tests.engine import Context, Outcome, held, probe, violated
 from contract_tests.probes.virtual import Watched, watch
 from simulator.checkers.facts import Life
 from simulator.durations import SECOND_US, format_duration, parse_duration
-from simulator.fold import Registry, Store, final_registry, final_store, instant_us
+from simulator.fold import Arm, Registry, Store, final_registry, final_store, instant_us
 from simulator.history import Event
 from simulator.hosts import Surroundings
 
@@ -31,8 +31,17 @@ def _wanted(store: Store) -> dict[str, int]:
     return wanted
 
 
-def _differences(watched: Watched, since: str, only: Iterable[str] | None = None) -> list[str]:
-    """How registry and store differ at an instant of rest, one sentence each."""
+def _differences(
+    watched: Watched, since: str, only: Iterable[str] | None = None, *, exact: bool = False
+) -> list[str]:
+    """How registry and store differ at an instant of rest, one sentence each.
+
+    Args:
+        watched: the run.
+        since: the instant, as a duration after the start.
+        only: the jobs to look at; all by default.
+        exact: look at dedup_key and callback URL too, which are RECON-1's affair.
+    """
     before = watched.number_at(parse_duration(since))
     store = final_store(watched.history, before=before)
     registry = final_registry(watched.history, before=before)
@@ -41,11 +50,11 @@ def _differences(watched: Watched, since: str, only: Iterable[str] | None = None
     return [
         f"{since} after the start, {sentence}"
         for job in sorted(jobs)
-        if (sentence := _difference(job, wanted.get(job), registry))
+        if (sentence := _difference(job, wanted.get(job), registry, exact=exact))
     ]
 
 
-def _difference(job: str, wanted_s: int | None, registry: Registry) -> str | None:
+def _difference(job: str, wanted_s: int | None, registry: Registry, *, exact: bool) -> str | None:
     arm = registry.armed.get(job)
     if wanted_s is None:
         return f"{job} is armed at {arm.fire_at}, and should not be" if arm else None
@@ -53,6 +62,10 @@ def _difference(job: str, wanted_s: int | None, registry: Registry) -> str | Non
         return f"{job} is not armed"
     if arm.at_us != wanted_s * SECOND_US:
         return f"{job} is armed at {arm.fire_at}, which is not the second of its next time"
+    return _inexactness(job, arm) if exact else None
+
+
+def _inexactness(job: str, arm: Arm) -> str | None:
     if arm.dedup_key != f"{job}:{arm.fire_at}":
         return f"{job} is armed with dedup_key {arm.dedup_key!r}, not {job}:{arm.fire_at}"
     callback = arm.event.data.get("callback_url", arm.event.data.get("callback"))
@@ -88,7 +101,7 @@ def arms_what_is_wanted(context: Context) -> Outcome:
     if trouble := watched.trouble():
         return trouble
     for since in ("2m", "50m", "1h50m", "4h50m"):
-        if found := _differences(watched, since):
+        if found := _differences(watched, since, exact=True):
             return violated(*found)
     for job in ("held", "spent"):
         calls = [one for one in _calls(watched, "0s", "5h") if one.data.get("job_id") == job]
@@ -115,7 +128,7 @@ def follows_changes(context: Context) -> Outcome:
     for since, only in rests.items():
         if found := _differences(watched, since, only):
             return violated(*found)
-    # The windows in which the list could be had: before it failed, and at the boot after it was back.
+    # The spans in which the list could be had: before it failed, and at the boot after that.
     for first, last, changed in (("50m", "1h10m", "moved"), ("3h30m", "3h40m", "moved-unseen")):
         again = [
             call
@@ -160,7 +173,7 @@ def one_failure_is_one_failure(context: Context) -> Outcome:
 
 @probe("RECON-5")
 def start_returns_and_stop_stops(context: Context) -> Outcome:
-    """start comes back, days pass without a wake, and after stop_event nothing is armed or run."""
+    """It comes back, days pass without a wake, and after stop_event nothing is armed or run."""
     quiet = watch(context, "registry-quiet")
     if trouble := quiet.trouble():
         return trouble
