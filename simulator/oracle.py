@@ -34,6 +34,7 @@ __all__ = [
     "grace_us",
     "next_after",
     "occurrences",
+    "offset_minutes",
     "read",
     "read_stored",
     "to_us",
@@ -252,6 +253,11 @@ def _offset(zone: str, minute: int) -> int:
     offset = moment.utcoffset()
     assert offset is not None  # a ZoneInfo always knows
     return int(offset.total_seconds()) // 60
+
+
+def offset_minutes(zone: str, at_us: int) -> int:
+    """Minutes that the zone's clocks are ahead of UTC at an instant."""
+    return _offset(zone, at_us // MINUTE_US)
 
 
 def _duration_us(text: str) -> int:

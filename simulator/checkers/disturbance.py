@@ -1,0 +1,103 @@
+"""What may legitimately keep a job from running, as spans of time."""
+
+from bisect import bisect_left
+
+from simulator.checkers.facts import (
+    CLAIM_TTL_US,
+    FOREVER,
+    SLACK_US,
+    Facts,
+    Run,
+    Window,
+    merge,
+)
+from simulator.checkers.plan import Plan
+from simulator.fold import instant_us
+from simulator.history import Event
+
+__all__ = ["disturbances", "failed_call", "general_disturbances", "until_next_occasion"]
+
+_CLAIMING = ("claim", "mark", "dispatch")
+
+
+def disturbances(facts: Facts, plan: Plan, runs: list[Run], after_us: int) -> list[Window]:
+    """All that can keep this job from running, joined where less than `after_us` lies between.
+
+    Its own runs are not among them while their machine lives: `matching` looks at these itself.
+    """
+    died = [
+        (run.begin.at_us, run.died.at_us + CLAIM_TTL_US) for run in runs if run.died is not None
+    ]
+    return merge([*general_disturbances(facts), *died, *_of_job(facts, plan, runs)], after_us)
+
+
+def general_disturbances(facts: Facts) -> list[Window]:
+    """What concerns every job: nobody up, and faults that fired."""
+
+    def build() -> list[Window]:
+        windows = list(facts.down)
+        windows += [(event.at_us, event.at_us) for event in facts.history.of("crash", "stopped")]
+        for event in facts.faults:
+            windows.append((event.at_us, event.at_us + _lasts(facts, event)))
+            if event.data.get("seam") == "nas.list":
+                windows.append(until_next_occasion(facts, event))
+        windows += [until_next_occasion(facts, event) for event in facts.history.of("nas.forgot")]
+        return windows
+
+    return facts.history.derived("general_disturbances", build)
+
+
+def _lasts(facts: Facts, event: Event) -> int:
+    """How long a fired fault goes on, as far as the scenario says."""
+    index = event.data.get("index")
+    if not isinstance(index, int) or not 0 <= index < len(facts.scenario.faults):
+        return 0
+    fault = facts.scenario.faults[index]
+    return (fault.hang or 0) + max([fault.delay or 0, *fault.duplicate])
+
+
+def until_next_occasion(facts: Facts, event: Event) -> Window:
+    """From an event to the end of the first occasion after it; for ever when none comes."""
+    occasion = facts.occasion_after(event)
+    return (event.at_us, occasion[1].at_us if occasion is not None else FOREVER)
+
+
+def failed_call(event: Event) -> bool:
+    """Whether a call to NAS did not give what the contract says."""
+    status = event.data.get("status")
+    good = isinstance(status, int) and 200 <= status < 300  # noqa: PLR2004  success in HTTP
+    return not good or event.data.get("reason") is not None
+
+
+def _of_job(facts: Facts, plan: Plan, runs: list[Run]) -> list[Window]:
+    """What concerns this job only: arms that failed, deliveries lost, claims left standing."""
+    job = plan.job.id
+    windows: list[Window] = [
+        until_next_occasion(facts, event)
+        for event in facts.history.of("nas.call")
+        if event.data.get("op") == "provision"
+        and event.data.get("job_id") == job
+        and failed_call(event)
+    ]
+    begun = [run.begin.at_us for run in runs]
+    ended = sorted(run.end_us for run in runs)
+    for event in facts.faults:
+        seam = str(event.data.get("seam", "store.refused"))
+        about = event.data.get("job")
+        if seam == "nas.deliver" and about in {None, job}:
+            windows.append(until_next_occasion(facts, event))
+        elif (seam.startswith("store.") or seam in _CLAIMING) and (
+            about == job or _near(begun, event.at_us) or _near(ended, event.at_us)
+        ):
+            windows.append((event.at_us, event.at_us + CLAIM_TTL_US))
+    claim = plan.job.record.get("fire_claim")
+    if isinstance(claim, dict):
+        held_us = max(facts.scenario.start_us, instant_us(claim.get("at")) or 0)
+        windows.append((facts.scenario.start_us, held_us + CLAIM_TTL_US))
+    return windows
+
+
+def _near(instants: list[int], at_us: int) -> bool:
+    """Whether one of the sorted instants is within the slack of this one."""
+    index = bisect_left(instants, at_us - SLACK_US)
+    return index < len(instants) and instants[index] <= at_us + SLACK_US

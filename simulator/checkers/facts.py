@@ -1,0 +1,405 @@
+"""What happened, in the words of judges: lives, ticks, runs, fires, operations, disturbances.
+
+Built from a history once and shared by all checkers of it (`facts_of`). Nothing here judges.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from simulator.durations import SECOND_US
+from simulator.history import Event, History
+from simulator.scenario import Scenario, Step
+
+__all__ = [
+    "CLAIM_TTL_US",
+    "FOREVER",
+    "SLACK_US",
+    "Facts",
+    "Fire",
+    "Life",
+    "Op",
+    "Run",
+    "Tick",
+    "Window",
+    "facts_of",
+    "merge",
+]
+
+FOREVER = 1 << 62
+SLACK_US = 5 * SECOND_US
+"""What dispatch, locks and rounding may take on top of what a requirement allows."""
+CLAIM_TTL_US = 300 * SECOND_US
+"""A claim whose holder died may keep others out this long (HOST.md)."""
+NAS_BACKOFF_US = 60 * SECOND_US
+"""NAS tries again at least this often (WIRE.md)."""
+
+Window = tuple[int, int]
+"""A span of time, [first, last] in microseconds."""
+
+
+@dataclass(slots=True)
+class Life:
+    """One process of a gateway, from boot to its end."""
+
+    machine: str
+    boot: Event
+    up: Event | None = None
+    started: Event | None = None
+    start_left: Event | None = None
+    stop_requested: Event | None = None
+    end: Event | None = None
+
+    @property
+    def up_us(self) -> int:
+        """From when it serves; FOREVER when it never came up."""
+        return self.up.at_us if self.up is not None else FOREVER
+
+    @property
+    def end_us(self) -> int:
+        """When it ended; FOREVER when it lives."""
+        return self.end.at_us if self.end is not None else FOREVER
+
+    @property
+    def serves_until_us(self) -> int:
+        """When it was asked to leave, or ended."""
+        asked = self.stop_requested
+        return self.end_us if asked is None else min(asked.at_us, self.end_us)
+
+
+@dataclass(slots=True)
+class Tick:
+    """One call of the host's tick."""
+
+    begin: Event
+    end: Event | None = None
+
+    @property
+    def clean(self) -> bool:
+        """Whether it came to an end without an error."""
+        return self.end is not None and self.end.data.get("error") is None
+
+
+@dataclass(slots=True)
+class Run:
+    """One time that a job's body ran."""
+
+    job: str
+    begin: Event
+    end: Event | None = None
+    died: Event | None = None
+
+    @property
+    def end_us(self) -> int:
+        """When the body ended or its machine died; FOREVER when it still runs."""
+        last = self.end or self.died
+        return FOREVER if last is None else last.at_us
+
+    @property
+    def end_n(self) -> int:
+        """The number of the event that ended it."""
+        last = self.end or self.died
+        return FOREVER if last is None else last.n
+
+
+@dataclass(slots=True)
+class Fire:
+    """One call of a provider's `fire_due`, with the runs and lost claims inside it."""
+
+    job: str
+    begin: Event
+    end: Event | None = None
+    runs: list[Run] = field(default_factory=list)
+    lost: list[Event] = field(default_factory=list)
+    won: list[Event] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Op:
+    """Something that the operator did to a job or to the world."""
+
+    begin: Event
+    step: Step | None
+    end: Event | None = None
+
+    @property
+    def do(self) -> str:
+        """What, as in `scenario.OPERATIONS`."""
+        return str(self.begin.data.get("do"))
+
+    @property
+    def job(self) -> str | None:
+        """The job it was about."""
+        job = self.begin.data.get("job")
+        return None if job is None else str(job)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended with an error."""
+        return self.end is not None and self.end.data.get("error") is not None
+
+
+def merge(windows: Iterable[Window], gap_us: int = 0) -> list[Window]:
+    """Sorted, and joined where they are no more than `gap_us` apart."""
+    merged: list[Window] = []
+    for start, end in sorted(windows):
+        if merged and start <= merged[-1][1] + gap_us:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+class Facts:
+    """A history, ordered by what judges ask. Everything is computed once, when first asked for."""
+
+    def __init__(self, history: History, scenario: Scenario) -> None:
+        """Facts of `history`, which is a run of `scenario`."""
+        self.history = history
+        self.scenario = scenario
+        header = history.header
+        self.interval_us: int = int(header.get("interval_s", scenario.interval)) * SECOND_US
+        capabilities: Sequence[str] = header.get("capabilities") or scenario.capabilities
+        self.blocking = "blocking" in capabilities
+        self.external = "external" in capabilities
+        self.skew_us = max(abs(machine.skew) for machine in scenario.machines)
+
+    @cached_property
+    def last_us(self) -> int:
+        """When the last thing was seen."""
+        return self.history[-1].at_us if len(self.history) else self.scenario.start_us
+
+    @cached_property
+    def end_us(self) -> int:
+        """How far the run is judged: its horizon, or its end when that came before.
+
+        At the horizon machines are asked to leave; what they do then is not the jobs' matter.
+        """
+        return min(self.last_us, self.scenario.end_us)
+
+    @cached_property
+    def lives(self) -> dict[str, list[Life]]:
+        """Each gateway's processes, in order."""
+        found: dict[str, list[Life]] = {machine.id: [] for machine in self.scenario.machines}
+        ends = {"crash", "stopped"}
+        for event in self.history.of(
+            "boot", "up", "crash", "stopped", "stop.requested",
+            "provider.start", "provider.returned", "provider.raised",
+        ):  # fmt: skip
+            lives = found.setdefault(event.machine, [])
+            if event.kind == "boot":
+                lives.append(Life(event.machine, event))
+            elif not lives or lives[-1].end is not None:
+                continue  # a crash of what is off already
+            elif event.kind == "up":
+                lives[-1].up = event
+            elif event.kind == "stop.requested":
+                lives[-1].stop_requested = event
+            elif event.kind == "provider.start":
+                lives[-1].started = lives[-1].started or event
+            elif event.kind in ends:
+                lives[-1].end = event
+            elif lives[-1].start_left is None:
+                lives[-1].start_left = event
+        return found
+
+    @cached_property
+    def all_lives(self) -> list[Life]:
+        """Every process, by its boot."""
+        lives = [life for lives in self.lives.values() for life in lives]
+        return sorted(lives, key=lambda life: life.boot.n)
+
+    @cached_property
+    def down(self) -> list[Window]:
+        """When no gateway at all was serving."""
+        up = merge(
+            (life.up_us, life.serves_until_us) for life in self.all_lives if life.up is not None
+        )
+        windows, at_us = [], self.scenario.start_us
+        for start, end in up:
+            if start > at_us:
+                windows.append((at_us, start))
+            at_us = max(at_us, end)
+        if at_us < self.end_us:
+            windows.append((at_us, FOREVER))
+        return windows
+
+    def life_at(self, event: Event) -> Life | None:
+        """The process of this event's machine that it happened in."""
+        for life in reversed(self.lives.get(event.machine, ())):
+            if life.boot.n <= event.n:
+                return life
+        return None
+
+    def serving(self, n: int) -> list[Life]:
+        """The processes that are up, and not asked to leave, at event `n`."""
+        return [
+            life
+            for life in self.all_lives
+            if life.up is not None
+            and life.up.n <= n
+            and (life.end is None or life.end.n > n)
+            and (life.stop_requested is None or life.stop_requested.n > n)
+        ]
+
+    @cached_property
+    def ticks(self) -> dict[str, list[Tick]]:
+        """Each gateway's ticks; those that an operator asked for are not among them."""
+        found: dict[str, list[Tick]] = {}
+        open_: dict[tuple[str, object], Tick] = {}
+        asked = [op for op in self.ops if op.do == "tick" and op.end is not None]
+        for event in self.history.of("tick.begin", "tick.end"):
+            if event.kind == "tick.begin" and event.data.get("sync") is not False:
+                by_hand = (op.begin.n < event.n < op.end.n for op in asked if op.end is not None)
+                if event.machine == "operator" or any(by_hand):
+                    continue
+            key = (event.machine, event.data.get("nth"))
+            if event.kind == "tick.begin":
+                tick = open_[key] = Tick(event)
+                found.setdefault(event.machine, []).append(tick)
+            elif key in open_:
+                open_.pop(key).end = event
+        return found
+
+    @cached_property
+    def runs(self) -> dict[str, list[Run]]:
+        """Each job's runs, by their beginning."""
+        found: dict[str, list[Run]] = {}
+        on: dict[object, Run] = {}
+        for event in self.history.of("run.begin", "run.end", "crash", "stopped"):
+            if event.kind == "run.begin":
+                run = on[event.data["run"]] = Run(event.data["job"], event)
+                found.setdefault(run.job, []).append(run)
+            elif event.kind == "run.end":
+                if event.data["run"] in on:
+                    on.pop(event.data["run"]).end = event
+            else:
+                for number, run in list(on.items()):
+                    if run.begin.machine == event.machine:
+                        on.pop(number).died = event
+        return found
+
+    @cached_property
+    def all_runs(self) -> list[Run]:
+        """Every run, by its beginning."""
+        runs = [run for runs in self.runs.values() for run in runs]
+        return sorted(runs, key=lambda run: run.begin.n)
+
+    @cached_property
+    def fires(self) -> list[Fire]:
+        """Every call of `fire_due`, by its beginning, with the runs and claims that are its own."""
+        found: list[Fire] = []
+        on: dict[tuple[str, str], list[Fire]] = {}
+        runs = {run.begin.n: run for run in self.all_runs}
+        for event in self.history.of("fire.begin", "fire.end", "run.begin", "claim"):
+            key = (event.machine, str(event.data["job"]))
+            if event.kind == "fire.begin":
+                fire = Fire(key[1], event)
+                found.append(fire)
+                on.setdefault(key, []).append(fire)
+                continue
+            inside = on.get(key)
+            if not inside:
+                continue
+            if event.kind == "fire.end":
+                self._ended(inside, event)
+            elif event.kind == "run.begin":
+                free = [fire for fire in inside if not fire.runs and fire.won]
+                (free or inside)[0].runs.append(runs[event.n])
+            else:
+                free = [fire for fire in inside if not fire.won and not fire.lost]
+                fire = (free or inside)[0]
+                (fire.won if event.data.get("won") else fire.lost).append(event)
+        return found
+
+    @staticmethod
+    def _ended(inside: list[Fire], event: Event) -> None:
+        """Close the call that fits the end: by its id where there is one, else by its value."""
+        wanted = event.data.get("id")
+        ran = event.data.get("value") is True
+        fits = [fire for fire in inside if fire.begin.data.get("id") == wanted]
+        exact = [fire for fire in fits if bool(fire.runs) == ran]
+        fire = (exact or fits or inside)[0]
+        fire.end = event
+        inside.remove(fire)
+
+    @cached_property
+    def fire_of_run(self) -> dict[int, Fire]:
+        """The call of `fire_due` that a run (by the number of its first event) came from."""
+        return {run.begin.n: fire for fire in self.fires for run in fire.runs}
+
+    @cached_property
+    def ops(self) -> list[Op]:
+        """What the operator did, in order."""
+        found: list[Op] = []
+        waiting = dict(enumerate(self.scenario.steps))
+        for event in self.history.of("op", "op.end"):
+            if event.kind == "op":
+                found.append(Op(event, self._step_of(event, waiting)))
+            else:
+                for op in reversed(found):
+                    same = all(
+                        op.begin.data.get(key) == event.data.get(key) for key in ("do", "step")
+                    )
+                    job = event.data.get("job", op.job)
+                    if op.end is None and same and job == op.job:
+                        op.end = event
+                        break
+        return found
+
+    @staticmethod
+    def _step_of(event: Event, waiting: dict[int, Step]) -> Step | None:
+        """The scenario's step that this operation carries out: by number, else the first alike."""
+        number = event.data.get("step")
+        if isinstance(number, int):
+            return waiting.pop(number, None)
+        for index, step in waiting.items():
+            if step.do == event.data.get("do") and step.job == event.data.get("job"):
+                return waiting.pop(index)
+        return None
+
+    @cached_property
+    def faults(self) -> list[Event]:
+        """Faults that really fired, and writes that the store refused."""
+        return self.history.of("fault", "store.refused")
+
+    @cached_property
+    def deliveries(self) -> dict[str, list[Event]]:
+        """What NAS delivered, by job."""
+        found: dict[str, list[Event]] = {}
+        for event in self.history.of("nas.deliver"):
+            found.setdefault(str(event.data["job"]), []).append(event)
+        return found
+
+    @cached_property
+    def occasions(self) -> list[tuple[Event, Event]]:
+        """(first, last event) of each time that an external provider was woken.
+
+        A start, a fire of any job, a change of any job while a gateway was up.
+        """
+        found = [
+            (life.started, life.start_left)
+            for life in self.all_lives
+            if life.started is not None and life.start_left is not None
+        ]
+        found += [(fire.begin, fire.end) for fire in self.fires if fire.end is not None]
+        for op in self.ops:
+            if op.job is not None and op.end is not None and not op.failed and op.do != "deliver":
+                found.append((op.begin, op.end))
+        return sorted(found, key=lambda pair: pair[0].n)
+
+    @cached_property
+    def _occasion_numbers(self) -> list[int]:
+        return [first.n for first, _ in self.occasions]
+
+    def occasion_after(self, event: Event) -> tuple[Event, Event] | None:
+        """The first occasion that began after this event."""
+        index = bisect_left(self._occasion_numbers, event.n + 1)
+        return self.occasions[index] if index < len(self.occasions) else None
+
+
+def facts_of(history: History, scenario: Scenario) -> Facts:
+    """The facts of a history, computed once for all its checkers."""
+    facts = history.derived("facts", lambda: Facts(history, scenario))
+    return facts if facts.scenario is scenario else Facts(history, scenario)

@@ -1,0 +1,143 @@
+"""FIRE: the path from a signal to a run, by what went in and out of `fire_due`."""
+
+from bisect import bisect_left, bisect_right
+
+from simulator import oracle
+from simulator.checkers.facts import FOREVER, SLACK_US, Facts, Run, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.matching import JobMatch, match_all
+from simulator.checkers.plan import commits_by_job
+from simulator.history import History
+from simulator.scenario import Scenario
+
+__all__ = ["fire_1", "fire_2", "fire_3", "fire_4", "fire_5"]
+
+
+def fire_1(history: History, scenario: Scenario) -> Finding:
+    """`fire_due` claims, then runs; True means claimed and run, whatever the job's outcome."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("FIRE-1", "no fire came to a run")
+    for fire in facts.fires:
+        if fire.end is None:
+            continue
+        value, where = fire.end.data.get("value"), f"job {fire.job}"
+        if fire.runs:
+            judgement.reached(fire.runs[0].begin)
+            if not fire.won:
+                judgement.violated(f"{where}: it ran without a claim", fire.runs[0].begin)
+            if value is not True:
+                judgement.violated(
+                    f"{where}: it ran, and fire_due gave {value!r}", fire.runs[0].begin, fire.end
+                )
+        elif value is True:
+            judgement.violated(f"{where}: fire_due gave True and ran nothing", fire.end)
+    return judgement.finding()
+
+
+def fire_2(history: History, scenario: Scenario) -> Finding:
+    """A lost claim returns False and runs nothing."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("FIRE-2", "no fire lost its claim")
+    for fire in facts.fires:
+        if fire.end is None or fire.won or not fire.lost:
+            continue
+        if fire.lost[0].data.get("error") is not None:
+            continue  # the claim could not even be tried
+        judgement.reached(fire.lost[0])
+        if fire.runs:
+            judgement.violated(
+                f"job {fire.job}: it ran on a lost claim", fire.lost[0], fire.runs[0].begin
+            )
+        if fire.end.data.get("value") is not False:
+            value = fire.end.data.get("value")
+            judgement.violated(
+                f"job {fire.job}: a lost claim, and fire_due gave {value!r}", fire.lost[0], fire.end
+            )
+    return judgement.finding()
+
+
+def fire_3(history: History, scenario: Scenario) -> Finding:
+    """A job that is gone returns False and runs nothing."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("FIRE-3", "no fire came for a job that was gone")
+    commits = commits_by_job(facts)
+    for fire in facts.fires:
+        stored = commits.get(fire.job, [])
+        if fire.end is None:
+            continue
+        index = bisect_right(stored, fire.begin.n, key=lambda pair: pair[0].n) - 1
+        back = index + 1 < len(stored) and stored[index + 1][0].n < fire.end.n
+        if (index >= 0 and stored[index][1] is not None) or back:
+            continue
+        judgement.reached(fire.begin)
+        if fire.runs:
+            judgement.violated(f"job {fire.job}: it ran though it was gone", fire.runs[0].begin)
+        if fire.end.data.get("value") is not False:
+            value = fire.end.data.get("value")
+            judgement.violated(f"job {fire.job}: gone, and fire_due gave {value!r}", fire.end)
+    return judgement.finding()
+
+
+def fire_4(history: History, scenario: Scenario) -> Finding:
+    """A paused, disabled or removed job never runs, also when that happened after the signal."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("FIRE-4", "no job was due while it was paused, disabled or removed")
+    for job, match in match_all(facts).items():
+        if match.plan.unjudged is not None:
+            continue
+        for event in facts.deliveries.get(job, ()):
+            if match.plan.off_at(event.n):
+                judgement.reached(event)
+        for op in match.plan.ops:
+            if op.end is not None and _due_while_off(facts, match, op.end.n, op.end.at_us):
+                judgement.reached(op.end)
+        for run in facts.runs.get(job, ()):
+            if match.plan.off_at(run.begin.n):
+                judgement.violated(
+                    f"job {job}: it ran though it was paused, disabled or removed", run.begin
+                )
+    return judgement.finding()
+
+
+def _due_while_off(facts: Facts, match: JobMatch, n: int, at_us: int) -> bool:
+    """Whether an occurrence of its last schedule came while the job was off, from event `n`."""
+    if not match.plan.off_at(n + 1) or not match.plan.segments:
+        return False
+    parts = match.plan.segments
+    until_us = min([part.from_us for part in parts if part.from_n > n] + [facts.end_us])
+    before = [part for part in parts if part.settled_n <= n]
+    if not before:
+        return False
+    return next(oracle.occurrences(before[-1].schedule, at_us, until_us), None) is not None
+
+
+def fire_5(history: History, scenario: Scenario) -> Finding:
+    """Whatever the body raises becomes a recorded failure, and nothing escapes into the caller."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("FIRE-5", "no body of a fired job raised")
+    for fire in facts.fires:
+        for run in fire.runs:
+            if run.end is None or run.end.data.get("error") is None or fire.end is None:
+                continue
+            judgement.reached(run.end)
+            if fire.end.data.get("error") is not None:
+                judgement.violated(
+                    f"job {fire.job}: what its body raised came out of fire_due", run.end, fire.end
+                )
+            elif not _failure_recorded(facts, run):
+                judgement.violated(f"job {fire.job}: its failure is not recorded", run.end)
+    return judgement.finding()
+
+
+def _failure_recorded(facts: Facts, run: Run) -> bool:
+    """Whether the store says soon after that the run failed; True when the history ends before."""
+    assert run.end is not None
+    stored = commits_by_job(facts).get(run.job, [])
+    limit_us = run.end.at_us + SLACK_US
+    for event, record in stored[bisect_left(stored, run.end.n, key=lambda pair: pair[0].n) :]:
+        if event.at_us > limit_us:
+            return False
+        if record is None or record.get("last_status") not in {None, "ok"}:
+            return True
+    disturbed = any(run.end.at_us <= event.at_us <= limit_us for event in facts.faults)
+    return disturbed or limit_us >= min(facts.end_us, FOREVER)

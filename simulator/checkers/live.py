@@ -1,0 +1,275 @@
+"""LIVE: no occurrence is lost without a record, and jobs come back when faults stop."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from simulator.checkers.disturbance import general_disturbances
+from simulator.checkers.extras import extras_under
+from simulator.checkers.facts import FOREVER, SLACK_US, Facts, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.matching import Due, JobMatch, Outcome, allowance_us, match_all
+from simulator.checkers.plan import commits_by_job
+from simulator.durations import SECOND_US
+from simulator.fold import instant_us
+from simulator.history import Event, History
+from simulator.scenario import Scenario
+
+__all__ = [
+    "live_1",
+    "live_5",
+    "live_6",
+    "live_7",
+    "live_8",
+    "live_9",
+    "live_13",
+    "say_due",
+    "when",
+]
+
+_FAILED = {Outcome.LATE, Outcome.MISSED}
+_MISSED = {"missed", "skipped"}
+_STORE_SEAMS = ("store.write", "store.sync", "store.replace", "store.lock", "store.refused")
+
+
+def when(at_us: int) -> str:
+    """An instant for people, in UTC."""
+    return datetime.fromtimestamp(at_us // SECOND_US, UTC).isoformat()
+
+
+def _dues(facts: Facts) -> Iterator[tuple[JobMatch, Due]]:
+    """Every occurrence of the schedules of all jobs."""
+    for match in match_all(facts).values():
+        for due in match.dues:
+            yield match, due
+
+
+def say_due(due: Due) -> str:
+    """An occurrence and what became of it, for people."""
+    return f"job {due.job}, due {when(due.at_us)}: {due.outcome.value}"
+
+
+def live_1(history: History, scenario: Scenario) -> Finding:
+    """When faults stop, every due job fires again within one wake."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-1", "no fault fired with an occurrence after it")
+    windows = general_disturbances(facts)
+    troubles = sorted(
+        [start for start, end in windows if end < FOREVER and end > scenario.start_us]
+        + [e.at_us for e in history.of("nas.call") if e.data.get("reason") is not None]
+        + [e.at_us for e in history.of("tick.end") if e.data.get("error") is not None]
+    )
+    # A stretch without gateway before the first boot is how every world begins.
+    first_us = next((at_us for at_us in troubles if at_us > scenario.start_us), None)
+    if _began_ill(scenario):
+        first_us = scenario.start_us
+    for _match, due in _dues(facts):
+        if due.outcome in _FAILED:
+            judgement.violated(say_due(due), due.run.begin if due.run else None)
+        elif due.outcome is Outcome.RAN and first_us is not None and due.deadline_us > first_us:
+            judgement.reached(due.run.begin if due.run else None)
+    return judgement.finding()
+
+
+def _began_ill(scenario: Scenario) -> bool:
+    """Whether something was wrong from the beginning: a broken record."""
+    return any(job.record for job in scenario.jobs)
+
+
+def live_5(history: History, scenario: Scenario) -> Finding:
+    """After downtime a recurring job fires once, not once per missed occurrence."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-5", "no recurring job missed an occurrence that it could catch up")
+    for match, due in _dues(facts):
+        if due.outcome is not Outcome.EXCUSED or not match.plan.recurring:
+            continue
+        following = match.due_after(due.at_us)
+        if following is None or following.outcome in {Outcome.EXCUSED, Outcome.OPEN}:
+            continue
+        if following.outcome in _FAILED:
+            judgement.violated(f"after a missed stretch: {say_due(following)}")
+        elif following.run is not None:
+            judgement.reached(following.run.begin)
+    extras_under(facts, "LIVE-5", judgement)
+    return judgement.finding()
+
+
+def live_6(history: History, scenario: Scenario) -> Finding:
+    """What was missed, interrupted or skipped is recorded as such."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-6", "nothing was missed, skipped or interrupted")
+    records: dict[str, list[dict[str, Any]]] = {}
+    for event in history.of("execution"):
+        for record in event.data["records"]:
+            records.setdefault(str(record.get("job_id")), []).append(record)
+    for job, match in match_all(facts).items():
+        missed = _Recorded(records.get(job, []))
+        for due in match.dues:
+            if due.manual or not _must_be_recorded(facts, due):
+                continue
+            judgement.reached()
+            if not missed.has(due.at_us):
+                judgement.violated(
+                    f"job {job}, due {when(due.at_us)}: missed, and no record says so"
+                )
+        for run in facts.runs.get(job, ()):
+            if run.died is None or not _known_since(facts, run.died.at_us):
+                continue
+            judgement.reached(run.died)
+            if not missed.interrupted(run.begin.at_us):
+                judgement.violated(
+                    f"job {job}: its run was interrupted, and no record says so",
+                    run.begin,
+                    run.died,
+                )
+    return judgement.finding()
+
+
+def _must_be_recorded(facts: Facts, due: Due) -> bool:
+    """Whether it was missed, and the host had its next wake for this job since."""
+    if due.run is not None or due.outcome not in {Outcome.EXCUSED, Outcome.MISSED}:
+        return False
+    return not due.optional and due.deadline_us + allowance_us(facts) < facts.end_us
+
+
+def _known_since(facts: Facts, at_us: int) -> bool:
+    """Whether a gateway was up, and had time to look, after an instant."""
+    return any(
+        life.up_us > at_us and life.serves_until_us - life.up_us > allowance_us(facts)
+        for life in facts.all_lives
+        if life.up_us + allowance_us(facts) < facts.end_us
+    )
+
+
+class _Recorded:
+    """What the execution records say of one job."""
+
+    def __init__(self, records: list[dict[str, Any]]) -> None:
+        self._missed: list[int] = []
+        self._spans: list[tuple[int, int]] = []
+        self._all: list[tuple[int, str]] = []
+        for record in records:
+            at_us = instant_us(record.get("occurrence"))
+            status = str(record.get("status"))
+            if at_us is None:
+                continue
+            self._all.append((at_us, status))
+            if status in _MISSED:
+                self._missed.append(at_us)
+                until_us = instant_us(record.get("until") or record.get("last"))
+                if until_us is not None:
+                    self._spans.append((at_us, until_us))
+        self._missed.sort()
+
+    def has(self, at_us: int) -> bool:
+        """Whether an occurrence stands as missed or skipped, itself or within a stretch."""
+        index = bisect_left(self._missed, at_us - SECOND_US)
+        if index < len(self._missed) and self._missed[index] <= at_us + SECOND_US:
+            return True
+        return any(first <= at_us <= last for first, last in self._spans)
+
+    def interrupted(self, began_us: int) -> bool:
+        """Whether the run that began then stands as something that did not come to its end."""
+        ended = {"unknown", "failed", "interrupted", "missed", "skipped"}
+        past = [at_us for at_us, _ in self._all if at_us <= began_us + SLACK_US]
+        return any(status in ended for at_us, status in self._all if past and at_us == max(past))
+
+
+def live_7(history: History, scenario: Scenario) -> Finding:
+    """One broken record stops no other job."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-7", "no broken record stood beside a good job that was due")
+    broken = {job.id for job in scenario.jobs if job.record}
+    if not broken:
+        return judgement.finding()
+    for _match, due in _dues(facts):
+        if due.job in broken:
+            continue
+        if due.outcome in _FAILED:
+            judgement.violated(f"beside a broken record, {say_due(due)}")
+        elif due.run is not None:
+            judgement.reached(due.run.begin)
+    return judgement.finding()
+
+
+def live_8(history: History, scenario: Scenario) -> Finding:
+    """A write that fails loses no occurrence silently and blocks no other job."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-8", "no write of the store failed with an occurrence after it")
+    failed = [
+        event
+        for event in facts.faults
+        if event.kind == "store.refused"
+        or event.data.get("seam") in {*_STORE_SEAMS, "dispatch", "claim", "mark"}
+    ]
+    if not failed:
+        return judgement.finding()
+    for _match, due in _dues(facts):
+        before = [event for event in failed if event.at_us <= due.deadline_us]
+        if not before:
+            continue
+        if due.outcome in _FAILED:
+            judgement.violated(f"after a write that failed, {say_due(due)}", before[-1])
+        elif due.run is not None and due.run.begin.at_us > before[0].at_us:
+            judgement.reached(before[0], due.run.begin)
+    missed = live_6(history, scenario)
+    if missed.verdict == "violated":
+        judgement.violated(f"after a write that failed: {missed.reason}", failed[0])
+    _settled(facts, judgement, failed)
+    return judgement.finding()
+
+
+def _settled(facts: Facts, judgement: Judgement, failed: list[Event]) -> None:
+    """At the end no job stands as taken by a run that ended long ago."""
+    for job, stored in commits_by_job(facts).items():
+        event, record = stored[-1]
+        claim = (record or {}).get("fire_claim")
+        runs = facts.runs.get(job, [])
+        if not isinstance(claim, dict) or not runs or job not in match_all(facts):
+            continue
+        last_us = runs[-1].end_us
+        if last_us + 2 * 300 * SECOND_US < facts.end_us and event.at_us <= last_us:
+            due = match_all(facts)[job].due_after(last_us)
+            if due is not None and due.deadline_us < facts.end_us:
+                judgement.violated(f"job {job}: its claim stands for ever", failed[0], event)
+
+
+def live_9(history: History, scenario: Scenario) -> Finding:
+    """A claim whose holder died, or that is dated in the future, is taken over after its time."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-9", "no claim was left by the dead, or dated in the future")
+    for match, due in _dues(facts):
+        job = due.job
+        left = [run.died for run in facts.runs.get(job, ()) if run.died is not None]
+        by_hand = isinstance(match.plan.job.record.get("fire_claim"), dict)
+        before = [event for event in left if event.at_us < due.at_us]
+        if not by_hand and not before:
+            continue
+        if due.outcome in _FAILED:
+            judgement.violated(f"its claim was left standing: {say_due(due)}", *before[-1:])
+        elif due.run is not None:
+            judgement.reached(*before[-1:], due.run.begin)
+    return judgement.finding()
+
+
+def live_13(history: History, scenario: Scenario) -> Finding:
+    """A recurring job is never disabled because its next time could not be computed."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-13", "no recurring job stood without a next time")
+    for job, match in match_all(facts).items():
+        plan = match.plan
+        if plan.unjudged is not None or not plan.recurring or plan.repeat is not None:
+            continue
+        by_hand = set(plan.job.record)
+        for event, record in commits_by_job(facts).get(job, ()):
+            if record is None or by_hand & {"enabled", "state"}:
+                continue
+            if record.get("next_run_at") is None:
+                judgement.reached(event)
+            off = record.get("enabled") is False or record.get("state") == "completed"
+            index = bisect_right(plan.ops, event.n, key=lambda op: op.begin.n) - 1
+            asked = index >= 0 and plan.ops[index].do in {"pause", "remove", "update"}
+            if off and not asked:
+                judgement.violated(f"job {job}: recurring, and nobody switched it off", event)
+    return judgement.finding()

@@ -1,0 +1,76 @@
+"""LIVE-2 to 4: whoever takes an occurrence arms the next, and what failed is tried again."""
+
+from simulator.checkers.disturbance import failed_call
+from simulator.checkers.facts import Facts, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.matching import match_all
+from simulator.checkers.rest import first_rest_after
+from simulator.history import Event, History
+from simulator.scenario import Scenario
+
+__all__ = ["live_2", "live_3", "live_4"]
+
+
+def live_2(history: History, scenario: Scenario) -> Finding:
+    """A failed re-arm is retried on the next occasion of any kind."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-2", "no arm failed with an occasion after it")
+    tries: dict[str, list[Event]] = {}
+    for event in history.of("nas.call"):
+        if event.data.get("op") == "provision":
+            tries.setdefault(str(event.data.get("job_id")), []).append(event)
+    for job, calls in tries.items():
+        match = match_all(facts).get(job)
+        for index, event in enumerate(calls):
+            occasion = facts.occasion_after(event) if failed_call(event) else None
+            if occasion is None or match is None or match.plan.off_at(occasion[1].n):
+                continue
+            judgement.reached(event)
+            again = calls[index + 1] if index + 1 < len(calls) else None
+            if again is None or again.n > occasion[1].n:
+                judgement.violated(
+                    f"job {job}: its arm failed, and the next occasion did not try again",
+                    event,
+                    occasion[1],
+                )
+    return judgement.finding()
+
+
+def live_3(history: History, scenario: Scenario) -> Finding:
+    """After a crash between claim and re-arm, the restart arms the next occurrence."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-3", "no machine died within a fire and came back")
+    for fire in facts.fires:
+        life = facts.life_at(fire.begin)
+        if fire.end is not None or life is None or life.end is None:
+            continue
+        back = next((one for one in facts.all_lives if one.boot.n > life.end.n), None)
+        if back is not None and back.start_left is not None:
+            _armed(facts, judgement, fire.job, back.start_left, life.end)
+    return judgement.finding()
+
+
+def live_4(history: History, scenario: Scenario) -> Finding:
+    """Whoever takes an occurrence re-arms: a lost claim, a direct run, a tick that was faster."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-4", "nobody but the fire itself ever took an occurrence")
+    if not facts.external:
+        return judgement.finding()
+    for fire in facts.fires:
+        if fire.lost and not fire.won and fire.end is not None:
+            _armed(facts, judgement, fire.job, fire.end, fire.lost[0])
+    for run in facts.all_runs:
+        if run.begin.n not in facts.fire_of_run and run.end is not None:
+            _armed(facts, judgement, run.job, run.end, run.begin)
+    return judgement.finding()
+
+
+def _armed(facts: Facts, judgement: Judgement, job: str, since: Event, why: Event) -> None:
+    """At the first rest after `since` the job's arm is right."""
+    rest = first_rest_after(facts, since.at_us)
+    if rest is None or job not in rest.judged:
+        return
+    judgement.reached(why)
+    for wrong in rest.wrong:
+        if wrong.job == job:
+            judgement.violated(f"job {job}: {wrong.reason}", why, since)

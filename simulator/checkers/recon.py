@@ -1,0 +1,254 @@
+"""RECON: the registry converges to the store, judged at rest."""
+
+from bisect import bisect_left
+from itertools import pairwise
+
+from simulator.checkers.disturbance import failed_call
+from simulator.checkers.facts import SLACK_US, Facts, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.rest import Rest, Wrong, first_rest_after, rests
+from simulator.durations import MINUTE_US
+from simulator.fold import REGISTRY_KINDS, Arm, Registry
+from simulator.history import Event, History
+from simulator.scenario import Scenario
+
+__all__ = [
+    "recon_1",
+    "recon_2",
+    "recon_3",
+    "recon_4",
+    "recon_5",
+    "recon_6",
+    "recon_7",
+    "recon_8",
+    "recon_9",
+    "recon_10",
+]
+
+
+def _event(wrong: Wrong) -> Event | None:
+    return wrong.arm.event if wrong.arm is not None else None
+
+
+def _all_right(
+    judgement: Judgement, rest: Rest | None, *events: Event | None, job: str | None = None
+) -> None:
+    """At this rest nothing is wrong (with `job`); reached when there is such a rest."""
+    if rest is None or (job is not None and job not in rest.judged):
+        return
+    judgement.reached(*events)
+    for wrong in rest.wrong:
+        if job in {None, wrong.job}:
+            judgement.violated(f"job {wrong.job}: {wrong.reason}", *events, _event(wrong))
+
+
+def recon_1(history: History, scenario: Scenario) -> Finding:
+    """At rest every enabled job with a next time is armed at it, to the second, with its key."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("RECON-1", "no job was armed at rest")
+    for rest in rests(facts):
+        for wrong in rest.wrong:
+            if not wrong.orphan:
+                judgement.violated(f"job {wrong.job}: {wrong.reason}", _event(wrong))
+        for job in rest.judged & rest.armed.keys():
+            judgement.reached(rest.armed[job].event)
+    return judgement.finding()
+
+
+def recon_2(history: History, scenario: Scenario) -> Finding:
+    """Orphans are cancelled; what is armed rightly is not provisioned again; a changed time is."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("RECON-2", "no arm ever had to be taken back or changed")
+    orphans = [wrong for rest in rests(facts) for wrong in rest.wrong if wrong.orphan]
+    for wrong in orphans:
+        if not wrong.finished:
+            judgement.violated(f"job {wrong.job}: {wrong.reason}", _event(wrong))
+    registry, doubt, changed = Registry(), set[str](), set[str]()
+    for event in history.of(*REGISTRY_KINDS, "nas.call"):
+        job = str(event.data.get("job_id"))
+        if event.kind == "nas.call" and failed_call(event):
+            doubt |= registry.armed.keys()  # whoever asked cannot know what is armed
+        elif event.kind == "nas.call" and event.data.get("op") == "provision":
+            _provisioned(judgement, registry.armed.get(job), event, job in doubt | changed)
+            doubt.discard(job)
+        elif event.kind in {"nas.armed", "nas.cancelled"} and job in registry.armed:
+            judgement.reached(event)
+        if event.kind == "nas.armed":
+            changed.add(job)
+        elif event.kind == "nas.call":
+            changed.discard(job)
+        registry.apply(event)
+    return judgement.finding()
+
+
+def _provisioned(judgement: Judgement, arm: Arm | None, call: Event, needed: bool) -> None:
+    """Judge a provision that NAS took: one that changed nothing was for what is armed already."""
+    if arm is not None and not needed:
+        judgement.violated(
+            f"job {arm.job}: armed at {arm.fire_at} and provisioned there again", arm.event, call
+        )
+
+
+def recon_3(history: History, scenario: Scenario) -> Finding:
+    """A cold process converges from the store alone, with the list or without it."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("RECON-3", "no process came to rest after its start")
+    for life in facts.all_lives:
+        if life.start_left is None:
+            continue
+        rest = first_rest_after(facts, life.start_left.at_us)
+        if rest is not None and rest.at_us < life.serves_until_us and rest.judged:
+            _all_right(judgement, rest, life.start_left)
+    return judgement.finding()
+
+
+def recon_4(history: History, scenario: Scenario) -> Finding:
+    """A failing call stops no other job, and never raises into start, a mutation or a fire."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("RECON-4", "no call to NAS failed")
+    if not facts.external:
+        return judgement.finding()
+    failed = [event for event in history.of("nas.call") if failed_call(event)]
+    numbers = [event.n for event in failed]
+    spans = [(op.begin, op.end) for op in facts.ops if op.end is not None and op.job is not None]
+    spans += [(fire.begin, fire.end) for fire in facts.fires if fire.end is not None]
+    spans += [
+        (life.started, life.start_left)
+        for life in facts.all_lives
+        if life.started is not None and life.start_left is not None
+    ]
+    for begin, end in spans:
+        index = bisect_left(numbers, begin.n)
+        if index == len(numbers) or numbers[index] > end.n:
+            continue
+        judgement.reached(failed[index])
+        if end.kind == "provider.raised" or end.data.get("error") is not None:
+            judgement.violated(
+                f"a failed call to NAS came out of {begin.kind} as {end.data.get('error')}",
+                failed[index],
+                end,
+            )
+    for event in failed:
+        judgement.reached(event)
+        rest = first_rest_after(facts, event.at_us)
+        for wrong in rest.wrong if rest is not None else ():
+            if wrong.job != event.data.get("job_id"):
+                judgement.violated(
+                    f"job {wrong.job}: {wrong.reason}, after a call for another failed",
+                    event,
+                    _event(wrong),
+                )
+    return judgement.finding()
+
+
+def recon_5(history: History, scenario: Scenario) -> Finding:
+    """`start` returns; after a stop nothing more is armed or run."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("RECON-5", "no external provider was started")
+    if not facts.external:
+        return judgement.finding()
+    arms = history.of("nas.armed")
+    for life in facts.all_lives:
+        if life.started is None:
+            continue
+        limit_us = life.started.at_us + MINUTE_US
+        left_us = life.start_left.at_us if life.start_left is not None else facts.last_us
+        if left_us > limit_us and life.serves_until_us > limit_us:
+            judgement.violated(f"machine {life.machine}: start does not return", life.started)
+        elif life.start_left is not None:
+            judgement.reached(life.start_left)
+        _nothing_after_stop(facts, judgement, life.end, arms)
+    return judgement.finding()
+
+
+def _nothing_after_stop(
+    facts: Facts, judgement: Judgement, end: Event | None, arms: list[Event]
+) -> None:
+    """Once the last gateway has gone, nothing is armed until one boots."""
+    if end is None or end.kind != "stopped" or facts.serving(end.n):
+        return
+    back = next((life.boot.n for life in facts.all_lives if life.boot.n > end.n), 1 << 62)
+    commands = [(op.begin.n, op.end.n) for op in facts.ops if op.end is not None]
+    for event in arms[bisect_left(arms, end.n, key=lambda event: event.n) :]:
+        if event.n > back:
+            return
+        if not any(first < event.n < last for first, last in commands):
+            judgement.violated(f"job {event.data['job_id']}: armed after the stop", end, event)
+
+
+def recon_6(history: History, scenario: Scenario) -> Finding:
+    """After the last run of a limited job nothing is armed."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("RECON-6", "no limited job had its last run")
+    for job in scenario.jobs:
+        limit = job.repeat
+        runs = facts.runs.get(job.id, [])
+        if limit is None or len(runs) < limit or runs[limit - 1].end is None:
+            continue
+        last = runs[limit - 1].end
+        assert last is not None
+        rest = first_rest_after(facts, last.at_us)
+        if rest is None or job.id not in rest.judged:
+            continue
+        judgement.reached(last)
+        arm = rest.armed.get(job.id)
+        if arm is not None:
+            judgement.violated(f"job {job.id}: armed after its last run", last, arm.event)
+    return judgement.finding()
+
+
+def recon_7(history: History, scenario: Scenario) -> Finding:
+    """A registry that lost its state is armed again at the next occasion."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("RECON-7", "the registry never lost its state with an occasion after")
+    for event in history.of("nas.forgot"):
+        _after_next_occasion(facts, judgement, event)
+    return judgement.finding()
+
+
+def _after_next_occasion(
+    facts: Facts, judgement: Judgement, event: Event, job: str | None = None
+) -> None:
+    """At the first rest after the occasion that follows an event, all is right (with `job`)."""
+    occasion = facts.occasion_after(event)
+    if occasion is not None:
+        rest = first_rest_after(facts, occasion[1].at_us)
+        if rest is not None and rest.judged:
+            _all_right(judgement, rest, event, job=job)
+
+
+def recon_8(history: History, scenario: Scenario) -> Finding:
+    """A failed cancel, or a list that failed, is made good at a later occasion."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("RECON-8", "no cancel and no list failed with an occasion after")
+    for event in history.of("nas.call"):
+        if event.data.get("op") in {"cancel", "list"} and failed_call(event):
+            job = event.data.get("job_id") if event.data.get("op") == "cancel" else None
+            _after_next_occasion(facts, judgement, event, job)
+    return judgement.finding()
+
+
+def recon_9(history: History, scenario: Scenario) -> Finding:
+    """After concurrent mutations, at rest, the armed set equals the store."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("RECON-9", "no two changes overlapped")
+    changes = [op for op in facts.ops if op.job is not None and op.end is not None]
+    for first, second in pairwise(changes):
+        if first.end is not None and second.end is not None and second.begin.n < first.end.n:
+            last_us = max(first.end.at_us, second.end.at_us)
+            _all_right(judgement, first_rest_after(facts, last_us + SLACK_US), second.begin)
+    return judgement.finding()
+
+
+def recon_10(history: History, scenario: Scenario) -> Finding:
+    """An answer that is not the contract's does not count as armed."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("RECON-10", "NAS always answered as agreed")
+    for event in history.of("nas.call"):
+        if (
+            event.data.get("op") == "provision"
+            and event.data.get("status") == 200  # noqa: PLR2004  success, and yet
+            and event.data.get("reason") is not None
+        ):
+            _after_next_occasion(facts, judgement, event, event.data.get("job_id"))
+    return judgement.finding()

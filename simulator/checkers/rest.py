@@ -1,0 +1,189 @@
+"""The registry at rest: what is armed against what should be, whenever nothing is going on.
+
+A rest is an instant some seconds into a quiet stretch: a gateway is up and nobody starts, fires,
+runs, changes a job or talks to NAS. What a failed call or a lost state excuses is excused until the
+end of the next occasion.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+from simulator import oracle
+from simulator.checkers.disturbance import failed_call, until_next_occasion
+from simulator.checkers.facts import FOREVER, SLACK_US, Facts, Window, merge
+from simulator.checkers.matching import JobMatch, match_all
+from simulator.durations import SECOND_US
+from simulator.fold import REGISTRY_KINDS, Arm, Registry
+from simulator.history import Event
+
+__all__ = ["Rest", "Wrong", "first_rest_after", "rests"]
+
+_QUIET_US = 2 * SLACK_US
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One job whose arm is not as it should be.
+
+    Attributes:
+        job: Which.
+        reason: What is wrong.
+        arm: What is armed.
+        orphan: Whether nothing should be armed.
+        finished: Whether it is an orphan because the job had its last run.
+    """
+
+    job: str
+    reason: str
+    arm: Arm | None
+    orphan: bool = False
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class Rest:
+    """One rest: when, the last event before it, what is armed, and what is wrong unexcused."""
+
+    at_us: int
+    n: int
+    armed: dict[str, Arm]
+    wrong: list[Wrong] = field(default_factory=list)
+    judged: set[str] = field(default_factory=set)
+
+
+def rests(facts: Facts) -> list[Rest]:
+    """Every rest of the history, in order."""
+
+    def build() -> list[Rest]:
+        if not facts.external:
+            return []
+        registry, events = Registry(), facts.history.of(*REGISTRY_KINDS)
+        found, index = [], 0
+        for at_us in _quiet_instants(facts):
+            while index < len(events) and events[index].at_us <= at_us:
+                registry.apply(events[index])
+                index += 1
+            n = events[index - 1].n if index else -1
+            rest = Rest(at_us, n, dict(registry.armed))
+            _judge(facts, rest)
+            found.append(rest)
+        return found
+
+    return facts.history.derived("rests", build)
+
+
+def first_rest_after(facts: Facts, at_us: int) -> Rest | None:
+    """The first rest not before an instant."""
+    found = rests(facts)
+    index = bisect_left(found, at_us, key=lambda rest: rest.at_us)
+    return found[index] if index < len(found) else None
+
+
+def _quiet_instants(facts: Facts) -> list[int]:
+    """Some seconds into each quiet stretch."""
+    busy: list[Window] = list(facts.down)
+    busy += [(life.boot.at_us, _left(life.start_left)) for life in facts.all_lives]
+    busy += [(op.begin.at_us, _left(op.end)) for op in facts.ops if op.end or op.job]
+    busy += [(fire.begin.at_us, _left(fire.end, fire.begin)) for fire in facts.fires]
+    busy += [(run.begin.at_us, run.end_us) for run in facts.all_runs]
+    busy += [(event.at_us, event.at_us) for event in facts.history.of("nas.call", *REGISTRY_KINDS)]
+    busy += _in_transit(facts)
+    merged = merge(busy, _QUIET_US)
+    ends = [end for _, end in merged]
+    starts = [start for start, _ in merged[1:]] + [facts.end_us]
+    return [
+        end + SLACK_US
+        for end, start in zip(ends, starts, strict=True)
+        if end < FOREVER and start - end > _QUIET_US and end + SLACK_US <= facts.end_us
+    ]
+
+
+def _left(event: Event | None, begin: Event | None = None) -> int:
+    """When something ended; a fire without end died with its machine."""
+    if event is not None:
+        return event.at_us
+    return FOREVER if begin is None else begin.at_us
+
+
+def _in_transit(facts: Facts) -> list[Window]:
+    """From each delivery to its answer."""
+    answers = {
+        event.data.get("id"): event.at_us for event in facts.history.of("fire.answer", "nas.answer")
+    }
+    return [
+        (event.at_us, max(event.at_us, answers.get(event.data.get("id"), event.at_us)))
+        for event in facts.history.of("nas.deliver")
+    ]
+
+
+def _excuses(facts: Facts, job: str) -> list[Window]:
+    """When the registry may be wrong about a job: failed calls, lost state, until set right."""
+    found = [until_next_occasion(facts, event) for event in facts.history.of("nas.forgot")]
+    for event in facts.history.of("nas.call"):
+        about = event.data.get("job_id")
+        if failed_call(event) and (event.data.get("op") == "list" or about in {None, job}):
+            found.append(until_next_occasion(facts, event))
+    return merge(found)
+
+
+def _judge(facts: Facts, rest: Rest) -> None:
+    """Fill in what is wrong at one rest."""
+    matches = match_all(facts)
+    for job, match in matches.items():
+        if match.plan.unjudged is not None:
+            continue
+        excuses = facts.history.derived(("excuses", job), lambda job=job: _excuses(facts, job))  # type: ignore[misc]
+        if any(start <= rest.at_us <= end for start, end in excuses):
+            continue
+        rest.judged.add(job)
+        wrong = _compare(facts, match, rest)
+        if wrong is not None:
+            rest.wrong.append(wrong)
+    for job, arm in rest.armed.items():
+        if job not in matches:
+            rest.wrong.append(Wrong(job, "no such job, and yet it is armed", arm, orphan=True))
+
+
+def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
+    """What is wrong with one job's arm, or None."""
+    job, arm = match.plan.job.id, rest.armed.get(match.plan.job.id)
+    ran = [run for run in facts.runs.get(job, ()) if run.begin.at_us <= rest.at_us]
+    limit = match.plan.repeat or (None if match.plan.recurring else 1)
+    finished = limit is not None and len(ran) >= limit
+    part = next(
+        (
+            part
+            for part in match.plan.segments
+            if part.from_us <= rest.at_us and rest.at_us < part.to_us
+        ),
+        None,
+    )
+    wanted = None if part is None or finished else oracle.next_after(part.schedule, rest.at_us)
+    if wanted is None:
+        overdue = any(due.at_us <= rest.at_us and due.run is None for due in match.dues)
+        if arm is None or (overdue and part is not None and not finished):
+            return None
+        why = "after its last run" if finished else "though it is not to run"
+        return Wrong(
+            job, f"it is armed at {arm.fire_at} {why}", arm, orphan=True, finished=finished
+        )
+    if arm is None:
+        return Wrong(job, "it is to run again, and nothing is armed", None)
+    reason = _flaw(match, arm, wanted, rest.at_us)
+    return None if reason is None else Wrong(job, reason, arm)
+
+
+def _flaw(match: JobMatch, arm: Arm, wanted_us: int, now_us: int) -> str | None:
+    """What is wrong with an arm of a job that is wanted next at `wanted_us`, or None."""
+    if arm.at_us is None or arm.at_us % SECOND_US:
+        return f"it is armed at {arm.fire_at!r}, no instant to the second"
+    overdue = arm.at_us <= now_us and any(
+        due.run is None and abs(due.at_us - arm.at_us) < SECOND_US for due in match.dues
+    )
+    if abs(arm.at_us - wanted_us) >= SECOND_US and not overdue:
+        return f"it is armed at {arm.fire_at}, not at its next time"
+    if arm.dedup_key is not None and arm.dedup_key != f"{arm.job}:{arm.fire_at}":
+        return f"its dedup_key is {arm.dedup_key!r}, not job_id:fire_at"
+    if not arm.event.data.get("callback_url", True):
+        return "it is armed without a callback URL"
+    return None

@@ -1,0 +1,158 @@
+"""TICK-1 to 3: a blocking provider's loop, by the host's ticks, heartbeats and log."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import zip_longest
+
+from simulator.checkers.facts import FOREVER, SLACK_US, Facts, Life, Tick, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.durations import SECOND_US
+from simulator.history import Event, History
+from simulator.scenario import Scenario
+
+__all__ = ["error_name", "goes_on_after", "lives_with_ticks", "tick_1", "tick_2", "tick_3"]
+
+_AT_ONCE_US = SECOND_US
+
+
+def lives_with_ticks(facts: Facts) -> Iterator[tuple[Life, list[Tick]]]:
+    """Each process that started a provider's loop, with its ticks."""
+    if not facts.blocking:
+        return
+    for machine, lives in facts.lives.items():
+        ticks = facts.ticks.get(machine, [])
+        numbers = [tick.begin.n for tick in ticks]
+        for life in lives:
+            if life.started is None:
+                continue
+            first = bisect_left(numbers, life.started.n)
+            last = len(ticks) if life.end is None else bisect_left(numbers, life.end.n)
+            yield life, ticks[first:last]
+
+
+def goes_on_after(facts: Facts, life: Life, ticks: list[Tick], event: Event) -> bool | None:
+    """Whether a tick begins within one interval after `event`; None when that cannot be told."""
+    limit_us = event.at_us + facts.interval_us + SLACK_US
+    index = bisect_right(ticks, event.n, key=lambda tick: tick.begin.n)
+    if index < len(ticks) and ticks[index].begin.at_us <= limit_us:
+        return True
+    return None if limit_us > min(life.serves_until_us, facts.end_us) else False
+
+
+def error_name(error: object) -> str:
+    """The type of an error as events have it."""
+    return str(error.get("type")) if isinstance(error, dict) else str(error)
+
+
+def tick_1(history: History, scenario: Scenario) -> Finding:
+    """It ticks at once, at least once, and leaves promptly after the stop event is set."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TICK-1", "no provider with a loop was started")
+    for life, ticks in lives_with_ticks(facts):
+        assert life.started is not None
+        until_us = min(life.end_us, facts.end_us)
+        if ticks and ticks[0].begin.at_us <= life.started.at_us + _AT_ONCE_US:
+            judgement.reached(ticks[0].begin)
+        elif until_us > life.started.at_us + _AT_ONCE_US or life.stop_requested is not None:
+            judgement.violated(f"machine {life.machine}: no tick at its start", life.started)
+        asked = life.stop_requested
+        if asked is None or life.end_us < asked.at_us:
+            continue
+        busy_us = next(
+            (
+                tick.end.at_us if tick.end else facts.last_us
+                for tick in reversed(ticks)
+                if tick.begin.n < asked.n and (tick.end is None or tick.end.n > asked.n)
+            ),
+            asked.at_us,
+        )
+        left = life.start_left
+        limit_us = busy_us + SLACK_US
+        left_us = left.at_us if left is not None else life.end_us
+        if left_us > limit_us and facts.last_us > limit_us:
+            judgement.violated(f"machine {life.machine}: start goes on after the stop", asked, left)
+    return judgement.finding()
+
+
+def tick_2(history: History, scenario: Scenario) -> Finding:
+    """Nothing that a tick raises ends the loop; it is logged at ERROR."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TICK-2", "no tick raised")
+    errors = [event for event in history.of("log") if event.data.get("level") == "ERROR"]
+    for life, ticks in lives_with_ticks(facts):
+        for index, tick in enumerate(ticks):
+            if tick.end is None or tick.clean:
+                continue
+            goes_on = goes_on_after(facts, life, ticks, tick.end)
+            if goes_on is None:
+                continue
+            error = error_name(tick.end.data["error"])
+            judgement.reached(tick.end)
+            if not goes_on:
+                judgement.violated(
+                    f"machine {life.machine}: no tick within an interval of {error}", tick.end
+                )
+            until = ticks[index + 1].begin.n if index + 1 < len(ticks) else len(history)
+            if not _logged(errors, tick.end, until, error):
+                judgement.violated(
+                    f"machine {life.machine}: {error} in a tick, and no ERROR names it", tick.end
+                )
+    return judgement.finding()
+
+
+def _logged(errors: list[Event], after: Event, before_n: int, error: str) -> bool:
+    """Whether an ERROR with this exception stands between the end of a tick and the next."""
+    index = bisect_right(errors, after.n, key=lambda event: event.n)
+    for event in errors[index:]:
+        if event.n >= before_n:
+            return False
+        if event.machine == after.machine and error_name(event.data.get("error")) == error:
+            return True
+    return False
+
+
+def tick_3(history: History, scenario: Scenario) -> Finding:
+    """A heartbeat before the first tick and after every one; success only after a clean tick."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TICK-3", "no tick came to an end")
+    beats: dict[str, list[Event]] = {}
+    for event in history.of("heartbeat"):
+        beats.setdefault(event.machine, []).append(event)
+    for life, ticks in lives_with_ticks(facts):
+        assert life.started is not None
+        mine = beats.get(life.machine, [])
+        if ticks and not _between(mine, life.started.n, ticks[0].begin.n):
+            judgement.violated(
+                f"machine {life.machine}: no heartbeat before the first tick", ticks[0].begin
+            )
+        for tick, following in zip_longest(ticks, ticks[1:]):
+            last_n = following.begin.n if following else life.end.n if life.end else FOREVER
+            _beats_after(judgement, tick, mine, last_n, followed=following is not None)
+    return judgement.finding()
+
+
+def _beats_after(
+    judgement: Judgement, tick: Tick, beats: list[Event], before_n: int, *, followed: bool
+) -> None:
+    """Judge the heartbeats between a tick and the next, or the end when none followed."""
+    if tick.end is None:
+        return
+    found = _between(beats, tick.end.n, before_n)
+    where = f"machine {tick.begin.machine}"
+    if not found:
+        if followed:
+            judgement.violated(f"{where}: no heartbeat after a tick", tick.end)
+        return
+    judgement.reached(tick.end)
+    success = [event for event in found if event.data.get("success") is True]
+    if tick.clean and not success:
+        judgement.violated(f"{where}: a clean tick, and no success mark", tick.end)
+    if not tick.clean and success:
+        judgement.violated(
+            f"{where}: a success mark after a tick that raised", tick.end, success[0]
+        )
+
+
+def _between(events: list[Event], after_n: int, before_n: int) -> list[Event]:
+    first = bisect_right(events, after_n, key=lambda event: event.n)
+    return events[first : bisect_left(events, before_n, key=lambda event: event.n)]

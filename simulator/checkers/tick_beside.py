@@ -1,0 +1,181 @@
+"""TICK-4 to 8: the loop beside its ticks: heartbeats, long runs, cadence."""
+
+from bisect import bisect_left, bisect_right
+from itertools import pairwise
+
+from simulator.checkers.facts import SLACK_US, Facts, Life, Run, Tick, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.matching import Outcome, match_all
+from simulator.checkers.tick import goes_on_after, lives_with_ticks
+from simulator.durations import SECOND_US
+from simulator.history import Event, History
+from simulator.scenario import Scenario
+
+__all__ = ["tick_4", "tick_5", "tick_6", "tick_7", "tick_8"]
+
+_BURST = 2  # ticks closer than the interval divided by this are a burst
+
+
+def tick_4(history: History, scenario: Scenario) -> Finding:
+    """A heartbeat that cannot be written changes nothing."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TICK-4", "every heartbeat could be written")
+    failed = [event for event in history.of("heartbeat") if event.data.get("ok") is False]
+    failed += [e for e in history.of("fault") if e.data.get("seam") == "store.signal"]
+    _loop_survives(facts, judgement, failed, "a heartbeat that could not be written")
+    return judgement.finding()
+
+
+def tick_5(history: History, scenario: Scenario) -> Finding:
+    """Nothing that the heartbeat or start-up recovery raises ends the loop."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TICK-5", "neither heartbeat nor recovery raised")
+    raised = [
+        event
+        for event in history.of("fault")
+        if event.data.get("seam") in {"heartbeat", "recover"} and event.data.get("does") == "raise"
+    ]
+    _loop_survives(facts, judgement, raised, "an error beside the tick")
+    return judgement.finding()
+
+
+def _loop_survives(facts: Facts, judgement: Judgement, events: list[Event], what: str) -> None:
+    """After each of these events a tick begins within an interval."""
+    for life, ticks in lives_with_ticks(facts):
+        for event in events:
+            inside = event.machine == life.machine and life.boot.n < event.n
+            if not inside or (life.end is not None and life.end.n < event.n):
+                continue
+            goes_on = goes_on_after(facts, life, ticks, event)
+            if goes_on is None:
+                continue
+            judgement.reached(event)
+            if not goes_on:
+                judgement.violated(f"machine {life.machine}: no tick after {what}", event)
+
+
+def tick_6(history: History, scenario: Scenario) -> Finding:
+    """Ticks are asked for with sync=False: a long job delays no tick and no other job."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TICK-6", "no run was longer than the interval of a loop")
+    long_runs = [
+        run for run in facts.all_runs if run.end_us - run.begin.at_us > facts.interval_us + SLACK_US
+    ]
+    for life, ticks in lives_with_ticks(facts):
+        for tick in ticks:
+            if tick.begin.data.get("sync") is not False:
+                judgement.violated(
+                    f"machine {life.machine}: a tick that waits for its jobs", tick.begin
+                )
+        for run in long_runs:
+            if run.begin.machine == life.machine and life.boot.n < run.begin.n:
+                _ticks_beside(facts, judgement, (life, ticks), run)
+    if facts.blocking:
+        _others_in_time(facts, judgement, long_runs)
+    return judgement.finding()
+
+
+def _others_in_time(facts: Facts, judgement: Judgement, long_runs: list[Run]) -> None:
+    """While a long run is on, other jobs start when they are due."""
+    for match in match_all(facts).values():
+        for due in match.dues:
+            if due.outcome not in {Outcome.LATE, Outcome.MISSED}:
+                continue
+            for run in long_runs:
+                if run.job != due.job and run.begin.at_us <= due.at_us <= run.end_us:
+                    judgement.violated(
+                        f"job {due.job}: {due.outcome.value} while {run.job} was on",
+                        run.begin,
+                        due.run.begin if due.run else None,
+                    )
+                    break
+
+
+def _ticks_beside(
+    facts: Facts, judgement: Judgement, loop: tuple[Life, list[Tick]], run: Run
+) -> None:
+    """While a long run is on, ticks come at their interval."""
+    (life, ticks), begin, end_us = loop, run.begin, run.end_us
+    until_us = min(end_us, life.serves_until_us, facts.end_us)
+    goes_on = goes_on_after(facts, life, ticks, begin)
+    if goes_on is None:
+        return
+    judgement.reached(begin)
+    index = bisect_left(ticks, begin.n, key=lambda tick: tick.begin.n)
+    at_us = begin.at_us
+    for tick in [*ticks[index:], None]:
+        then_us = until_us if tick is None else min(tick.begin.at_us, until_us)
+        if then_us - at_us > facts.interval_us + SLACK_US:
+            judgement.violated(
+                f"machine {life.machine}: no tick for {(then_us - at_us) // SECOND_US} s "
+                "while a long job was on",
+                begin,
+            )
+            return
+        at_us = then_us
+        if at_us >= until_us:
+            return
+
+
+def tick_7(history: History, scenario: Scenario) -> Finding:
+    """A tick that could not look is not a success."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TICK-7", "every tick could look")
+    beats = history.of("heartbeat")
+    blind = [
+        event
+        for event in history.of("fault")
+        if event.data.get("seam") in {"store.read", "store.lock"}
+        and event.data.get("does") == "raise"
+    ]
+    for cause in blind:
+        tick = _tick_around(facts, cause)
+        if tick is None or tick.end is None:
+            continue
+        judgement.reached(cause)
+        index = bisect_right(beats, tick.end.n, key=lambda event: event.n)
+        after = next((beat for beat in beats[index:] if beat.machine == cause.machine), None)
+        if after is not None and after.data.get("success") is True:
+            judgement.violated(
+                f"machine {cause.machine}: a tick that could not look counts as a success",
+                cause,
+                after,
+            )
+    return judgement.finding()
+
+
+def _tick_around(facts: Facts, event: Event) -> Tick | None:
+    """The tick that an event fell into; None also when it may have fallen into a run beside it."""
+    ticks = facts.ticks.get(event.machine, [])
+    index = bisect_right(ticks, event.n, key=lambda tick: tick.begin.n) - 1
+    if index < 0:
+        return None
+    tick = ticks[index]
+    if tick.end is not None and tick.end.n < event.n:
+        return None
+    beside = any(
+        run.begin.n < event.n < run.end_n and run.begin.machine == event.machine
+        for run in facts.all_runs
+    )
+    return None if beside else tick
+
+
+def tick_8(history: History, scenario: Scenario) -> Finding:
+    """No burst of ticks, also not after a long one."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TICK-8", "no tick was late")
+    if facts.interval_us == 0:
+        return judgement.finding()
+    for life, ticks in lives_with_ticks(facts):
+        for before, tick in pairwise(ticks):
+            apart_us = tick.begin.at_us - before.begin.at_us
+            if apart_us > facts.interval_us + SLACK_US:
+                judgement.reached(tick.begin)
+            if apart_us < facts.interval_us // _BURST:
+                judgement.violated(
+                    f"machine {life.machine}: ticks {apart_us // 1000} ms apart, with an interval "
+                    f"of {facts.interval_us // SECOND_US} s",
+                    before.begin,
+                    tick.begin,
+                )
+    return judgement.finding()

@@ -1,0 +1,107 @@
+"""The verdict on one run: requirements, run counts, and whether the run can speak at all.
+
+Violated when any checker finds a violation or a run count is not as expected. Unknown when the run
+proves nothing: a fault that never fired, no occurrence to show what came after the last one, an
+expected requirement whose case never came up, a call that is not simulated. Held otherwise; it
+never comes from an expected violation.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from simulator.checkers import check
+from simulator.checkers.facts import Facts, facts_of
+from simulator.checkers.finding import Finding, Verdict
+from simulator.checkers.matching import Outcome, match_all
+from simulator.history import History
+from simulator.scenario import Scenario
+
+__all__ = ["Judged", "judge"]
+
+_BLOCKING = {"TICK", "STAT-1", "STAT-2", "STAT-3", "STAT-4", "STAT-5", "STAT-7", "STAT-8"}
+_EXTERNAL = {
+    "FIRE-1", "FIRE-2", "FIRE-3", "FIRE-5", "RECON", "ONCE-2", "ONCE-3", "ONCE-4", "ONCE-5",
+    "LIVE-2", "LIVE-3", "LIVE-4", "STAT-11",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one run came to.
+
+    Attributes:
+        verdict: Over everything.
+        findings: Of every checker, in catalogue order.
+        reasons: Why it is violated or unknown; empty when it held.
+        runs: How often each job of the scenario ran.
+    """
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    reasons: tuple[str, ...]
+    runs: dict[str, int]
+
+
+def judge(history: History, scenario: Scenario) -> Judged:
+    """Judge a run of `scenario` by its history alone."""
+    facts = facts_of(history, scenario)
+    findings = tuple(check(history, scenario))
+    counted = Counter(event.data["job"] for event in history.of("run.begin"))
+    runs = {job.id: counted[job.id] for job in scenario.jobs}
+    violated = [f"{one.id}: {one.reason}" for one in findings if one.verdict == "violated"]
+    violated += [
+        f"job {job} ran {runs[job]} times, expected {expected}"
+        for job, expected in scenario.expect.runs.items()
+        if not expected.allows(runs[job])
+    ]
+    if violated:
+        return Judged("violated", findings, tuple(violated), runs)
+    unknown = tuple(_unknown(facts, findings))
+    return Judged("unknown" if unknown else "held", findings, unknown, runs)
+
+
+def _unknown(facts: Facts, findings: tuple[Finding, ...]) -> Iterator[str]:
+    """Why the run cannot speak, if so."""
+    history, scenario = facts.history, facts.scenario
+    fired = {event.data.get("index") for event in history.of("fault")}
+    for index, fault in enumerate(scenario.faults):
+        if index not in fired:
+            yield f"fault {index} ({fault.effect} at {fault.into}) never fired"
+    for event in history.of("not_simulated"):
+        yield f"{event.data.get('what')} is not simulated (event {event.n})"
+    for event in history.of("world.end"):
+        if event.data.get("reason") not in {"horizon", None}:
+            yield f"the run ended by {event.data['reason']}, not at its horizon"
+    by_id = {finding.id: finding for finding in findings}
+    for name in scenario.expect.hold:
+        finding = by_id.get(name)
+        if not _applies(name, facts):
+            continue
+        if finding is None:
+            yield f"{name}: no checker judges it from a history"
+        elif finding.verdict == "unknown":
+            yield f"{name}: {finding.reason}"
+    if not _due_after_last_fault(facts):
+        yield "no occurrence was due after the last fault"
+
+
+def _applies(name: str, facts: Facts) -> bool:
+    """Whether a requirement speaks of this provider, by the capabilities that it declares."""
+    names = {name, name.partition("-")[0]}
+    if not facts.blocking and names & _BLOCKING:
+        return False
+    return facts.external or not names & _EXTERNAL
+
+
+def _due_after_last_fault(facts: Facts) -> bool:
+    """Whether something was due, and decided, after all that went wrong."""
+    last_us = max(
+        [event.at_us for event in facts.history.of("fault", "crash", "nas.forgot")],
+        default=facts.scenario.start_us - 1,
+    )
+    return any(
+        due.at_us > last_us and due.outcome is not Outcome.OPEN
+        for match in match_all(facts).values()
+        for due in match.dues
+    )
