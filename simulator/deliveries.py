@@ -2,24 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from simulator.fake_nas import Action, Delivery, FakeNas
+from simulator.fault_rule import Fault
+from simulator.machine import Life, Machine
+from simulator.nas_http import mount_respx
+from simulator.tasks import Handle
 
 if TYPE_CHECKING:
     from simulator.world import World
 
 __all__ = ["Deliveries"]
 
+LANE = "nas"
+UNREACHABLE_US = 1_000_000  # how long it takes to find out that nobody is there
 
-class Deliveries:
+
+class _Timer:
+    """True time, for the registry."""
+
     def __init__(self, world: World) -> None:
         self._world = world
-        self.nas: Any = None
+
+    def now_us(self) -> int:
+        """See `simulator.fake_nas.Timer`."""
+        return self._world.kernel.now_us
+
+    def call_at(self, us: int, call: Callable[[], object], /) -> Handle:
+        """See `simulator.fake_nas.Timer`."""
+        kernel = self._world.kernel
+        return kernel.call_at(max(us, kernel.now_us), call)
+
+
+class Deliveries:
+    """The registry of one world, and the way from it to the machines.
+
+    Attributes:
+        nas: The registry.
+    """
+
+    def __init__(self, world: World) -> None:
+        """A registry that nobody knows yet."""
+        self._world = world
+        self._turn = 0
+        around = world.stage.surroundings
+        self.nas = FakeNas(
+            _Timer(world),
+            deliver=self._deliver,
+            mint=self._mint,
+            agents={around.token: around.audience.removeprefix("agent:")},
+            portal_url=around.portal_url,
+            seam=self._seam,
+            record=lambda kind, **data: world.history.append(kind, LANE, **data),
+        )
 
     @contextmanager
     def mounted(self) -> Iterator[None]:
-        yield
+        """Answer the calls of every provider that uses httpx."""
+        with mount_respx(self.nas, sleep=self._sleep):
+            yield
 
     def again(self, job: str, fire_at: str | None, times: int) -> None:
-        pass
+        """Deliver once more what was delivered for a job, or another of its occurrences."""
+        said = None if fire_at in (None, "last") else fire_at
+        for _ in range(times):
+            if not self.nas.redeliver(job, said):
+                self._world.history.append("nas.nothing_to_deliver", LANE, job=job)
+
+    # -- inside
+
+    def _sleep(self, seconds: float) -> None:
+        self._world.kernel.sleep_us(round(seconds * 1_000_000))
+
+    def _mint(self, claims: Mapping[str, Any]) -> str:
+        """A token that only this run knows; real ones are for real HTTP."""
+        token = f"fire-{len(self._world.minted) + 1}"
+        self._world.minted[token] = dict(claims)
+        return token
+
+    def _seam(self, name: str, /, *, job: str | None = None, **_about: Any) -> Action | None:
+        stage = self._world.stage
+        fault = stage.consult(name, job=job)
+        if fault is None:
+            return None
+        if fault.crash:
+            stage.strike(fault)
+        return _action(fault)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        """Send a fire to a machine that is up; they take turns."""
+        world = self._world
+        up = [machine for machine in world.machines.values() if machine.is_up]
+        if not up:
+            world.later(UNREACHABLE_US, self.nas.answer, delivery, None)
+            return
+        machine = up[self._turn % len(up)]
+        self._turn += 1
+        machine.run(f"webhook-{delivery.id}", lambda life: self._post(machine, life, delivery))
+
+    def _post(self, machine: Machine, life: Life, delivery: Delivery) -> None:
+        """One request, as the machine's server handles it."""
+        world = self._world
+        body = json.dumps({"job_id": delivery.job_id, "fire_at": delivery.fire_at}).encode()
+        status, said = world.host.receive(life.process, f"Bearer {delivery.token}", body)
+        world.history.append(
+            "fire.answer",
+            machine.name,
+            job=delivery.job_id,
+            fire_at=delivery.fire_at,
+            id=delivery.id,
+            status=status,
+            body_status=said.get("status"),
+            reason=said.get("reason"),
+        )
+        self.nas.answer(delivery, status)
+
+
+def _action(fault: Fault) -> Action:
+    """What a fault means to the registry."""
+    answer = fault.answer
+    return Action(
+        status=answer if isinstance(answer, int) else None,
+        body=answer if isinstance(answer, str) else None,
+        error=fault.raises.type if fault.raises is not None else None,
+        hang_us=fault.hang or 0,
+        after=fault.after,
+        drop=fault.drop,
+        delay_us=fault.delay or 0,
+        duplicate_us=fault.duplicate,
+    )

@@ -18,7 +18,7 @@ from simulator.target import Target
 from simulator.verdict import Judged, judge
 from simulator.world import Run, simulate
 
-__all__ = ["EXIT_CODES", "Row", "incidents", "overall", "run_all", "select"]
+__all__ = ["EXIT_CODES", "Row", "incidents", "overall", "pairs", "run_all", "select"]
 
 EXIT_CODES = {"held": 0, "violated": 1, "unknown": 3}
 """What a command answers for a verdict; 2 is wrong use."""
@@ -90,7 +90,9 @@ def select(wanted: Sequence[str]) -> list[Scenario]:
         elif path.exists():
             chosen.append(load_scenario(path))
         else:
-            raise ScenarioError(f"no scenario {name!r}: give a file, or a name of `hermes-sim list`")
+            raise ScenarioError(
+                f"no scenario {name!r}: give a file, or a name of `hermes-sim list`"
+            )
     return chosen
 
 
@@ -112,7 +114,7 @@ def run_all(
         on_row: Told of each row as soon as it is there.
     """
     rows = []
-    for scenario, target in _pairs(scenarios, targets):
+    for scenario, target in pairs(scenarios, targets):
         began = time.perf_counter()
         run = simulate(scenario, target, host=host, tape=tape)
         judged = judge(run.history, scenario)
@@ -122,7 +124,7 @@ def run_all(
     return rows
 
 
-def _pairs(
+def pairs(
     scenarios: Iterable[Scenario], targets: Sequence[tuple[Target, frozenset[str]]]
 ) -> Iterator[tuple[Scenario, Target]]:
     for scenario in scenarios:

@@ -72,7 +72,8 @@ def _say_fault(fault: Fault) -> str:
         "crash": "crash",
         "drop": "lost delivery",
         "delay": f"delivery {format_duration(fault.delay or 0)} late",
-        "duplicate": "redelivery at " + ", ".join(f"+{format_duration(d)}" for d in fault.duplicate),
+        "duplicate": "redelivery at "
+        + ", ".join(f"+{format_duration(d)}" for d in fault.duplicate),
     }[fault.effect]
     where = f"{fault.into} of {fault.on}" if fault.on else fault.into
     return f"{effect} at {where}"

@@ -59,7 +59,12 @@ class Run:
 
 
 def simulate(
-    scenario: Scenario, target: Target, *, host: Host | None = None, tape: Tape | None = None
+    scenario: Scenario,
+    target: Target,
+    *,
+    host: Host | None = None,
+    tape: Tape | None = None,
+    jobs_file: bytes | None = None,
 ) -> Run:
     """Run `scenario` with the provider `target`.
 
@@ -68,8 +73,9 @@ def simulate(
         target: The provider; made anew at each boot.
         host: The code around it; this distribution's own when not given.
         tape: The choices that deviate from first-in-first-out.
+        jobs_file: What stands in the jobs file at the start, besides the scenario's own jobs.
     """
-    return World(scenario, target, host or reference(), tape or Tape()).run()
+    return World(scenario, target, host or reference(), tape or Tape(), jobs_file).run()
 
 
 class World:
@@ -84,7 +90,14 @@ class World:
         minted: Fire tokens of this run and their claims.
     """
 
-    def __init__(self, scenario: Scenario, target: Target, host: Host, tape: Tape) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        target: Target,
+        host: Host,
+        tape: Tape,
+        jobs_file: bytes | None = None,
+    ) -> None:
         """Wire everything; nothing happens yet."""
         self.scenario, self.target, self.host = scenario, target, host
         start = scenario.start.replace(tzinfo=scenario.tz).astimezone(UTC)
@@ -92,6 +105,8 @@ class World:
         self.history = History(_header(scenario, target, tape), lambda: self.kernel.now_us)
         self.plan = FaultPlan(())
         self.volume = Volume()
+        if jobs_file is not None:
+            self.volume.corrupt(jobs_file)
         self.volume.on_release.append(self._lock_is_free)
         self.stage = RunStage(self)
         self.minted: dict[str, dict[str, Any]] = {}
@@ -117,6 +132,7 @@ class World:
         kernel.on_task_error = self._task_failed
         kernel.on_not_simulated = lambda what: self._append("not_simulated", what=what)
         self._append("world.start")
+        self._tell_what_stands()
         reason = "horizon"
         with patches.install(kernel), self.host.installed(self.stage), self.deliveries.mounted():
             try:
@@ -137,6 +153,13 @@ class World:
             choices=len(kernel.deviations),
             never_fired=tuple(self.plan.never_fired()),
         )
+
+    def _tell_what_stands(self) -> None:
+        """The jobs file of the start is history too."""
+        document = self.volume.document
+        if document is not None:
+            changes = [[entry.job_id, entry.value] for entry in document.entries]
+            self.history.append("store.commit", "store", by="world", changes=changes)
 
     def _set_up(self) -> None:
         """The jobs stand, then faults are armed and the machines boot."""

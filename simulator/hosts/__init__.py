@@ -123,7 +123,9 @@ class Host(Protocol):
         """Run a gateway with this provider until `stop_event` is set; blocks."""
         ...
 
-    def receive(self, process: Any, authorization: str, body: bytes) -> tuple[int, Mapping[str, Any]]:
+    def receive(
+        self, process: Any, authorization: str, body: bytes
+    ) -> tuple[int, Mapping[str, Any]]:
         """Hand a fire to the gateway of this process: the HTTP status and body that it answers."""
         ...
 

@@ -89,7 +89,9 @@ class ReferenceHost:
         process.current().slots["simulated gateway"] = served
         return served.run(stop_event)
 
-    def receive(self, process: Any, authorization: str, body: bytes) -> tuple[int, Mapping[str, Any]]:
+    def receive(
+        self, process: Any, authorization: str, body: bytes
+    ) -> tuple[int, Mapping[str, Any]]:
         """See `Host`."""
         served = process.slots.get("simulated gateway")
         if served is None:
@@ -134,8 +136,8 @@ def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
     yield jobs, "record_ticker_heartbeat", _heartbeat(stage, jobs.record_ticker_heartbeat)
     yield jobs, "claim_job_for_fire", _claim(stage, jobs.claim_job_for_fire)
     yield jobs, "mark_job_run", _mark(stage, jobs.mark_job_run)
-    # yield gateway, "run_start", _started(stage, gateway.run_start)
-    # yield gateway, "run_fire", _fired(stage, gateway.run_fire)
+    yield gateway, "run_start", _started(stage, gateway.run_start)
+    yield gateway, "run_fire", _fired(stage, gateway.run_fire)
     for name, phase in _PHASES.items():
         if name not in {"claim_job_for_fire", "mark_job_run"}:
             yield jobs, name, _in_phase(stage, phase, getattr(jobs, name))

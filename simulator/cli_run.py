@@ -1,0 +1,151 @@
+"""`hermes-sim run` and `hermes-sim list`: progress, a line a run, one verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from simulator.durations import format_duration
+from simulator.hosts import Host, reference
+from simulator.runner import EXIT_CODES, Row, incidents, overall, pairs, run_all, select
+from simulator.scenario_file import ScenarioError
+from simulator.summary import happened, injected
+from simulator.target import Target, TargetError, from_attribute
+from simulator.timeline import show_timeline
+
+__all__ = ["list_library", "resolve", "run_command"]
+
+_SIGNS = {
+    "held": "[green]held[/]    ",
+    "violated": "[red bold]violated[/]",
+    "unknown": "[yellow]unknown[/] ",
+}
+
+
+def resolve(name: str, host: Host) -> Target:
+    """The provider that a user means.
+
+    Raises:
+        click.UsageError: There is none; says which there are.
+    """
+    bundled = host.bundled()
+    if name in bundled:
+        return bundled[name]
+    if ":" not in name:
+        raise click.UsageError(
+            f"no provider {name!r}: bundled are {', '.join(bundled)}; or give module:attribute"
+        )
+    try:
+        return from_attribute(name)
+    except TargetError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def run_command(
+    names: Sequence[str],
+    providers: Sequence[str],
+    json_file: Path | None,
+    history_dir: Path | None,
+    *,
+    verbose: bool,
+) -> int:
+    """Run, print, write; the exit code."""
+    host = reference()
+    try:
+        scenarios = select(names)
+    except ScenarioError as error:
+        raise click.UsageError(str(error)) from error
+    chosen = [resolve(name, host) for name in providers] or list(host.bundled().values())
+    targets = [(target, host.capabilities(target)) for target in chosen]
+    console = Console(soft_wrap=True, highlight=False)
+    todo = len(list(pairs(scenarios, targets)))
+    with Progress(
+        TextColumn("running"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
+        console=console, transient=True, disable=not console.is_terminal,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("", total=todo)
+
+        def on_row(row: Row) -> None:
+            _print_row(progress.console, row, verbose=verbose)
+            progress.update(task, advance=1, description=row.run.scenario.name)
+
+        rows = run_all(scenarios, targets, host, on_row=on_row)
+    verdict = overall(row.judged.verdict for row in rows)
+    _print_verdict(console, rows, verdict)
+    if history_dir is not None:
+        _write_histories(history_dir, rows)
+    if json_file is not None:
+        _write_json(json_file, rows, verdict)
+    return EXIT_CODES[verdict]
+
+
+def _print_row(console: Console, row: Row, *, verbose: bool) -> None:
+    scenario, history = row.run.scenario, row.run.history
+    kept = [finding for finding in row.judged.findings if finding.id in scenario.expect.hold]
+    broken = [finding for finding in row.judged.findings if finding.verdict == "violated"]
+    said = " ".join(
+        dict.fromkeys(f"{finding.id} {finding.verdict}" for finding in [*kept, *broken])
+    )
+    name = f"{scenario.name} [dim]{escape(scenario.origin)}[/]"
+    console.print(
+        f"{_SIGNS[row.judged.verdict]} {name} [bold]{escape(row.run.target)}[/]: "
+        f"{escape(injected(scenario, history))} -> {escape(happened(history))}; {said} "
+        f"[dim]{format_duration(scenario.lasts)} in {row.wall_s:.2f} s[/]"
+    )
+    if row.judged.verdict != "held":
+        for reason in row.judged.reasons:
+            console.print(f"         {escape(reason)}")
+    if verbose:
+        show_timeline(history, console)
+        console.print(
+            f"replay: hermes-sim run {scenario.name} --provider {row.run.target} --verbose\n"
+        )
+
+
+def _print_verdict(console: Console, rows: Sequence[Row], verdict: str) -> None:
+    if not rows:
+        console.print("unknown: no scenario is for a provider of this kind, so nothing was run")
+        return
+    counts = {key: sum(row.judged.verdict == key for row in rows) for key in _SIGNS}
+    simulated_d = sum(row.simulated_s for row in rows) / 86_400
+    wall_s = sum(row.wall_s for row in rows)
+    said = ", ".join(f"{count} {key}" for key, count in counts.items() if count)
+    console.print(
+        f"\n[bold]{verdict}[/]: {len(rows)} runs, {said}; "
+        f"{simulated_d:.1f} simulated days in {wall_s:.2f} s"
+    )
+
+
+def _write_histories(folder: Path, rows: Sequence[Row]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        label = "".join(c if c.isalnum() or c in "-_." else "-" for c in row.run.target)
+        name = f"{row.run.scenario.name}.{label}.jsonl"
+        (folder / name).write_bytes(row.run.history.to_bytes())
+
+
+def _write_json(file: Path, rows: Sequence[Row], verdict: str) -> None:
+    report: dict[str, Any] = {
+        "verdict": verdict,
+        "exit_code": EXIT_CODES[verdict],
+        "rows": [row.to_json() for row in rows],
+    }
+    file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def list_library(*, as_json: bool) -> None:
+    """Print the library."""
+    library = incidents()
+    if as_json:
+        click.echo(json.dumps([scenario.plain() for scenario in library], indent=2))
+        return
+    for scenario in library:
+        click.echo(f"{scenario.name}  ({scenario.origin or 'found here'})")
+        click.echo(f"    {' '.join(scenario.story.split())}")
