@@ -21,13 +21,6 @@ logger = logging.getLogger("cron.scheduler_provider")
 # What `cron.provider` may say to mean the built-in. No other provider may call itself so.
 BUILTIN_NAMES = frozenset({"", "builtin", "in-process", "inprocess"})
 
-# Lateness that is not worth a correction: the plain `wait(interval)` is the contract, and a tick of
-# a few milliseconds must not turn it into 59.997 s. What adds up beyond this is taken off one wait.
-_CADENCE_TOLERANCE_S = 0.05
-
-# How often the loop looks at a stop event whose `wait` is broken.
-_BROKEN_WAIT_STEP_S = 0.5
-
 _LIFE_SIGN_EVERY_TICKS = 5
 
 
@@ -93,13 +86,15 @@ class CronScheduler(ABC):
             True when the job was claimed and run here, whatever became of it; False when the claim
             was lost or the job is gone or no longer to be run.
         """
-        from hermes_cron import jobs, scheduler
+        from hermes_cron import jobs, records, scheduler
 
         if not jobs.claim_job_for_fire(job_id):
             return False
         job = jobs.get_job(job_id)
-        if job is None or not _may_run(job):
-            logger.info("Job %s is gone or was paused after its fire: nothing runs", job_id)
+        stay = "gone" if job is None else records.stay_reason(job)
+        if job is None or stay is not None:
+            logger.info("Job %s is %s: its fire runs nothing", job_id, stay)
+            _give_back(job, stay or "gone")
             return False
         try:
             scheduler.run_one_job(job, adapters=adapters, loop=loop)
@@ -147,7 +142,7 @@ class InProcessCronScheduler(CronScheduler):
             can_dispatch: Asked before each tick; while it says no (or raises), no tick is made and
                 nothing counts as a success.
         """
-        from hermes_cron import clock, jobs, scheduler
+        from hermes_cron import cadence, clock, jobs, scheduler
 
         logger.info("In-process cron scheduler started (interval=%ss)", interval)
         self._beat(jobs, success=False)
@@ -169,12 +164,12 @@ class InProcessCronScheduler(CronScheduler):
             ticks += 1
             if ticks % _LIFE_SIGN_EVERY_TICKS == 0:
                 logger.info("Cron ticker alive: %d ticks, the last one %s", ticks, _word(clean))
-            due_s, pause_s = _next_slot(due_s, clock.monotonic(), interval)
+            due_s, pause_s = cadence.next_slot(due_s, clock.monotonic(), interval)
             try:
                 stop_event.wait(pause_s)
             except BaseException as error:
                 _say_error("Cron ticker wait failed", error)
-                _wait_without_event(stop_event, pause_s)
+                cadence.wait_without_event(stop_event, pause_s)
 
     def _beat(self, jobs: Any, *, success: bool) -> None:
         """Leave the sign of life. One that cannot be left is no reason to die."""
@@ -190,39 +185,6 @@ class InProcessCronScheduler(CronScheduler):
                 logger.warning("Settled %d cron execution(s) that a restart interrupted", settled)
         except BaseException as error:
             _say_error("Cron start-up recovery failed", error)
-
-
-def _next_slot(due_s: float, now_s: float, interval: float) -> tuple[float, float]:
-    """Return when the next tick is due (monotonic seconds) and how long to wait for it.
-
-    `due_s` is when the tick that just ended had been due.
-    """
-    if interval <= 0:
-        return now_s, interval
-    next_s = due_s + interval
-    if next_s <= now_s:  # the tick took longer than its slot
-        next_s += ((now_s - next_s) // interval + 1) * interval
-    pause_s = next_s - now_s
-    if pause_s > interval:  # the clock went back or stands still
-        return now_s + interval, interval
-    if interval - pause_s < _CADENCE_TOLERANCE_S:
-        return next_s, interval
-    return next_s, pause_s
-
-
-def _wait_without_event(stop_event: threading.Event, pause_s: float) -> None:
-    """Wait as long as the broken `wait` should have, never so briefly that the loop spins."""
-    from hermes_cron import clock
-
-    left_s = max(pause_s, _BROKEN_WAIT_STEP_S)
-    while left_s > 0 and not stop_event.is_set():
-        step_s = min(left_s, _BROKEN_WAIT_STEP_S)
-        try:
-            clock.sleep(step_s)
-        except BaseException as error:
-            _say_error("Cron ticker pause failed", error)
-            return
-        left_s -= step_s
 
 
 def resolve_cron_scheduler() -> CronScheduler:
@@ -286,9 +248,17 @@ def _fall_back(configured: object, reason: str) -> CronScheduler:
     return InProcessCronScheduler()
 
 
-def _may_run(job: dict[str, Any]) -> bool:
-    """Say whether a claimed job may still run: an operator may have been faster than the fire."""
-    return job.get("enabled", True) is not False and job.get("state") not in {"paused", "completed"}
+def _give_back(job: dict[str, Any] | None, stay: str) -> None:
+    """End the claim on a job that an operator stopped in the same moment."""
+    from hermes_cron import claims
+
+    claim = (job or {}).get("fire_claim")
+    if job is None or not isinstance(claim, dict):
+        return
+    try:
+        claims.release(job["id"], claim.get("token"), stay)
+    except Exception as error:  # then it ends by its time
+        _say_error(f"Job {job['id']}: its claim could not be given back", error)
 
 
 def _word(clean: bool) -> str:
