@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cron import (
@@ -140,78 +141,89 @@ def run_one_job(job: Job, *, adapters: Any = None, loop: Any = None, verbose: bo
         runs.drop(execution)
 
 
-def _run(job: Job, execution: Execution, adapters: Any, loop: Any, verbose: bool) -> bool:
-    """The body and everything after it."""
-    raised = False
-    output = text = ""
+@dataclass
+class _Outcome:
+    """What a body came to."""
+
+    success: bool
+    output: str
+    text: str
     error: str | None
+    raised: bool = False
+    silent: bool = False
+
+
+def _body(job: Job, execution: Execution) -> _Outcome:
+    """Run the body; whatever it raises is its failure."""
     try:
         success, output, text, error = run_job(job)
-        if success and not text.strip():
-            success, error = (
-                False,
-                "the run gave a blank answer: nothing to deliver, nothing to keep",
-            )
+        if success and not str(text or "").strip():
+            error = "the run gave a blank answer: there is nothing to deliver"
+            return _Outcome(False, str(output or ""), "", error, silent=True)
+        silent = bool(success) and delivery.is_silence(text)
+        return _Outcome(bool(success), str(output or ""), str(text or ""), error, silent=silent)
     except BaseException as failure:
         # SystemExit, KeyboardInterrupt, CancelledError: a body that wants to leave has ended; the
         # process that runs it has not (FIRE-5).
-        raised, success, error = True, False, f"{type(failure).__name__}: {failure}"
         logger.exception("Error processing job %s", records.label(job), extra=execution.extra)
-    problems = [
-        problem
-        for step in (
-            lambda: _keep(job, output if output or error is None else f"{error}\n", verbose),
-            lambda: _tell(
-                job, success=success, text=text, error=error, adapters=adapters, loop=loop
-            ),
-        )
-        if (problem := _guarded(step)) is not None
-    ]
-    unmarked = pending.mark(execution, success, error, "; ".join(problems) or None)
+        return _Outcome(False, "", "", f"{type(failure).__name__}: {failure}", raised=True)
+
+
+def _run(job: Job, execution: Execution, adapters: Any, loop: Any, verbose: bool) -> bool:
+    """The body and everything after it."""
+    outcome = _body(job, execution)
+    problems = (
+        _guarded(lambda: _keep(job, outcome, execution, verbose), execution),
+        _guarded(lambda: _tell(job, outcome, adapters, loop), execution),
+    )
+    delivery_error = "; ".join(str(problem) for problem in problems if problem) or None
+    unmarked = pending.mark(execution, outcome.success, outcome.error, delivery_error)
     executions.append(
         [
             executions.record(
-                "completed" if success else "failed",
+                "completed" if outcome.success else "failed",
                 job,
                 execution.ended_at or jobs._hermes_now(),  # noqa: SLF001 - the host's clock
                 occurrence=execution.occurrence,
                 execution_id=execution.id,
                 token=execution.token,
-                error=error,
-                delivery_error="; ".join(problems) or None,
+                error=outcome.error,
+                delivery_error=delivery_error,
                 fenced=execution.fenced or None,
                 unmarked=unmarked,
             )
         ]
     )
-    return not raised
+    return not outcome.raised
 
 
-def _guarded(step: Callable[[], str | None]) -> str | None:
+def _guarded(step: Callable[[], str | None], execution: Execution) -> str | None:
     """What went wrong in a step after the body, which changes nothing about the run itself."""
     try:
         return step()
     except BaseException as error:
-        logger.exception("a result could not be kept or delivered")
+        logger.exception(
+            "job '%s': its result could not be kept or delivered",
+            execution.job_id,
+            extra=execution.extra,
+        )
         return f"{type(error).__name__}: {error}"
 
 
-def _keep(job: Job, output: str, verbose: bool) -> None:
+def _keep(job: Job, outcome: _Outcome, execution: Execution, verbose: bool) -> None:
+    output = outcome.output or (f"{outcome.error}\n" if outcome.error else "")
     where = jobs.save_job_output(str(job.get("id")), output)
     if verbose:
-        logger.info("output of job %s: %s", records.label(job), where)
+        logger.info("output of job %s: %s", records.label(job), where, extra=execution.extra)
 
 
-def _tell(
-    job: Job, *, success: bool, text: str, error: str | None, adapters: Any, loop: Any
-) -> str | None:
+def _tell(job: Job, outcome: _Outcome, adapters: Any, loop: Any) -> str | None:
     """Deliver the answer, or what went wrong."""
-    if success and delivery.is_silence(text):
+    if outcome.silent:
         return None
-    if not success:
-        if error is None or not (text.strip() or error.strip()):
-            return None
-        text = text.strip() or f"Cron job {records.label(job)} failed: {error}"
+    text = outcome.text
+    if not outcome.success and not text.strip():
+        text = f"Cron job {records.label(job)} failed: {outcome.error or 'no reason was given'}"
     return _deliver_result(job, text, adapters=adapters, loop=loop)
 
 

@@ -87,15 +87,16 @@ class Home:
         """The process dies and another one starts on the same host."""
         old = process.current()
         self.state = process.ProcessState(
-            pid=old.pid + 1, boot_id=f"boot{old.pid + 1}", host="host", pid_is_alive=lambda pid: False
+            pid=old.pid + 1,
+            boot_id=f"boot{old.pid + 1}",
+            host="host",
+            pid_is_alive=lambda pid: False,
         )
 
     state: process.ProcessState
 
 
-def make_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str = "UTC"
-) -> Iterator[Home]:
+def make_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str = "UTC") -> Iterator[Home]:
     home = Home(tmp_path, zone)
     monkeypatch.setenv("HERMES_HOME", str(tmp_path))
     monkeypatch.setenv("HERMES_TIMEZONE", zone)

@@ -111,7 +111,9 @@ class TestReserve:
         assert claims.reserve("job", None).outcome == "reserved"
         assert claims.reserve("job", None).reason == "duplicate"
 
-    def test_a_promise_that_nobody_takes_up_ends_and_the_occurrence_is_due_again(self, home, hourly):
+    def test_a_promise_that_nobody_takes_up_ends_and_the_occurrence_is_due_again(
+        self, home, hourly
+    ):
         """The gateway dies after its 202: LIVE-3, LIVE-9."""
         fire_at = iso(home)
         claims.reserve("job", fire_at)
@@ -249,7 +251,12 @@ class TestLease:
 class TestFencing:
     def test_the_completion_of_an_owner_that_lost_its_lease_changes_nothing(self, home, hourly):
         """ONCE-7."""
-        taken = {"at": iso(home, hours=2), "by": "b:1", "token": 7, "expires_at": iso(home, hours=3)}
+        taken = {
+            "at": iso(home, hours=2),
+            "by": "b:1",
+            "token": 7,
+            "expires_at": iso(home, hours=3),
+        }
 
         def overtaken(job):
             home.change(fire_token=7, fire_claim=taken)
@@ -328,9 +335,7 @@ class TestCrash:
         assert len(jobs.get_due_jobs()) == 1
 
     def test_a_pid_that_was_given_out_again_is_told_by_the_boot(self, home, hourly):
-        home.change(
-            fire_claim={"at": iso(home), "by": "host:100", "boot": "earlier", "token": 3}
-        )
+        home.change(fire_claim={"at": iso(home), "by": "host:100", "boot": "earlier", "token": 3})
         assert scheduler.recover() == 1
 
 

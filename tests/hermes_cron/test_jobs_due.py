@@ -1,0 +1,351 @@
+"""What is due: late, running, repaired, moved to another zone, planned while the clock was ahead."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+from jobs_home import Home, make_home
+
+from hermes_cron import jobs, process, scheduler, store
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    yield from make_home(tmp_path, monkeypatch)
+
+
+def at(home: Home, **later: float) -> str:
+    return (home.at + timedelta(**later)).isoformat()
+
+
+def due() -> list[str]:
+    return [job["id"] for job in jobs.get_due_jobs()]
+
+
+def test_due_at_its_time_and_not_before(home):
+    home.plant(next_run_at=at(home, seconds=1))
+    assert due() == []
+    home.wait(seconds=1)
+    assert due() == ["job"]
+    assert due() == ["job"], "asking takes nothing"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"enabled": False}, {"state": "paused"}, {"state": "completed"}, {"enabled": None}]
+)
+def test_what_may_not_run_is_not_due(home, fields):
+    """FIRE-4, #81590."""
+    home.plant(**fields)
+    assert due() == []
+
+
+def test_a_naive_time_is_in_the_configured_zone(tmp_path, monkeypatch):
+    """TIME-4, #51021."""
+    world = make_home(tmp_path, monkeypatch, "Asia/Kolkata")
+    home = next(world)
+    home.plant(
+        schedule={"kind": "once", "run_at": "2026-03-02T08:30:00"},
+        next_run_at="2026-03-02T08:30:00",
+    )
+    home.wait(minutes=29)
+    assert due() == []
+    home.wait(minutes=1)
+    assert due() == ["job"]
+
+
+class TestLate:
+    def test_within_the_grace_it_runs_for_its_own_occurrence(self, home):
+        planned = home.plant()
+        home.wait(minutes=29)
+        assert jobs.get_due_jobs()[0]["next_run_at"] == planned["next_run_at"]
+
+    def test_past_the_grace_it_runs_once_for_the_latest(self, home):
+        """LIVE-5, LIVE-6."""
+        home.plant()
+        home.wait(hours=27, minutes=10)
+        assert scheduler.tick() == 1
+        assert scheduler.tick() == 0
+        states = [state for state, _ in home.trace("job")]
+        assert states == ["missed", "completed"]
+        [missed, ran] = jobs.list_executions("job")
+        assert (missed["count"], missed["occurrence"][:16]) == (27, "2026-03-02T08:00")
+        assert ran["occurrence"] == "2026-03-03T11:00:00+00:00"
+        assert home.job()["next_run_at"] == "2026-03-03T12:00:00+00:00"
+
+    def test_a_year_late_is_still_one_record_and_quick(self, home):
+        home.plant(schedule={"kind": "interval", "minutes": 1})
+        home.wait(days=365)
+        assert scheduler.tick() == 1
+        [missed, _ran] = jobs.list_executions("job")
+        assert (missed["count"], missed["count_is_least"]) == (1000, True)
+        assert missed["until"] == at(home, minutes=-1)
+
+    def test_a_late_one_shot_runs(self, home):
+        home.plant(schedule={"kind": "once", "run_at": at(home)}, repeat={"times": 1})
+        home.wait(hours=27)
+        assert scheduler.tick() == 1
+
+    def test_a_run_longer_than_the_period_goes_back_to_back(self, home):
+        """#33315: every 5 min, 12 min long."""
+        home.plant(schedule={"kind": "interval", "minutes": 5})
+        starts = []
+
+        def body(job):
+            starts.append(home.at)
+            home.wait(minutes=12)
+            return True, "out", "text", None
+
+        home.body = body
+        for _ in range(3):
+            assert scheduler.tick() == 1
+        assert [start.minute for start in starts] == [0, 12, 24]
+        assert home.trace("job")[:4] == [
+            ("completed", "08:00"),
+            ("skipped", "08:05"),
+            ("completed", "08:10"),
+            ("skipped", "08:15"),
+        ]
+
+    def test_a_late_trigger_falls_into_the_slot_that_came_meanwhile(self, home):
+        home.plant(next_run_at=at(home, minutes=20))
+        jobs.trigger_job("job")
+        home.wait(hours=5)
+        assert scheduler.tick() == 1
+        assert home.job()["next_run_at"] == "2026-03-02T13:20:00+00:00"
+
+
+class TestRepair:
+    @pytest.mark.parametrize("broken", [None, "garbage", 17, [], "2026-13-01T00:00:00"])
+    def test_a_next_time_that_is_none(self, home, broken):
+        """#18722, #61581."""
+        home.plant(next_run_at=broken, created_at=at(home, minutes=-10))
+        assert due() == []
+        assert home.job()["next_run_at"] == at(home, minutes=50)
+        home.wait(minutes=50)
+        assert due() == ["job"]
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            {"schedule": None},
+            {"schedule": "every 5m"},
+            {"schedule": {"kind": "cron", "expr": "99 * * * *"}},
+            {"schedule": {"kind": "interval", "minutes": "many"}},
+            {"schedule": {"kind": ["cron"]}},
+            {"schedule": {"kind": "interval", "minutes": 10**30}},
+            {"state": {"of": "mind"}},
+            {"repeat": "often"},
+            {"fire_claim": [1]},
+            {"last_run_at": 3, "last_occurrence": {}, "grid_at": "x", "claimed_ahead": 1},
+            {"id": None},
+            {"name": ["x"]},
+        ],
+    )
+    @pytest.mark.parametrize("next_run_at", [None, "garbage", "2026-03-02T08:00:00+00:00"])
+    def test_one_broken_record_stops_no_other(self, home, broken, next_run_at):
+        """LIVE-7, #61382, #61525."""
+        record = {"id": "bad", "schedule": {"kind": "interval", "minutes": 60}}
+        home.plant(id="good")
+        jobs_file = [{**record, "next_run_at": next_run_at, **broken}, *jobs.load_jobs(), 42]
+        jobs.save_jobs(jobs_file)
+        scheduler.tick()
+        assert "good" in home.ran
+        home.wait(hours=1)
+        scheduler.tick()
+        assert home.ran.count("good") == 2
+        assert len(store.current_store().read().records) == 3, "nothing is dropped from the file"
+
+    def test_a_schedule_that_cannot_be_read_is_in_error_and_enabled(self, home):
+        """LIVE-13."""
+        home.plant(schedule={"kind": "cron", "expr": "99 * * * *"}, next_run_at=None)
+        assert due() == []
+        job = home.job()
+        assert (job["state"], job.get("enabled", True)) == ("error", True)
+        assert "99" in job["last_error"]
+
+    def test_in_vain_is_tried_without_writing_each_time(self, home):
+        home.plant(schedule={"kind": "cron", "expr": "99 * * * *"}, next_run_at=None)
+        jobs.get_due_jobs()
+        before = store.current_store().read()
+        home.wait(hours=30)
+        jobs.get_due_jobs()
+        assert store.current_store().read() is before
+
+    def test_a_one_shot_that_was_never_planned_and_is_over_is_said(self, home):
+        """#59383: no ghost."""
+        home.plant(schedule={"kind": "once", "run_at": at(home, hours=-1)}, next_run_at=None)
+        assert due() == []
+        assert (home.job()["state"], home.job()["enabled"]) == ("error", False)
+        assert home.trace() == [("missed", "07:00")]
+
+    def test_broken_records_are_said_once(self, home, caplog):
+        home.plant()
+        jobs.save_jobs([*jobs.load_jobs(), "no job"])
+        for _ in range(3):
+            jobs.get_due_jobs()
+            home.change(name="changed")
+        assert len([r for r in caplog.records if "is no job" in r.getMessage()]) == 1
+
+    def test_runs_that_were_used_up_by_somebody_who_died(self, home):
+        """hermes-agent counts a one-shot before it runs it."""
+        home.plant(
+            schedule={"kind": "once", "run_at": at(home)}, repeat={"times": 1, "completed": 1}
+        )
+        assert due() == []
+        assert home.gone()
+        assert home.trace() == [("unknown", None)]
+
+    def test_a_one_shot_that_hermes_agent_runs_is_left_alone(self, home):
+        """ONCE-10, #59229."""
+        home.plant(
+            schedule={"kind": "once", "run_at": at(home)},
+            run_claim={"at": at(home), "by": "desktop:7"},
+        )
+        home.wait(seconds=28)
+        assert due() == []
+        home.wait(minutes=30)
+        assert due() == ["job"]
+
+
+class TestZone:
+    def test_a_changed_zone_keeps_the_wall_time(self, tmp_path, monkeypatch):
+        """TIME-5, #28934: 21:00+10 moved to +02 runs at 21:00+02 only."""
+        world = make_home(tmp_path, monkeypatch, "Africa/Maputo")
+        home = next(world)
+        home.plant(
+            schedule={"kind": "cron", "expr": "0 21 * * *"}, next_run_at="2026-03-02T21:00:00+10:00"
+        )
+        ran = []
+        for _ in range(24 * 6):
+            if scheduler.tick():
+                ran.append(home.at.isoformat()[:16])
+            home.wait(minutes=10)
+        assert ran == ["2026-03-02T21:00"]
+
+    def test_another_notation_of_the_same_instant_is_no_other_zone(self, tmp_path, monkeypatch):
+        world = make_home(tmp_path, monkeypatch, "Europe/Berlin")
+        home = next(world)
+        home.plant(
+            schedule={"kind": "cron", "expr": "0 9 * * *"}, next_run_at="2026-03-02T08:00:00+00:00"
+        )
+        due()
+        assert home.job()["next_run_at"] == "2026-03-02T08:00:00+00:00"
+
+    def test_wall_time_over_a_clock_change(self, tmp_path, monkeypatch):
+        """TIME-2, #66436."""
+        world = make_home(tmp_path, monkeypatch, "Europe/Berlin")
+        home = next(world)
+        home.at = home.at.replace(month=3, day=27)
+        home.plant(
+            schedule={"kind": "cron", "expr": "0 9 * * *"}, next_run_at="2026-03-27T09:00:00+01:00"
+        )
+        ran = []
+        for _ in range(24 * 4):
+            if scheduler.tick():
+                ran.append(home.at.isoformat())
+            home.wait(hours=1)
+        assert ran == [
+            "2026-03-27T09:00:00+01:00",
+            "2026-03-28T09:00:00+01:00",
+            "2026-03-29T09:00:00+02:00",
+            "2026-03-30T09:00:00+02:00",
+        ]
+
+
+class TestClockSteps:
+    """LIVE-11."""
+
+    def test_ahead_for_a_day_and_back(self, home):
+        home.plant()
+        assert scheduler.tick() == 1
+        home.wait(days=1)
+        assert scheduler.tick() == 1
+        home.wait(days=-1, minutes=1)
+        scheduler.tick()
+        assert home.job()["next_run_at"] == "2026-03-02T09:00:00+00:00"
+        home.wait(minutes=59)
+        assert scheduler.tick() == 1
+
+    def test_what_ran_while_the_clock_was_ahead_does_not_run_again(self, home):
+        home.plant()
+        home.wait(hours=5)
+        assert scheduler.tick() == 1, "for 13:00"
+        home.wait(hours=-5, minutes=1)
+        ran = []
+        for _ in range(8 * 60):
+            if scheduler.tick():
+                ran.append(home.at.hour)
+            home.wait(minutes=1)
+        assert ran == [9, 10, 11, 12, 14, 15, 16]
+
+    def test_a_restart_sees_it_too(self, home):
+        home.plant(next_run_at=at(home, days=400))
+        home.restart()
+        due()
+        assert home.job()["next_run_at"] == at(home, hours=1)[:11] + "09:00:00+00:00"
+
+    def test_back_by_hours_repeats_nothing(self, home):
+        home.plant(next_run_at=at(home))
+        assert scheduler.tick() == 1
+        home.wait(hours=-1)
+        assert scheduler.tick() == 0
+        home.wait(minutes=90)
+        assert scheduler.tick() == 0
+
+    def test_a_claim_that_skips_ahead_rightly_is_left_alone(self, home):
+        home.plant(next_run_at=at(home, minutes=30))
+        assert jobs.claim_job_for_fire("job")
+        jobs.mark_job_run("job", True)
+        home.restart()
+        due()
+        assert home.job()["next_run_at"] == at(home, minutes=90)
+
+
+class TestIdle:
+    def test_nothing_is_looked_at_while_nothing_can_be_due(self, home, monkeypatch):
+        for number in range(20):
+            home.plant(id=f"job{number}", next_run_at=at(home, hours=1))
+        jobs.get_due_jobs()
+        monkeypatch.setattr("hermes_cron.due._look", lambda *_: pytest.fail("looked"))
+        home.wait(minutes=59)
+        assert jobs.get_due_jobs() == []
+
+    def test_a_patched_clock_is_asked(self, home, monkeypatch):
+        home.plant(next_run_at=at(home, hours=1))
+        assert due() == []
+        monkeypatch.setattr(jobs, "_hermes_now", lambda: home.at + timedelta(hours=1))
+        assert due() == ["job"]
+
+    def test_a_change_by_somebody_else_is_seen(self, home):
+        home.plant(next_run_at=at(home, hours=1))
+        assert due() == []
+        home.change(next_run_at=at(home))
+        assert due() == ["job"]
+
+
+def test_an_unreadable_store_raises(home):
+    """TICK-7, STORE-4."""
+    home.plant()
+    (home.path / "cron" / "jobs.json").write_text("{ torn")
+    with pytest.raises(store.StoreUnreadable):
+        scheduler.tick()
+
+
+def test_log_records_carry_job_and_occurrence(home, caplog):
+    caplog.set_level(logging.INFO)
+    home.plant()
+    home.wait(hours=9)
+    home.body = lambda job: (_ for _ in ()).throw(ValueError("x"))
+    scheduler.tick()
+    about = [record for record in caplog.records if "'job'" in record.getMessage()]
+    assert about
+    assert all(record.job_id == "job" and record.occurrence for record in about)
+
+
+def test_a_copy_is_handed_out(home):
+    home.plant(repeat={"times": 4})
+    jobs.get_due_jobs()[0]["repeat"]["times"] = 99
+    assert home.job()["repeat"] == {"times": 4}
+    assert process.current().running == {}

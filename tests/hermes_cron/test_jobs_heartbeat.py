@@ -1,0 +1,101 @@
+"""The signals of a loop."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from jobs_home import make_home
+
+from hermes_cron import heartbeat, jobs, store
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    yield from make_home(tmp_path, monkeypatch)
+
+
+def evidence() -> dict:
+    return json.loads(store.current_store().read_signal("ticker-100"))
+
+
+def test_the_two_epoch_files_are_hermes_agents(home):
+    """TICK-3."""
+    jobs.record_ticker_heartbeat()
+    home.wait(seconds=5)
+    assert (jobs.get_ticker_heartbeat_age(), jobs.get_ticker_success_age()) == (5.0, None)
+    jobs.record_ticker_heartbeat(success=True)
+    assert (jobs.get_ticker_heartbeat_age(), jobs.get_ticker_success_age()) == (0.0, 0.0)
+    assert float(jobs.TICKER_SUCCESS_FILE.read_text()) == home.epoch()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "soon", "nan", "inf", "-inf", "-5", "9e99", "1e12", "\x00", "{}"]
+)
+def test_what_is_no_time_is_unknown(home, text):
+    """STAT-6."""
+    store.current_store().write_signal("ticker_heartbeat", text)
+    assert jobs.get_ticker_heartbeat_age() is None
+
+
+def test_a_future_value_is_unknown(home):
+    store.current_store().write_signal("ticker_heartbeat", repr(home.epoch() + 3))
+    assert jobs.get_ticker_heartbeat_age() is None
+    home.wait(seconds=2)
+    assert jobs.get_ticker_heartbeat_age() == 0.0
+
+
+def test_what_cannot_be_read_is_unknown(home, monkeypatch):
+    def broken(_name):
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr(store.current_store(), "read_signal", broken)
+    assert jobs.get_ticker_heartbeat_age() is None
+
+
+def test_the_loop_says_more_beside_them(home):
+    """STAT-7, STAT-8, STAT-9: whose, since when, how often, what is wrong."""
+    heartbeat.loop_began(30)
+    jobs.record_ticker_heartbeat()
+    began_at = home.epoch()
+    assert evidence() == {
+        "pid": 100,
+        "boot_id": "boot100",
+        "host": "host",
+        "interval_s": 30,
+        "started_at": began_at,
+        "heartbeat_at": began_at,
+        "success_at": None,
+        "tick_since": None,
+        "failing_since": None,
+        "error": None,
+    }
+    home.wait(seconds=30)
+    heartbeat.tick_began()
+    assert evidence()["tick_since"] == home.epoch()
+    heartbeat.tick_failed(ValueError('a "bad" thing\n'))
+    jobs.record_ticker_heartbeat()
+    assert (evidence()["tick_since"], evidence()["error"]) == (None, 'ValueError: a "bad" thing\n')
+    failing_since = evidence()["failing_since"]
+    home.wait(seconds=30)
+    heartbeat.tick_failed(SystemExit())
+    jobs.record_ticker_heartbeat()
+    assert evidence()["failing_since"] == failing_since == home.epoch() - 30
+    jobs.record_ticker_heartbeat(success=True)
+    assert (evidence()["failing_since"], evidence()["error"]) == (None, None)
+    assert evidence()["success_at"] == home.epoch()
+    heartbeat.loop_ended()
+    assert store.current_store().read_signal("ticker-100") is None
+
+
+def test_a_heartbeat_that_cannot_be_written_raises_nothing(home, monkeypatch, caplog):
+    """TICK-4."""
+
+    def broken(_name, _text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.current_store(), "write_signal", broken)
+    for _ in range(3):
+        jobs.record_ticker_heartbeat(success=True)
+        heartbeat.tick_began()
+    assert len([r for r in caplog.records if "Cron ticker heartbeat" in r.getMessage()]) == 1
