@@ -114,7 +114,10 @@ def test_a_path_that_is_merely_equal_is_a_patch(facade, monkeypatch, tmp_path):
 @pytest.mark.usefixtures("_home")
 def test_a_string_is_a_path_too(facade, tmp_path):
     with mock.patch.object(facade, "CRON_DIR", str(tmp_path / "text")):
-        assert tmp_path / "text" / "jobs.json" == facade.JOBS_FILE
+        assert [
+            tmp_path / "text",
+            tmp_path / "text" / "jobs.json",
+        ] == [facade.CRON_DIR, facade.JOBS_FILE]
 
 
 @pytest.mark.usefixtures("_home")

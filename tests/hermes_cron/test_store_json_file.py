@@ -155,6 +155,14 @@ def test_what_another_process_wrote_is_seen(jobs):
         assert jobs.read().get("a")["n"] == number % 10
 
 
+def test_each_write_is_later_than_the_one_before(jobs, cron):
+    """Whatever the clock does: readers tell states apart by it."""
+    ahead = time.time_ns() + 3600 * 10**9
+    os.utime(cron / "jobs.json", ns=(ahead, ahead))
+    put(jobs, {"id": "a", "n": 1})
+    assert (cron / "jobs.json").stat().st_mtime_ns > ahead
+
+
 def test_a_fresh_home_has_no_jobs_and_reading_makes_none(cron):
     jobs = new_store()
     assert jobs.read().jobs == ()
@@ -166,8 +174,10 @@ def test_a_changed_home_is_followed(jobs, monkeypatch, tmp_path):
     monkeypatch.setenv("HERMES_HOME", str(tmp_path / "other"))
     assert jobs.read().jobs == ()
     put(jobs, {"id": "b"})
+    jobs.append_executions([{"n": 1}])
     monkeypatch.setenv("HERMES_HOME", str(tmp_path))
     assert jobs.read().jobs == (JOB,)
+    assert jobs.executions() == []
 
 
 @pytest.mark.parametrize("who", ["the same process", "a process that never saw it"])
@@ -200,6 +210,7 @@ def test_a_corrupt_file_is_never_written_over_and_kept_aside_once(jobs, cron):
         with pytest.raises(StoreUnreadable, match="is not valid JSON") as caught:
             put(writer, {"id": "new"})
         assert caught.value.reason == "corrupt"
+        os.utime(cron / "jobs.json", (0, 0))
     copies = list(cron.glob("jobs.json.corrupt-*"))
     assert [copy.read_bytes() for copy in copies] == [data]
     assert (cron / "jobs.json").read_bytes() == data
@@ -482,8 +493,10 @@ def test_a_stuck_thread_is_waited_for_a_bounded_time(jobs):
     thread.start()
     held.wait(10)
     jobs.lock_timeout_s = 0.05
+    start = time.monotonic()
     with pytest.raises(StoreBusy, match="another thread of this process"):
         put(jobs, {"id": "a", "n": 1})
+    assert time.monotonic() - start < 5
     done.set()
     thread.join()
     put(jobs, {"id": "a", "n": 1})
@@ -584,20 +597,23 @@ def test_executions_are_kept_in_order_and_bounded(jobs, cron, monkeypatch):
     other = new_store()
     for number in range(100):
         (jobs, other)[number % 2].append_executions(
-            [{"job_id": "ab"[number % 3 == 0], "n": number}]
+            [{"job_id": "ab"[number % 3 == 0], "n": number, "by": "b"}]
         )
     assert [record["n"] for record in jobs.executions()] == list(range(80, 100))
     assert [record["n"] for record in other.executions("b")] == [81, 84, 87, 90, 93, 96, 99]
     assert len((cron / "executions.jsonl").read_bytes().splitlines()) <= 25
 
 
-def test_half_a_line_of_a_killed_writer_swallows_nothing(jobs, cron):
+@pytest.mark.parametrize(
+    ("half", "left"), [(b'{"n": 2, "st', [1, 3, 4]), (b'{"n": 2}', [1, 2, 3, 4])]
+)
+def test_half_a_line_of_a_killed_writer_swallows_nothing(jobs, cron, half, left):
     jobs.append_executions([{"n": 1}])
     with (cron / "executions.jsonl").open("ab") as file:
-        file.write(b'{"n": 2, "st')
+        file.write(half)
     new_store().append_executions([{"n": 3}])
     jobs.append_executions([{"n": 4}])
-    assert [record["n"] for record in jobs.executions()] == [1, 3, 4]
+    assert [record["n"] for record in jobs.executions()] == left
 
 
 @pytest.mark.parametrize("data", [b"\xff\0garbage", b'{"n": 1}\n[1]\nnull\n', b"x" * 1000])
