@@ -66,7 +66,7 @@ class Gateway:
         adapters: Any = None,
         loop: Any = None,
         drain_s: float = 30.0,
-        lock_wait_s: float = 5.0,
+        lock_wait_s: float = 1.0,
     ) -> None:
         self.interval = interval
         self.drain_s = drain_s

@@ -30,6 +30,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 PREFIX = "gateway-"
+_PID_LIMIT = 2**31  # beyond it the system does not even look
 
 
 class GatewayEvidence:
@@ -115,7 +116,9 @@ def is_live(facts: Mapping[str, Any]) -> bool:
     """Whether the process that left these facts still runs on this host."""
     me = process.current()
     pid = facts.get("pid")
-    if facts.get("host") != me.host or not isinstance(pid, int) or pid <= 0:
+    if facts.get("host") != me.host or not isinstance(pid, int):
+        return False
+    if not 0 < pid < _PID_LIMIT:
         return False
     if pid == me.pid:  # ours, or that of an earlier process that had our pid
         return facts.get("boot_id") == me.boot_id

@@ -51,7 +51,7 @@ def next_job(evidence: Evidence) -> tuple[str, float] | None:
 def wanted_arms(evidence: Evidence) -> dict[str, float]:
     """When each job has to be armed, by id: at its next time, unless it is running just now."""
     return {
-        str(job["id"]): at
+        str(job.get("id")): at
         for job in evidence.jobs or ()
         if records.stay_reason(job) is None
         and (at := instant_of(job.get("next_run_at"))) is not None

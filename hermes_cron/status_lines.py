@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from hermes_cron import clock
 from hermes_cron.evidence import Evidence, instant_of, number
@@ -68,10 +67,10 @@ def _processes(evidence: Evidence) -> str:
         return "not known"
     if not evidence.pids:
         return "none runs"
-    told: dict[Any, Mapping[str, Any]] = {facts.get("pid"): facts for facts in evidence.gateways}
     words = []
     for pid in evidence.pids:
-        began_at = number(told.get(pid, {}).get("started_at"))
+        told = next((facts for facts in evidence.gateways if facts.get("pid") == pid), {})
+        began_at = number(told.get("started_at"))
         up = "" if began_at is None else f", up {ago(max(0.0, evidence.now - began_at))}"
         words.append(f"pid {pid}{up}")
     return "; ".join(words)

