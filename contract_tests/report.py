@@ -79,8 +79,8 @@ def print_assessment(assessment: Assessment, console: Console) -> None:
     """Print the verdict, what failed and why, and a line for each group."""
     declared = ", ".join(sorted(assessment.declared)) or "no capability"
     console.print(
-        f"[bold]{escape(assessment.target)}[/] ({escape(assessment.provider)}): {declared}, contract "
-        f"{assessment.contract}, profile {assessment.profile}"
+        f"[bold]{escape(assessment.target)}[/] ({escape(assessment.provider)}): {declared}, "
+        f"contract {assessment.contract}, profile {assessment.profile}"
     )
     console.print()
     console.print(_groups(assessment.results))
