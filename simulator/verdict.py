@@ -73,17 +73,14 @@ def _unknown(facts: Facts, findings: tuple[Finding, ...]) -> Iterator[str]:
     for event in history.of("world.end"):
         if event.data.get("reason") not in {"horizon", None}:
             yield f"the run ended by {event.data['reason']}, not at its horizon"
-    by_id = {finding.id: finding for finding in findings}
-    for name in scenario.expect.hold:
-        finding = by_id.get(name)
-        if not _applies(name, facts):
-            continue
-        if finding is None:
-            yield f"{name}: no checker judges it from a history"
-        elif finding.verdict == "unknown":
-            yield f"{name}: {finding.reason}"
     if not _due_after_last_fault(facts):
         yield "no occurrence was due after the last fault"
+    by_id = {finding.id: finding for finding in findings}
+    nobody = "no checker judges it from a history"
+    for name in scenario.expect.hold:
+        finding = by_id.get(name, Finding(name, "unknown", nobody))
+        if finding.verdict == "unknown" and _applies(name, facts):
+            yield f"{name}: {finding.reason}"
 
 
 def _applies(name: str, facts: Facts) -> bool:

@@ -10,7 +10,8 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     disturbance   what may legitimately keep a job from running
     extras        runs that no occurrence is left for, and whose fault they are
     rest          the registry whenever nothing is going on
-    tick, tick_beside, fire, once, live, live_arms, recon, stat, instants     the checkers
+    tick, tick_beside, fire, once, live, live_arms, starving, recon, stat, instants
+                  the checkers
 
 Evidence is what a provider cannot write: runs at the job body, commits of the store, arms at the
 registry, words of the status. Occurrences come from `simulator.oracle`, not from `next_run_at`.
@@ -18,7 +19,18 @@ registry, words of the status. Occurrences come from `simulator.oracle`, not fro
 
 from collections.abc import Iterable, Mapping
 
-from simulator.checkers import fire, instants, live, live_arms, once, recon, stat, tick, tick_beside
+from simulator.checkers import (
+    fire,
+    instants,
+    live,
+    live_arms,
+    once,
+    recon,
+    starving,
+    stat,
+    tick,
+    tick_beside,
+)
 from simulator.checkers.finding import Checker, Finding
 from simulator.history import History
 from simulator.scenario import Scenario
@@ -56,6 +68,7 @@ CHECKERS: Mapping[str, Checker] = {
     "LIVE-7": live.live_7,
     "LIVE-8": live.live_8,
     "LIVE-9": live.live_9,
+    "LIVE-12": starving.live_12,
     "LIVE-13": live.live_13,
     "RECON-1": recon.recon_1,
     "RECON-2": recon.recon_2,
