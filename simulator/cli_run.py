@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from simulator.detect import with_capabilities
 from simulator.durations import format_duration
 from simulator.hosts import Host, reference
 from simulator.runner import EXIT_CODES, Row, incidents, overall, pairs, run_all, select
@@ -63,7 +64,7 @@ def run_command(
     except ScenarioError as error:
         raise click.UsageError(str(error)) from error
     chosen = [resolve(name, host) for name in providers] or list(host.bundled().values())
-    targets = [(target, host.capabilities(target)) for target in chosen]
+    targets = [with_capabilities(target, host) for target in chosen]
     console = Console(soft_wrap=True, highlight=False)
     todo = len(list(pairs(scenarios, targets)))
     with Progress(

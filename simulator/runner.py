@@ -98,7 +98,7 @@ def select(wanted: Sequence[str]) -> list[Scenario]:
 
 def run_all(
     scenarios: Iterable[Scenario],
-    targets: Sequence[tuple[Target, frozenset[str]]],
+    targets: Sequence[Target],
     host: Host,
     *,
     tape: Tape | None = None,
@@ -108,7 +108,7 @@ def run_all(
 
     Args:
         scenarios: What to run.
-        targets: Providers, each with the capabilities that it is run for.
+        targets: Providers, with the capabilities that they are run for.
         host: The code around them.
         tape: The choices, the same for all.
         on_row: Told of each row as soon as it is there.
@@ -125,11 +125,11 @@ def run_all(
 
 
 def pairs(
-    scenarios: Iterable[Scenario], targets: Sequence[tuple[Target, frozenset[str]]]
+    scenarios: Iterable[Scenario], targets: Sequence[Target]
 ) -> Iterator[tuple[Scenario, Target]]:
     for scenario in scenarios:
-        for target, capabilities in targets:
-            if capabilities & set(scenario.capabilities):
+        for target in targets:
+            if target.capabilities & set(scenario.capabilities):
                 yield scenario, target
 
 

@@ -27,10 +27,12 @@ class Target:
     Attributes:
         label: What people call it, in reports and in the header of a history.
         make: Gives a new provider, as a booting gateway would get it.
+        capabilities: What it declares: "blocking", "external"; empty when nothing is declared.
     """
 
     label: str
     make: Callable[[], Any]
+    capabilities: frozenset[str] = frozenset()
 
 
 def from_class(factory: Callable[[], Any], label: str | None = None) -> Target:

@@ -294,7 +294,7 @@ def _header(scenario: Scenario, target: Target, tape: Tape) -> dict[str, Any]:
         "start": scenario.start.isoformat(),
         "horizon_us": scenario.lasts,
         "interval_s": scenario.interval,
-        "capabilities": list(scenario.capabilities),
+        "capabilities": sorted(target.capabilities) or list(scenario.capabilities),
         "tape": tape.to_data(),
         "tzdata": version("tzdata"),
     }

@@ -27,7 +27,7 @@ from hermes_cron import (
 from hermes_cron.plugins import chronos
 from hermes_cron.plugins.chronos import verify
 from simulator.hosts import Reading, Stage, Surroundings
-from simulator.target import Target, from_class
+from simulator.target import Target
 
 __all__ = ["ReferenceHost"]
 
@@ -58,8 +58,12 @@ class ReferenceHost:
     def bundled(self) -> Mapping[str, Target]:
         """See `Host`."""
         return {
-            "builtin": from_class(scheduler_provider.InProcessCronScheduler, "builtin"),
-            "chronos": from_class(chronos.ChronosCronScheduler, "chronos"),
+            "builtin": Target(
+                "builtin", scheduler_provider.InProcessCronScheduler, frozenset({"blocking"})
+            ),
+            "chronos": Target(
+                "chronos", chronos.ChronosCronScheduler, frozenset({"external"})
+            ),
         }
 
     @contextmanager

@@ -1,0 +1,32 @@
+"""What a provider can do, found by running it for ten quiet minutes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from simulator.hosts import Host
+from simulator.scenario import Scenario
+from simulator.target import Target
+from simulator.world import simulate
+
+__all__ = ["with_capabilities"]
+
+_QUIET = {
+    "name": "ten-quiet-minutes",
+    "start": "2026-01-01T00:00:00",
+    "lasts": "10m",
+    "jobs": [{"id": "far-off", "schedule": "0 0 1 7 *"}],
+}
+
+
+def with_capabilities(target: Target, host: Host) -> Target:
+    """The target, with its capabilities: what it declares, else what it shows.
+
+    A provider whose host ticks while nothing is due has a loop ("blocking"), wherever it runs it;
+    any other must be woken from outside ("external").
+    """
+    if target.capabilities:
+        return target
+    run = simulate(Scenario.model_validate(_QUIET), target, host=host)
+    shown = "blocking" if run.history.of("tick.begin") else "external"
+    return replace(target, capabilities=frozenset({shown}))
