@@ -11,7 +11,7 @@ from simulator.scenario import Scenario
 
 __all__ = ["live_12"]
 
-_MANY = 4  # runs at a time from which a bounded pool may be full
+_MANY = 3  # runs at a time from which a bounded pool may be full
 
 
 def live_12(history: History, scenario: Scenario) -> Finding:

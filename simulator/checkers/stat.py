@@ -41,7 +41,7 @@ class Truth:
         lives: The gateways that were up.
         beat_us: Age of the last heartbeat in the store; None when there is none.
         success_us: Age of the last success mark; None when there is none.
-        under_way_us: For how long a tick of a living gateway had been under way; None when none was.
+        under_way_us: For how long a tick of a living gateway was under way; None when none was.
         clean_since_start: Whether a living loop had a clean tick since it started.
         beat_life: Whether the last heartbeat is of a process that is up.
     """
