@@ -67,7 +67,7 @@ class Store:
                 else:
                     self.records[key] = record
         elif event.kind == "signal":
-            name, text = data["name"], data.get("text")
+            name, text = data["name"], data.get("content")
             if text is None:
                 self.signals.pop(name, None)
                 self.signalled_us.pop(name, None)

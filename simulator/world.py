@@ -258,6 +258,8 @@ class World:
         history = self.history
 
         def record(kind: str, /, **data: Any) -> None:
+            if "text" in data:  # the history keeps texts of its own beside the lines
+                data["content"] = data.pop("text")
             history.append(kind, "store" if kind.startswith("store.") else name, **data)
 
         return record

@@ -151,7 +151,7 @@ class _Recorded:
         self._all: list[tuple[int, str]] = []
         for record in records:
             at_us = instant_us(record.get("occurrence"))
-            status = str(record.get("status"))
+            status = str(record.get("state"))
             if at_us is None:
                 continue
             self._all.append((at_us, status))

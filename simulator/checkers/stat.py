@@ -102,7 +102,7 @@ def _signals(facts: Facts, name: str) -> list[Event]:
     for event in facts.history.of("signal"):
         if event.data.get("name") == name:
             try:
-                stated_s = float(event.data.get("text") or "nan")
+                stated_s = float(event.data.get("content") or "nan")
             except ValueError:
                 continue
             if math.isfinite(stated_s):

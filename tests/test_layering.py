@@ -1,0 +1,99 @@
+"""Who may import whom: hermes_cron <- simulator <- contract_tests <- tests."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ORDER = ("hermes_cron", "simulator", "contract_tests", "tests")
+RANK = {name: rank for rank, name in enumerate(ORDER)}
+
+# Where a host's own providers and private parts may be named, and nowhere else beside hermes_cron.
+NAMING_PLACES = (Path("simulator/hosts"), Path("contract_tests/controls"))
+OUR_PROVIDERS = re.compile(
+    r"InProcessCronScheduler|ChronosCronScheduler|[\"']chronos[\"']|hermes_cron\.plugins\.chronos"
+)
+
+
+def sources(*packages: str) -> Iterator[Path]:
+    for package in packages:
+        yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.lineno, node.module
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            # Lazy imports by name obey the same arrows.
+            if node.args and isinstance(node.args[0], ast.Constant):
+                yield node.lineno, str(node.args[0].value)
+
+
+def against_the_arrows() -> list[str]:
+    found = []
+    for path in sources(*ORDER):
+        package = path.relative_to(ROOT).parts[0]
+        for line, name in imported(path):
+            other = name.partition(".")[0]
+            if RANK.get(other, -1) > RANK[package]:
+                found.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    return found
+
+
+def test_imports_go_one_way() -> None:
+    assert against_the_arrows() == []
+
+
+def test_the_simulator_never_imports_pytest() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sources("hermes_cron", "simulator")
+        for line, name in imported(path)
+        if name.partition(".")[0] in {"pytest", "_pytest", "hypothesis"}
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("package", ["simulator/checkers", "simulator/oracle.py", "simulator/cron_text.py"])
+def test_judges_share_no_code_with_the_host(package: str) -> None:
+    place = ROOT / package
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    assert files
+    found = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in files
+        for line, name in imported(path)
+        if name.partition(".")[0] in {"hermes_cron", "croniter", "cronsim"}
+    ]
+    assert found == []
+
+
+def test_no_provider_of_ours_is_named_by_the_simulator_or_the_kit() -> None:
+    found = []
+    for path in sources("simulator", "contract_tests"):
+        place = path.relative_to(ROOT)
+        if any(place.is_relative_to(allowed) for allowed in NAMING_PLACES):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if OUR_PROVIDERS.search(line):
+                found.append(f"{place}:{number} {line.strip()}")
+    assert found == []
+
+
+def test_nothing_in_the_host_knows_that_it_is_simulated() -> None:
+    words = re.compile(r"greenlet|simulat|freezegun|respx", re.IGNORECASE)
+    found = []
+    for path in sources("hermes_cron"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        # Prose may explain why a function is looked up at the time of use; code may not depend on it.
+        for node in ast.walk(tree):
+            name = getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "name", None)
+            if isinstance(name, str) and words.search(name):
+                found.append(f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)} {name}")
+    assert found == []
