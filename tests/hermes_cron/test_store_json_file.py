@@ -150,9 +150,13 @@ def test_an_unchanged_file_is_not_read_again(jobs):
 def test_what_another_process_wrote_is_seen(jobs):
     other = new_store()
     # Equal sizes, reused inodes, within one tick of the disk's clock.
+    versions = set()
     for number in range(200):
         put(other, {"id": "a", "n": number % 10})
         assert jobs.read().get("a")["n"] == number % 10
+        assert jobs.read().version == other.read().version
+        versions.add(jobs.read().version)
+    assert len(versions) == 200
 
 
 def test_each_write_is_later_than_the_one_before(jobs, cron):

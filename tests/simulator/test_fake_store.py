@@ -244,8 +244,11 @@ def test_a_deleted_file_is_missing_for_who_has_seen_it(jobs, volume):
 
 def test_a_write_can_be_lost(jobs, volume):
     put(jobs, {"id": "a", "n": 1})
+    version = jobs.read().version
     put(jobs, {"id": "a", "n": 2})
+    assert jobs.read().version != version
     volume.lose_last_write()
+    assert jobs.read().version == version
     assert jobs.read().get("a")["n"] == 1
 
 
@@ -280,7 +283,8 @@ def test_evidence_is_recorded(jobs, script):
         ("execution", {"records": [{"job_id": "a", "t": [1]}]}),
         ("output", {"job": "a", "stamp": "2026"}),
     ]
-    assert jobs.signals() == ["ticker_heartbeat"]
+    jobs.write_signal("gateway-1", "{}")
+    assert jobs.signals() == ["gateway-1", "ticker_heartbeat"]
 
 
 def test_evidence_is_bounded(monkeypatch):
