@@ -242,7 +242,7 @@ def _named_provider(configured: object) -> CronScheduler:
 def _fall_back(configured: object, reason: str) -> CronScheduler:
     from hermes_cron import process
 
-    logger.warning("cron.provider %r: %s; using built-in ticker", configured, reason)
+    logger.warning("cron.provider '%s': %s; using built-in ticker", configured, reason)
     state: Any = process.current()
     state.fallback = {"configured": str(configured), "reason": reason}
     return InProcessCronScheduler()

@@ -149,7 +149,9 @@ class ChronosCronScheduler(CronScheduler):
         observed = self._list_armed()
         spent_s = 0.0
         for job_id, job in desired.items():
-            if not _wanted.is_same_fire(observed.get(job_id), _wanted.fire_at_of(job)):
+            if _wanted.is_same_fire(observed.get(job_id), _wanted.fire_at_of(job)):
+                self._account.mended(job_id)  # a call whose answer was lost had its effect
+            else:
                 spent_s += self._attempt("provision", job_id, self._arm, job, spent_s)
         for job_id in observed:
             if job_id not in desired:
