@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from hermes_cron import claim_rules, clock, jobs, records, store
+from hermes_cron import claim_rules, clock, jobs, records, status, store
 from hermes_cron.cli_output import print_json, print_pairs, print_table, relative, when
-from hermes_cron.evidence import instant_of
+from hermes_cron.evidence import broken_records, instant_of
 
 __all__ = ["create", "find", "pause", "remove", "resume", "show", "show_all"]
 
 _SHOWN_RUNS = 5
+_TRIGGER_TROUBLE = frozenset({"no-gateway", "stalled", "failing", "draining", "not-armed"})
 
 
 def find(reference: str) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def create(schedule: str, prompt: str, *, as_json: bool, **settings: Any) -> Non
     """Create a job and say when it comes."""
     job = jobs.create_job(prompt, schedule, **settings)
     _say("Created", job, as_json=as_json)
+    _warn_unless_it_will_fire()
 
 
 def pause(reference: str, reason: str | None, *, as_json: bool) -> None:
@@ -44,6 +46,7 @@ def pause(reference: str, reason: str | None, *, as_json: bool) -> None:
 def resume(reference: str, *, as_json: bool) -> None:
     """Resume a job."""
     _say("Resumed", jobs.resume_job(find(reference)["id"]), as_json=as_json)
+    _warn_unless_it_will_fire()
 
 
 def remove(reference: str, *, as_json: bool) -> None:
@@ -63,6 +66,8 @@ def show_all(*, active: bool, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    for broken in broken_records():
+        click.echo(f"Warning: broken and never run: {broken}", err=True)
     if not found:
         click.echo("No jobs yet. Create one, for example:")
         click.echo('  hermes-cron create "every 1h" --script backup.sh --name backup')
@@ -133,6 +138,13 @@ def show(reference: str, *, as_json: bool) -> None:
             ],
             give=3,
         )
+
+
+def _warn_unless_it_will_fire() -> None:
+    """Say what keeps a job that was just made from firing: it is stored, and no more than that."""
+    for finding in status.report().findings:
+        if finding.code in _TRIGGER_TROUBLE:
+            click.echo(f"Warning: {finding.text}; {finding.advice}", err=True)
 
 
 def _say(done: str, job: dict[str, Any] | None, *, as_json: bool) -> None:

@@ -26,7 +26,7 @@ from hermes_cron import (
     store,
 )
 
-__all__ = ["Evidence", "gather", "instant_of", "number"]
+__all__ = ["Evidence", "broken_records", "gather", "instant_of", "number"]
 
 T = TypeVar("T")
 
@@ -115,7 +115,7 @@ def gather() -> Evidence:
         foreign_loops=foreign,
         registry=ask("the registry's evidence", lambda: _registry(provider)) if external else None,
         jobs=found_jobs,
-        broken=ask("broken records", _broken) or [],
+        broken=ask("broken records", broken_records) or [],
         store_error=store_error,
         unlearned=unlearned,
     )
@@ -214,7 +214,12 @@ def _jobs() -> tuple[list[dict[str, Any]] | None, str | None]:
         return None, f"{type(error).__name__}: {error}"
 
 
-def _broken() -> list[str]:
+def broken_records() -> list[str]:
+    """The records of the jobs file that are no usable jobs, and what is wrong with each.
+
+    Raises:
+        hermes_cron.store.StoreUnreadable: there is no telling.
+    """
     document = store.current_store().read()
     return [
         f"record {broken.index + 1}{_id_of(broken.value)}: {broken.reason}"

@@ -7,6 +7,7 @@ within 10 s and up to 64 KiB; what is slower or larger is answered and dropped.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import queue
@@ -22,15 +23,25 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from hermes_cron import fires, gateway, process, scheduler_provider, webhook
 from hermes_cron.gateway import Gateway
 from hermes_cron.webhook import MAX_BODY_BYTES, Answer
 
-__all__ = ["FIRE_PATH", "READ_TIMEOUT_S", "Receive", "create_app", "listen", "serve"]
+__all__ = [
+    "FIRE_PATH",
+    "READ_TIMEOUT_S",
+    "Receive",
+    "create_app",
+    "listen",
+    "serve",
+    "standalone_app",
+]
 
 logger = logging.getLogger(__name__)
 
 FIRE_PATH = "/api/cron/fire"
 READ_TIMEOUT_S = 10.0
+MOST_CONNECTIONS = 1024  # more are answered 503: slow clients must not use up our files
 _SERVER_STOP_S = 5.0
 
 Receive = Callable[[str | None, bytes], Answer]
@@ -54,6 +65,31 @@ def create_app(receive: Receive, *, read_timeout_s: float = READ_TIMEOUT_S) -> S
         return JSONResponse(answer.body, answer.status)
 
     return Starlette(routes=[Route(FIRE_PATH, fire, methods=["POST"])])
+
+
+def standalone_app() -> Starlette:
+    """The application of a process without a gateway: fires go to the provider of this process.
+
+    It is asked for at the first fire: the one that this process runs, else the configured one.
+    """
+    provider = functools.cache(
+        lambda: process.current().provider or scheduler_provider.resolve_cron_scheduler()
+    )
+    handed_through = {"adapters": None, "loop": None}
+    desk = fires.Fires(
+        provider, lambda job_id: gateway.run_fire(provider(), job_id, handed_through)
+    )
+
+    def receive(authorization: str | None, body: bytes) -> Answer:
+        return webhook.receive_fire(
+            authorization=authorization,
+            body=body,
+            dispatch=desk.dispatch,
+            rearm=desk.rearm,
+            unready=lambda: "too many fires at once" if desk.too_many() else None,
+        )
+
+    return create_app(receive)
 
 
 async def _read(request: Request, timeout_s: float) -> bytes | Answer:
@@ -86,13 +122,13 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=128)
 
 
-def serve(gateway: Gateway, listener: socket.socket | None) -> bool:
+def serve(served: Gateway, listener: socket.socket | None) -> bool:
     """Run until SIGTERM or SIGINT, then drain. To be called in the main thread.
 
     A second signal ends the process at once.
 
     Args:
-        gateway: the gateway to run.
+        served: the gateway to run.
         listener: where fires are taken; None takes none.
 
     Returns:
@@ -108,12 +144,12 @@ def serve(gateway: Gateway, listener: socket.socket | None) -> bool:
 
     def run_gateway() -> None:
         try:
-            ends.put(("gateway", gateway.run(stop_event)))
+            ends.put(("gateway", served.run(stop_event)))
         except BaseException as error:  # handed to the main thread, which raises it
             ends.put(("gateway", error))
 
     threading.Thread(target=run_gateway, name="cron-gateway", daemon=True).start()
-    server = _Server(gateway.receive, listener, ends) if listener is not None else None
+    server = _Server(served.receive, listener, ends) if listener is not None else None
     what, result = ends.get()
     if what == "server":
         logger.error("the webhook's server ended (%s); the gateway leaves too", result)
@@ -163,6 +199,7 @@ class _Server:
             timeout_keep_alive=5,
             timeout_graceful_shutdown=int(_SERVER_STOP_S) - 1,
             server_header=False,
+            limit_concurrency=MOST_CONNECTIONS,
         )
         self._server = uvicorn.Server(settings)
         self._ends = ends

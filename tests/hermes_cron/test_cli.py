@@ -170,6 +170,25 @@ def test_the_list_puts_the_next_one_first_and_the_resting_last(command, backup):
     ]
 
 
+def test_the_list_warns_of_broken_records(command, backup):
+    jobs.JOBS_FILE.write_text(json.dumps({"jobs": [backup, {"name": "no id"}]}))
+    code, out, err = command("list")
+    assert code == 0
+    assert "backup" in out
+    assert "record 2 ('no id')" in err
+
+
+def test_a_job_that_nobody_will_start_is_created_with_a_warning(command, monkeypatch):
+    _, out, err = command("create", "every 1h", "--script", "ok.sh")
+    assert out.startswith("Created job")
+    assert "will NOT fire" in err
+    assert "hermes-cron serve" in err
+    monkeypatch.setattr(gateway, "find_gateway_pids", lambda: [1])
+    monkeypatch.setattr(jobs, "get_ticker_heartbeat_age", lambda: 1.0)
+    monkeypatch.setattr(jobs, "get_ticker_success_age", lambda: 1.0)
+    assert command("create", "every 1h", "--script", "ok.sh")[2] == ""
+
+
 def test_pause_resume_remove(command, backup):
     code, out, _ = command("pause", "backup", "--reason", "moving house")
     assert (code, out) == (0, f"Paused job 'backup' ({backup['id']})\n")

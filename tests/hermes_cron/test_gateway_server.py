@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import threading
 
 import httpx
 import pytest
 
-from hermes_cron import server, webhook
+from hermes_cron import jobs, scheduler, server, webhook
+from hermes_cron.plugins.chronos import verify
 
 
 def app(seen, **settings):
@@ -65,6 +67,18 @@ def test_a_body_that_is_too_large_is_413_and_not_kept(chunked):
 def test_the_largest_body_is_read():
     seen = []
     assert ask(app(seen), content=b"x" * webhook.MAX_BODY_BYTES).status_code == 202
+
+
+def test_without_a_gateway_fires_go_to_the_provider_of_the_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
+    monkeypatch.setattr(verify, "get_fire_verifier", lambda: lambda **_: {"ok": 1})
+    ran = threading.Semaphore(0)
+    monkeypatch.setattr(scheduler, "run_one_job", lambda job, **_: ran.release() or True)
+    job = jobs.create_job("p", "every 1h", script="x.sh", no_agent=True)
+    fire = {"job_id": job["id"]}
+    answer = ask(server.standalone_app(), json=fire, headers={"Authorization": "Bearer x"})
+    assert (answer.status_code, answer.json()) == (202, {"status": "accepted", **fire})
+    assert ran.acquire(timeout=5)
 
 
 def deliver(application, messages):
