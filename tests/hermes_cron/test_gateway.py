@@ -270,9 +270,11 @@ def test_evidence_of_the_dead_is_swept_at_boot(run):
     )
     home.write_signal("gateway-12", json.dumps({"pid": 12, "host": "another host", "boot_id": "x"}))
     home.write_signal("gateway-13", "garbage")
+    alive = {"pid": 1, "host": me.host, "boot_id": "x", "identity": liveness.identity(1)}
+    home.write_signal("gateway-1", json.dumps(alive))
     run(External())
     names = [name for name in home.signals() if name.startswith("gateway-")]
-    assert sorted(names) == sorted(["gateway-12", "gateway-13", f"gateway-{me.pid}"])
+    assert sorted(names) == sorted(["gateway-1", "gateway-12", "gateway-13", f"gateway-{me.pid}"])
 
 
 def test_evidence_that_cannot_be_written_stops_nothing(run, ticks, monkeypatch, caplog):

@@ -245,7 +245,7 @@ CASES = [
         "STAT-11 #54600 without a gateway",
         external({"j1": at(60)}, jobs=[job(next_run_at=at(60))], pids=[]),
         "healthy",
-        PROMISE,
+        "no gateway runs on this machine",
     ),
     (
         "STAT-11 no evidence, no green",
