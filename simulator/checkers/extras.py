@@ -147,9 +147,9 @@ def _on(first: Run, second: Run) -> bool:
 
 
 def _after_a_gap(match: JobMatch, due: Due) -> bool:
-    """Whether the occurrence before this one was missed, so that this one caught up."""
+    """Whether the occurrence before this one was missed for a reason, so that this caught up."""
     index = bisect_left(match.dues, due.at_us, key=lambda other: other.at_us)
-    return index > 0 and match.dues[index - 1].outcome in {Outcome.EXCUSED, Outcome.MISSED}
+    return index > 0 and match.dues[index - 1].outcome is Outcome.EXCUSED
 
 
 def extras_under(facts: Facts, requirement: str, judgement: Judgement) -> None:

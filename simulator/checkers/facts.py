@@ -338,14 +338,9 @@ class Facts:
             if event.kind == "op":
                 found.append(Op(event, self._step_of(event, waiting)))
             else:
-                for op in reversed(found):
-                    same = all(
-                        op.begin.data.get(key) == event.data.get(key) for key in ("do", "step")
-                    )
-                    job = event.data.get("job", op.job)
-                    if op.end is None and same and job == op.job:
-                        op.end = event
-                        break
+                ended = next((op for op in reversed(found) if _ends(op, event)), None)
+                if ended is not None:
+                    ended.end = event
         return found
 
     @staticmethod
@@ -397,6 +392,17 @@ class Facts:
         """The first occasion that began after this event."""
         index = bisect_left(self._occasion_numbers, event.n + 1)
         return self.occasions[index] if index < len(self.occasions) else None
+
+
+def _ends(op: Op, event: Event) -> bool:
+    """Whether an `op.end` is that of this operation."""
+    number = op.begin.data.get("step")
+    return (
+        op.end is None
+        and op.do == event.data.get("do")
+        and event.data.get("job", op.job) == op.job
+        and event.data.get("step", number) == number
+    )
 
 
 def facts_of(history: History, scenario: Scenario) -> Facts:

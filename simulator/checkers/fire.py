@@ -104,7 +104,7 @@ def _due_while_off(facts: Facts, match: JobMatch, n: int, at_us: int) -> bool:
     if not match.plan.off_at(n + 1) or not match.plan.segments:
         return False
     parts = match.plan.segments
-    until_us = min([part.from_us for part in parts if part.from_n > n] + [facts.end_us])
+    until_us = min([part.from_us for part in parts if part.from_n > n] + [facts.end_us - 1])
     before = [part for part in parts if part.settled_n <= n]
     if not before:
         return False
