@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,15 +33,16 @@ _TRANSPARENT = frozenset(
 _WITH_LOCKS = frozenset({"concurrent.futures.thread", "logging"})
 _ATOMS = (str, bytes, int, float, complex, type(None), types.ModuleType, types.CodeType)
 _SKIPPED_KEYS = frozenset(
-    {"__builtins__", "__annotations__", "__dataclass_fields__", "__annotate__"}
+    ("__builtins__", "__annotations__", "__dataclass_fields__", "__annotate__")
 )
+_SKIPPED_ATTRIBUTES = frozenset(("_waiters",))  # of a Condition: threads that wait really
 _DEPTH = 8
 _WIDTH = 2000  # larger containers hold data
 
 
 def root_of(module: str | None) -> str:
     """The top-level package of a module's name: 'queue_worker' is not 'queue'."""
-    return (module or "").partition(".")[0]
+    return module.partition(".")[0] if isinstance(module, str) else ""
 
 
 def _is_foreign(name: str | None) -> bool:
@@ -132,7 +133,7 @@ class _Search:
             if len(holder) <= _WIDTH:
                 for index, value in enumerate(holder):
                     put = partial(holder.__setitem__, index)
-                    yield Slot(value, partial(holder.__getitem__, index), put)
+                    yield Slot(value, partial(_element, holder, index), put)
         elif kind in (tuple, types.MethodType, partial):
             parts = holder if kind is tuple else _parts(holder)
             yield from (_fixed(part) for part in parts)
@@ -146,6 +147,10 @@ def _parts(holder: Any) -> tuple[Any, ...]:
     if isinstance(holder, partial):
         return (holder.func, *holder.args, *holder.keywords.values())
     return (holder.__self__, holder.__func__)
+
+
+def _element(holder: Sequence[Any], index: int) -> Any:
+    return holder[index] if index < len(holder) else None
 
 
 def _fixed(value: Any) -> Slot:
@@ -173,15 +178,20 @@ def _of_class(cls: type) -> Iterator[Slot]:
 
 
 def _of_instance(holder: Any, kind: type) -> Iterator[Slot]:
-    names = list(getattr(holder, "__dict__", ()))
+    try:
+        names = list(object.__getattribute__(holder, "__dict__"))  # its own __getattr__ may do anything
+    except AttributeError:
+        names = []
     for cls in kind.__mro__:
         names += _slot_names(cls)
     for name in names:
+        if name in _SKIPPED_ATTRIBUTES:
+            continue
         try:
             value = object.__getattribute__(holder, name)
         except AttributeError:
             continue
-        get = partial(getattr, holder, name, None)
+        get = partial(object.__getattribute__, holder, name)
         yield Slot(value, get, partial(object.__setattr__, holder, name))
     if _is_foreign(kind.__module__):
         yield _fixed(kind)  # a class of a module that sys.modules does not know

@@ -47,12 +47,17 @@ def _lock_timeout(blocking: bool, timeout: float) -> int | None:
 
 
 class Lock:
-    """`threading.Lock` between tasks; `owner` is the task that took it last."""
+    """`threading.Lock` between tasks; `owner` is the task that took it last.
 
-    __slots__ = ("__weakref__", "_real", "_waiters", "owner")
+    A `quiet` one is no decision: logging's locks are taken more often the first time in a process,
+    when its caches are cold, and that must not shift the choices of a tape.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("__weakref__", "_real", "_waiters", "owner", "quiet")
+
+    def __init__(self, *, quiet: bool = False) -> None:
         self.owner: object | None = None
+        self.quiet = quiet
         self._waiters: deque[Task] = deque()
         self._real: Any = None
 
@@ -63,7 +68,7 @@ class Lock:
             return bool(self._outside().acquire(blocking, timeout))
         timeout_us = None if timeout == -1 else _lock_timeout(blocking, timeout)
         task = kernel.current
-        if task is not None:
+        if task is not None and not self.quiet:
             _decide(kernel, task)
         owner = self.owner
         if owner is None or (type(owner) is Task and owner.gone):
@@ -91,7 +96,7 @@ class Lock:
             self._outside().release()
             return
         self._hand_over(kernel)
-        if kernel.current is not None:
+        if kernel.current is not None and not self.quiet:
             _decide(kernel, kernel.current)
 
     def _hand_over(self, kernel: Kernel) -> None:
@@ -145,10 +150,10 @@ class RLock:
 
     __slots__ = ("__weakref__", "_block", "_count", "_real", "owner")
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self.owner: object | None = None
         self._count = 0
-        self._block = Lock()
+        self._block = Lock(quiet=quiet)
         self._real: Any = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -186,7 +191,7 @@ class RLock:
         """It was taken in a run that is over."""
         self._count -= 1
         if self._count <= 0:
-            self.owner, self._count, self._block = None, 0, Lock()
+            self.owner, self._count, self._block = None, 0, Lock(quiet=self._block.quiet)
 
     def _outside(self) -> Any:
         if self._real is None:

@@ -13,6 +13,7 @@ import _queue
 import _thread
 import _threading_local
 import gc
+import importlib
 import logging
 import os
 import queue
@@ -73,7 +74,7 @@ def install(
         stack.enter_context(_methods())
         stack.enter_context(_threads())
         stack.enter_context(_captured(adopt))
-        stack.enter_context(_handler_locks())
+        stack.enter_context(_quiet_locks())
         stack.enter_context(guarded(kernel, hang_s))
         stack.callback(kernel.close)
         yield kernel
@@ -136,20 +137,44 @@ def _threads() -> Iterator[None]:
             setattr(threading, name, value)
 
 
+class _ImportThreads:
+    """`_thread` as the import machinery sees it: its locks are quiet."""
+
+    @staticmethod
+    def allocate_lock() -> Lock:
+        return Lock(quiet=True)
+
+    @staticmethod
+    def RLock() -> RLock:  # noqa: N802 - the name that it has there
+        return RLock(quiet=True)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_thread, name)
+
+
 @contextmanager
-def _handler_locks() -> Iterator[None]:
-    """Log handlers get locks that tasks can share; a contended real one would hang the process."""
+def _quiet_locks() -> Iterator[None]:
+    """Logging and imports get locks that tasks can share and that no tape can choose at.
+
+    A contended real one would hang the process. And both take more of them the first time in a
+    process, when caches are cold and modules still to be loaded: a decision there would shift the
+    choices of a tape between the first run and the second.
+    """
+    bootstrap: Any = importlib._bootstrap  # type: ignore[attr-defined]  # noqa: SLF001
     references = list(logging._handlerList)  # type: ignore[attr-defined]  # noqa: SLF001
     handlers = [handler for ref in references if (handler := ref()) is not None]
-    before = [(handler, handler.lock) for handler in handlers]
-    for handler in handlers:
-        if handler.lock is not None:
-            handler.lock = RLock()
+    places: list[tuple[Any, str, Any]] = [
+        (handler, "lock", RLock(quiet=True)) for handler in handlers if handler.lock is not None
+    ]
+    places += [(logging, "_lock", RLock(quiet=True)), (bootstrap, "_thread", _ImportThreads())]
+    before = [(holder, name, getattr(holder, name)) for holder, name, _ in places]
+    for holder, name, quiet in places:
+        setattr(holder, name, quiet)
     try:
         yield
     finally:
-        for handler, lock in before:
-            handler.lock = lock
+        for holder, name, original in before:
+            setattr(holder, name, original)
 
 
 # -- what others hold

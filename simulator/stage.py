@@ -32,7 +32,9 @@ class RunStage:
     def __init__(self, world: World) -> None:
         """Offer `world` to its host."""
         self._world = world
-        self.surroundings = Surroundings(zone=world.scenario.zone)
+        self.surroundings = Surroundings(
+            zone=world.scenario.zone, replicas=len(world.scenario.machines) > 1
+        )
         self._phases: dict[Task, list[str]] = {}
         self._phases_matter = any(fault.on for fault in world.scenario.faults)
         self._runs = 0

@@ -24,6 +24,7 @@ class Surroundings:
 
     Attributes:
         zone: The configured time zone.
+        replicas: Whether several gateways on one home are meant.
         portal_url: Where the registry outside is reached.
         callback_url: Where it reaches this agent.
         audience: What a fire token must be made for.
@@ -31,6 +32,7 @@ class Surroundings:
     """
 
     zone: str
+    replicas: bool = False
     portal_url: str = "https://portal.sim"
     callback_url: str = "https://agent.sim"
     audience: str = "agent:sim"

@@ -153,6 +153,7 @@ def _configuration(surroundings: Surroundings) -> dict[str, Any]:
         "timezone": surroundings.zone,
         "cron": {
             "provider": "",
+            "replicas": surroundings.replicas,
             "chronos": {
                 "portal_url": surroundings.portal_url,
                 "callback_url": surroundings.callback_url,
