@@ -184,6 +184,11 @@ class TestPlainClaim:
         assert not jobs.claim_job_for_fire("job")
         assert home.job()["next_run_at"] == iso(home, hours=1), "moved once"
 
+    def test_a_reservation_that_was_taken_up_is_nobodys_to_give_back(self, home, hourly):
+        promised = claims.reserve("job", iso(home)).token
+        assert jobs.claim_job_for_fire("job")
+        assert not claims.release("job", promised)
+
     def test_completion_makes_the_job_claimable_again(self, home, hourly):
         assert jobs.claim_job_for_fire("job")
         jobs.mark_job_run("job", True)
@@ -226,6 +231,16 @@ class TestLease:
         assert not jobs.claim_job_for_fire("job")
         assert jobs.get_due_jobs() == []
         scheduler.runs.drop(running)
+
+    def test_a_renewed_lease_holds_against_a_caller_with_a_short_time_of_its_own(
+        self, home, hourly
+    ):
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        running = scheduler.runs.hold(claimed)
+        leases._renew([running])
+        scheduler.runs.drop(running)
+        home.wait(seconds=50)
+        assert not jobs.claim_job_for_fire("job", claim_ttl_seconds=10)
 
     def test_a_lost_claim_is_not_renewed(self, home, hourly):
         [claimed] = jobs.claim_due(jobs.get_due_jobs())
@@ -303,9 +318,10 @@ class TestCrash:
         assert [job["next_run_at"] for job in jobs.get_due_jobs()] == [iso(home)]
         assert scheduler.tick() == 1
 
-    def test_a_one_shot_runs_at_most_as_often_as_it_may(self, home):
+    @pytest.mark.parametrize("repeat", [{"times": 1}, {"times": None}, None, 1])
+    def test_a_one_shot_runs_at_most_as_often_as_it_may(self, home, repeat):
         """ONCE-9, #38758: five restarts, one side effect."""
-        home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": 1})
+        home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat=repeat)
         for _ in range(5):
             for claimed in jobs.claim_due(jobs.get_due_jobs()):
                 scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
@@ -357,6 +373,19 @@ class TestClaimDue:
         first, second = jobs.get_due_jobs(), jobs.get_due_jobs()
         assert len(jobs.claim_due(first)) == 1
         assert jobs.claim_due(second) == []
+
+    def test_what_was_run_to_its_end_since_the_scan_is_not_run_again(self, home, hourly):
+        late = jobs.get_due_jobs()
+        assert scheduler.tick() == 1
+        assert jobs.claim_due(late) == []
+
+    def test_a_one_shots_run_counts_in_the_same_write(self, home, monkeypatch):
+        home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": 3})
+        edits = []
+        edit = store.current_store().edit
+        monkeypatch.setattr(store.current_store(), "edit", lambda: edits.append(1) or edit())
+        assert scheduler.tick() == 1
+        assert len(edits) == 2, "the claim and the completion"
 
     def test_what_a_tick_took_no_webhook_runs_again(self, home, hourly):
         """ONCE-8."""

@@ -61,6 +61,13 @@ class TestLate:
         home.wait(minutes=29)
         assert jobs.get_due_jobs()[0]["next_run_at"] == planned["next_run_at"]
 
+    def test_the_grace_is_two_minutes_at_least(self, home):
+        planned = home.plant(schedule={"kind": "interval", "minutes": 1})
+        home.wait(seconds=119)
+        assert jobs.get_due_jobs()[0]["next_run_at"] == planned["next_run_at"]
+        home.wait(seconds=2)
+        assert jobs.get_due_jobs()[0]["next_run_at"] == "2026-03-02T08:02:00+00:00"
+
     def test_past_the_grace_it_runs_once_for_the_latest(self, home):
         """LIVE-5, LIVE-6."""
         home.plant()
@@ -114,6 +121,8 @@ class TestLate:
         home.wait(hours=5)
         assert scheduler.tick() == 1
         assert home.job()["next_run_at"] == "2026-03-02T13:20:00+00:00"
+        assert home.trace("job")[0] == ("missed", "08:20")
+        assert home.trace("job")[-1] == ("completed", "12:20")
 
 
 class TestRepair:
@@ -285,6 +294,14 @@ class TestClockSteps:
         home.restart()
         due()
         assert home.job()["next_run_at"] == at(home, hours=1)[:11] + "09:00:00+00:00"
+
+    def test_a_step_back_is_seen_without_a_change_of_the_file(self, home):
+        home.wait(days=1)
+        home.plant(next_run_at=at(home, hours=1))
+        assert due() == []
+        home.wait(days=-1)
+        due()
+        assert home.job()["next_run_at"] == "2026-03-02T09:00:00+00:00"
 
     def test_back_by_hours_repeats_nothing(self, home):
         home.plant(next_run_at=at(home))
