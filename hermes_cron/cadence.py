@@ -28,11 +28,8 @@ def next_slot(due_s: float, now_s: float, interval: float) -> tuple[float, float
     if next_s <= now_s:  # the tick took longer than its slot
         next_s += ((now_s - next_s) // interval + 1) * interval
     pause_s = next_s - now_s
-    if pause_s > interval:  # the clock went back or stands still
-        return now_s + interval, interval
-    if interval - pause_s < _TOLERANCE_S:
-        return next_s, interval
-    return next_s, pause_s
+    # Longer than the interval when the clock went back or stands still.
+    return next_s, interval if interval - pause_s < _TOLERANCE_S else pause_s
 
 
 def wait_without_event(stop_event: threading.Event, pause_s: float) -> None:

@@ -67,6 +67,14 @@ def test_a_plugin_yaml_that_is_none_is_no_description(home, text):
     assert plugins.discover_cron_schedulers()[1][0] == "mine"
 
 
+@pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "OSError"])
+def test_a_plugin_that_raises_takes_nobody_along(home, error):
+    plugin(home, "mine", f"# CronScheduler\nraise {error}")
+    assert ("mine", "", False) in plugins.discover_cron_schedulers()
+    assert plugins.load_cron_scheduler("mine") is None
+    assert error in plugins.why_not_loaded("mine")
+
+
 def test_bundled_wins_on_equal_names(home):
     plugin(home, "chronos")
     assert names() == ["chronos"]

@@ -121,6 +121,16 @@ def test_a_patched_loader_is_asked(home, monkeypatch):
     assert resolve_cron_scheduler() is duck
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, ValueError])
+def test_a_loader_that_raises_is_survived(home, caplog, monkeypatch, error):
+    def load(name):
+        raise error
+
+    configure(home, "mine")
+    monkeypatch.setattr(plugins, "load_cron_scheduler", load)
+    resolves_to_builtin(caplog, configured="mine", because=error.__name__)
+
+
 def test_a_configuration_that_raises_is_said(home, caplog, monkeypatch):
     def load_config():
         raise SystemExit("no config")
