@@ -89,25 +89,29 @@ def run_command(
 
 def _print_row(console: Console, row: Row, *, verbose: bool) -> None:
     scenario, history = row.run.scenario, row.run.history
-    kept = [finding for finding in row.judged.findings if finding.id in scenario.expect.hold]
-    broken = [finding for finding in row.judged.findings if finding.verdict == "violated"]
-    said = " ".join(
-        dict.fromkeys(f"{finding.id} {finding.verdict}" for finding in [*kept, *broken])
-    )
-    name = f"{scenario.name} [dim]{escape(scenario.origin)}[/]"
+    told = {one.id: one.verdict for one in row.judged.findings if one.id in scenario.expect.hold}
+    told |= {one.id: one.verdict for one in row.judged.findings if one.verdict == "violated"}
+    groups = [
+        f"{' '.join(name for name, said in told.items() if said == verdict)} {verdict}"
+        for verdict in dict.fromkeys(told.values())
+    ]
+    title = f"{scenario.name} ({scenario.origin or 'found here'})"
     console.print(
-        f"{_SIGNS[row.judged.verdict]} {name} [bold]{escape(row.run.target)}[/]: "
-        f"{escape(injected(scenario, history))} -> {escape(happened(history))}; {said} "
-        f"[dim]{format_duration(scenario.lasts)} in {row.wall_s:.2f} s[/]"
+        f"{_SIGNS[row.judged.verdict]} [bold]{escape(title)}[/] {escape(row.run.target)}: "
+        f"{escape(injected(scenario, history))} -> {escape(happened(history))}; "
+        f"{', '.join(groups)}; [dim]{format_duration(scenario.lasts)} in {row.wall_s:.2f} s[/]"
     )
-    if row.judged.verdict != "held":
-        for reason in row.judged.reasons:
-            console.print(f"         {escape(reason)}")
+    for reason in row.judged.reasons:
+        console.print(f"         {escape(reason)}")
     if verbose:
         show_timeline(history, console)
-        console.print(
-            f"replay: hermes-sim run {scenario.name} --provider {row.run.target} --verbose\n"
-        )
+    if verbose or row.judged.verdict != "held":
+        console.print(f"         replay: {_replay(row)}")
+
+
+def _replay(row: Row) -> str:
+    """The one command that gives this run again."""
+    return f"hermes-sim run {row.source} --provider {row.run.target} --verbose"
 
 
 def _print_verdict(console: Console, rows: Sequence[Row], verdict: str) -> None:

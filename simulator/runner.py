@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,13 @@ class Row:
     """One scenario with one provider.
 
     Attributes:
+        source: The word that names the scenario on a command line.
         run: The run itself.
         judged: What was found in it.
         wall_s: Real seconds that it took, judging included.
     """
 
+    source: str
     run: Run
     judged: Judged
     wall_s: float
@@ -71,33 +74,33 @@ def incidents() -> list[Scenario]:
         return [load_scenario(path) for path in scenario_files(folder)]
 
 
-def select(wanted: Sequence[str]) -> list[Scenario]:
-    """The scenarios that `wanted` names: of the library, or files and folders of one's own.
+def select(wanted: Sequence[str]) -> list[tuple[str, Scenario]]:
+    """The scenarios that `wanted` names, of the library or in files and folders of one's own.
+
+    Each comes with the word that names it alone on a command line.
 
     Raises:
         ScenarioError: Nothing is called that; or a file cannot be used.
     """
     library = {scenario.name: scenario for scenario in incidents()}
-    if not wanted:
-        return list(library.values())
-    chosen: list[Scenario] = []
-    for name in wanted:
+    chosen: list[tuple[str, Scenario]] = []
+    for name in wanted or library:
         path = Path(name)
         if name in library:
-            chosen.append(library[name])
+            chosen.append((name, library[name]))
         elif path.is_dir():
-            chosen += [load_scenario(file) for file in scenario_files(path)]
+            chosen += [(str(file), load_scenario(file)) for file in scenario_files(path)]
         elif path.exists():
-            chosen.append(load_scenario(path))
+            chosen.append((name, load_scenario(path)))
         else:
-            raise ScenarioError(
-                f"no scenario {name!r}: give a file, or a name of `hermes-sim list`"
-            )
+            near = get_close_matches(name, library, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "see `hermes-sim list`, or give a file"
+            raise ScenarioError(f"no scenario {name!r}; {hint}")
     return chosen
 
 
 def run_all(
-    scenarios: Iterable[Scenario],
+    scenarios: Iterable[tuple[str, Scenario]],
     targets: Sequence[Target],
     host: Host,
     *,
@@ -107,30 +110,31 @@ def run_all(
     """Run every scenario with every provider that it is for.
 
     Args:
-        scenarios: What to run.
+        scenarios: What to run, as `select` gives it.
         targets: Providers, with the capabilities that they are run for.
         host: The code around them.
         tape: The choices, the same for all.
         on_row: Told of each row as soon as it is there.
     """
     rows = []
-    for scenario, target in pairs(scenarios, targets):
+    for (source, scenario), target in pairs(scenarios, targets):
         began = time.perf_counter()
         run = simulate(scenario, target, host=host, tape=tape)
         judged = judge(run.history, scenario)
-        row = Row(run, judged, time.perf_counter() - began)
+        row = Row(source, run, judged, time.perf_counter() - began)
         on_row(row)
         rows.append(row)
     return rows
 
 
 def pairs(
-    scenarios: Iterable[Scenario], targets: Sequence[Target]
-) -> Iterator[tuple[Scenario, Target]]:
-    for scenario in scenarios:
+    scenarios: Iterable[tuple[str, Scenario]], targets: Sequence[Target]
+) -> Iterator[tuple[tuple[str, Scenario], Target]]:
+    """Every scenario with every provider that it is for."""
+    for chosen in scenarios:
         for target in targets:
-            if target.capabilities & set(scenario.capabilities):
-                yield scenario, target
+            if target.capabilities & set(chosen[1].capabilities):
+                yield chosen, target
 
 
 def overall(verdicts: Iterable[str]) -> str:

@@ -5,11 +5,12 @@ from collections import Counter
 from simulator.durations import format_duration
 from simulator.fault_rule import Fault, say_raise
 from simulator.history import History
-from simulator.scenario import Scenario, Step
+from simulator.scenario import Body, Scenario, Step
 
 __all__ = ["happened", "injected"]
 
 _QUIET_STEPS = {"status"}
+_SINGLY = 4  # so many jobs are named; more are counted
 
 
 def injected(scenario: Scenario, history: History) -> str:
@@ -24,16 +25,15 @@ def injected(scenario: Scenario, history: History) -> str:
             said = ", ".join(f"{key}={value!r}" for key, value in sorted(job.record.items()))
             parts.append(f"{job.id}: {said}")
         if job.body.plain():
-            what = "kills the machine" if job.body.crashes else f"{job.body.plain()}"
-            parts.append(f"{job.id} {what}")
-    return "; ".join(parts) or "nothing"
+            parts.append(f"{job.id} {_say_body(job.body)}")
+    return "; ".join(parts) or "nothing goes wrong"
 
 
 def happened(history: History) -> str:
     """What was seen: runs by job, then what people would want to be told of."""
     runs = Counter(event.data["job"] for event in history.of("run.begin"))
     failed = sum(not event.data["ok"] for event in history.of("run.end"))
-    parts = [", ".join(f"{job} ran {count}x" for job, count in sorted(runs.items())) or "no run"]
+    parts = [_say_runs(runs)]
     for label, count in (
         ("failed", failed),
         ("crashes", len(history.of("crash"))),
@@ -45,6 +45,14 @@ def happened(history: History) -> str:
         if count:
             parts.append(f"{count} {label}")
     return ", ".join(parts)
+
+
+def _say_runs(runs: Counter[str]) -> str:
+    """By job; many jobs that ran equally often are counted."""
+    if len(runs) <= _SINGLY:
+        return ", ".join(f"{job} ran {count}x" for job, count in sorted(runs.items())) or "no run"
+    alike = Counter(runs.values())
+    return ", ".join(f"{jobs} jobs ran {count}x each" for count, jobs in sorted(alike.items()))
 
 
 def _refused(data: dict[str, object]) -> bool:
@@ -59,6 +67,13 @@ def _say_step(step: Step) -> str:
     if step.set:
         return f"{what} to " + ", ".join(str(value) for value in step.set.values())
     return what if step.times == 1 else f"{what} {step.times}x"
+
+
+def _say_body(body: Body) -> str:
+    if body.crashes:
+        return "kills the machine"
+    what = "reports failure" if body.fails is not None else f"raises {say_raise(body.raises)}"
+    return what if body.nth is None else f"{what} in run {body.nth}"
 
 
 def _say_fault(fault: Fault) -> str:
