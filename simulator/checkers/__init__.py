@@ -4,11 +4,13 @@ A checker is a pure function of a history and its scenario and gives a `Finding`
 unknown (its case never came up). Start here: `CHECKERS` by requirement, `check` for all of them.
 
     finding       what a checker gives
-    facts         what happened, ordered: lives, ticks, runs, fires, operations
+    happened      lives, ticks, runs, fires, operations: the words of judges
+    facts         a history, ordered by them
     plan          what the operator wanted, by the scenario and its steps
     matching      occurrences against runs, each at most once; missed, late and excused told apart
     disturbance   what may legitimately keep a job from running
     extras        runs that no occurrence is left for, and whose fault they are
+    truth         what was so whenever the status was asked for
     rest          the registry whenever nothing is going on
     tick, tick_beside, fire, once, live, live_arms, starving, recon, stat, instants
                   the checkers

@@ -2,15 +2,8 @@
 
 from bisect import bisect_left
 
-from simulator.checkers.facts import (
-    CLAIM_TTL_US,
-    FOREVER,
-    SLACK_US,
-    Facts,
-    Run,
-    Window,
-    merge,
-)
+from simulator.checkers.facts import Facts
+from simulator.checkers.happened import CLAIM_TTL_US, FOREVER, SLACK_US, Run, Window, merge
 from simulator.checkers.plan import Plan
 from simulator.fold import instant_us
 from simulator.history import Event

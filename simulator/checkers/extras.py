@@ -3,8 +3,9 @@
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from simulator.checkers.facts import Facts, Run
+from simulator.checkers.facts import Facts
 from simulator.checkers.finding import Judgement
+from simulator.checkers.happened import Run
 from simulator.checkers.matching import EARLY_LEEWAY_US, Due, Extra, JobMatch, Outcome, match_all
 from simulator.durations import SECOND_US
 from simulator.history import Event
@@ -51,12 +52,21 @@ class Judged:
 
 def deliveries_of(facts: Facts, match: JobMatch) -> list[Delivery]:
     """The deliveries of one job, in order."""
+    job = match.plan.job.id
+    return facts.history.derived(("deliveries", job), lambda: _deliveries(facts, match))
+
+
+def _deliveries(facts: Facts, match: JobMatch) -> list[Delivery]:
     answered = facts.history.derived(
         "answered", lambda: {event.data.get("id") for event in facts.history.of("fire.answer")}
     )
+    named: dict[object, int | None] = {}
     found = []
     for event in facts.deliveries.get(match.plan.job.id, ()):
-        at_us = _named_us(facts, event.data.get("fire_at"))
+        text = event.data.get("fire_at")
+        if text not in named:
+            named[text] = _named_us(facts, text)
+        at_us = named[text]
         due = None if at_us is None else _due_at(match, at_us)
         if due is not None and due.segment != match.plan.segment_at(event.n):
             due = None

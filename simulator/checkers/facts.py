@@ -4,151 +4,15 @@ Built from a history once and shared by all checkers of it (`facts_of`). Nothing
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import cached_property
 
+from simulator.checkers.happened import FOREVER, Fire, Life, Op, Run, Tick, Window, merge
 from simulator.durations import SECOND_US
 from simulator.history import Event, History
 from simulator.scenario import Scenario, Step
 
-__all__ = [
-    "CLAIM_TTL_US",
-    "FOREVER",
-    "SLACK_US",
-    "Facts",
-    "Fire",
-    "Life",
-    "Op",
-    "Run",
-    "Tick",
-    "Window",
-    "facts_of",
-    "merge",
-]
-
-FOREVER = 1 << 62
-SLACK_US = 5 * SECOND_US
-"""What dispatch, locks and rounding may take on top of what a requirement allows."""
-CLAIM_TTL_US = 300 * SECOND_US
-"""A claim whose holder died may keep others out this long (HOST.md)."""
-NAS_BACKOFF_US = 60 * SECOND_US
-"""NAS tries again at least this often (WIRE.md)."""
-
-Window = tuple[int, int]
-"""A span of time, [first, last] in microseconds."""
-
-
-@dataclass(slots=True)
-class Life:
-    """One process of a gateway, from boot to its end."""
-
-    machine: str
-    boot: Event
-    up: Event | None = None
-    started: Event | None = None
-    start_left: Event | None = None
-    stop_requested: Event | None = None
-    end: Event | None = None
-
-    @property
-    def up_us(self) -> int:
-        """From when it serves; FOREVER when it never came up."""
-        return self.up.at_us if self.up is not None else FOREVER
-
-    @property
-    def end_us(self) -> int:
-        """When it ended; FOREVER when it lives."""
-        return self.end.at_us if self.end is not None else FOREVER
-
-    @property
-    def serves_until_us(self) -> int:
-        """When it was asked to leave, or ended."""
-        asked = self.stop_requested
-        return self.end_us if asked is None else min(asked.at_us, self.end_us)
-
-
-@dataclass(slots=True)
-class Tick:
-    """One call of the host's tick."""
-
-    begin: Event
-    end: Event | None = None
-
-    @property
-    def clean(self) -> bool:
-        """Whether it came to an end without an error."""
-        return self.end is not None and self.end.data.get("error") is None
-
-
-@dataclass(slots=True)
-class Run:
-    """One time that a job's body ran."""
-
-    job: str
-    begin: Event
-    end: Event | None = None
-    died: Event | None = None
-
-    @property
-    def end_us(self) -> int:
-        """When the body ended or its machine died; FOREVER when it still runs."""
-        last = self.end or self.died
-        return FOREVER if last is None else last.at_us
-
-    @property
-    def end_n(self) -> int:
-        """The number of the event that ended it."""
-        last = self.end or self.died
-        return FOREVER if last is None else last.n
-
-
-@dataclass(slots=True)
-class Fire:
-    """One call of a provider's `fire_due`, with the runs and lost claims inside it."""
-
-    job: str
-    begin: Event
-    end: Event | None = None
-    runs: list[Run] = field(default_factory=list)
-    lost: list[Event] = field(default_factory=list)
-    won: list[Event] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Op:
-    """Something that the operator did to a job or to the world."""
-
-    begin: Event
-    step: Step | None
-    end: Event | None = None
-
-    @property
-    def do(self) -> str:
-        """What, as in `scenario.OPERATIONS`."""
-        return str(self.begin.data.get("do"))
-
-    @property
-    def job(self) -> str | None:
-        """The job it was about."""
-        job = self.begin.data.get("job")
-        return None if job is None else str(job)
-
-    @property
-    def failed(self) -> bool:
-        """Whether it ended with an error."""
-        return self.end is not None and self.end.data.get("error") is not None
-
-
-def merge(windows: Iterable[Window], gap_us: int = 0) -> list[Window]:
-    """Sorted, and joined where they are no more than `gap_us` apart."""
-    merged: list[Window] = []
-    for start, end in sorted(windows):
-        if merged and start <= merged[-1][1] + gap_us:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged
+__all__ = ["Facts", "facts_of"]
 
 
 class Facts:

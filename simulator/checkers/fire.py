@@ -3,8 +3,9 @@
 from bisect import bisect_left, bisect_right
 
 from simulator import oracle
-from simulator.checkers.facts import FOREVER, SLACK_US, Facts, Run, facts_of
+from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import FOREVER, SLACK_US, Run
 from simulator.checkers.matching import JobMatch, match_all
 from simulator.checkers.plan import commits_by_job
 from simulator.history import History

@@ -7,8 +7,9 @@ from typing import Any
 
 from simulator.checkers.disturbance import general_disturbances
 from simulator.checkers.extras import extras_under
-from simulator.checkers.facts import FOREVER, SLACK_US, Facts, facts_of
+from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import FOREVER, SLACK_US
 from simulator.checkers.matching import Due, JobMatch, Outcome, allowance_us, match_all
 from simulator.checkers.plan import commits_by_job
 from simulator.durations import SECOND_US
@@ -206,13 +207,13 @@ def live_8(history: History, scenario: Scenario) -> Finding:
     if not failed:
         return judgement.finding()
     for _match, due in _dues(facts):
-        before = [event for event in failed if event.at_us <= due.deadline_us]
-        if not before:
+        before = bisect_right(failed, due.deadline_us, key=lambda event: event.at_us)
+        if before == 0:
             continue
         if due.outcome in _FAILED:
-            judgement.violated(f"after a write that failed, {say_due(due)}", before[-1])
-        elif due.run is not None and due.run.begin.at_us > before[0].at_us:
-            judgement.reached(before[0], due.run.begin)
+            judgement.violated(f"after a write that failed, {say_due(due)}", failed[before - 1])
+        elif due.run is not None and due.run.begin.at_us > failed[0].at_us:
+            judgement.reached(failed[0], due.run.begin)
     missed = live_6(history, scenario)
     if missed.verdict == "violated":
         judgement.violated(f"after a write that failed: {missed.reason}", failed[0])
@@ -239,17 +240,17 @@ def live_9(history: History, scenario: Scenario) -> Finding:
     """A claim whose holder died, or that is dated in the future, is taken over after its time."""
     facts = facts_of(history, scenario)
     judgement = Judgement("LIVE-9", "no claim was left by the dead, or dated in the future")
-    for match, due in _dues(facts):
-        job = due.job
+    for job, match in match_all(facts).items():
         left = [run.died for run in facts.runs.get(job, ()) if run.died is not None]
         by_hand = isinstance(match.plan.job.record.get("fire_claim"), dict)
-        before = [event for event in left if event.at_us < due.at_us]
-        if not by_hand and not before:
-            continue
-        if due.outcome in _FAILED:
-            judgement.violated(f"its claim was left standing: {say_due(due)}", *before[-1:])
-        elif due.run is not None:
-            judgement.reached(*before[-1:], due.run.begin)
+        for due in match.dues if left or by_hand else ():
+            last = next((event for event in reversed(left) if event.at_us < due.at_us), None)
+            if last is None and not by_hand:
+                continue
+            if due.outcome in _FAILED:
+                judgement.violated(f"its claim was left standing: {say_due(due)}", last)
+            elif due.run is not None:
+                judgement.reached(last, due.run.begin)
     return judgement.finding()
 
 

@@ -16,7 +16,8 @@ from itertools import pairwise
 
 from simulator import oracle
 from simulator.checkers.disturbance import disturbances
-from simulator.checkers.facts import FOREVER, NAS_BACKOFF_US, SLACK_US, Facts, Run, Window
+from simulator.checkers.facts import Facts
+from simulator.checkers.happened import FOREVER, NAS_BACKOFF_US, SLACK_US, Run, Window
 from simulator.checkers.plan import Plan, commits_by_job, plan_of
 from simulator.durations import SECOND_US
 from simulator.history import Event

@@ -4,8 +4,9 @@ from bisect import bisect_left, bisect_right
 from itertools import pairwise
 
 from simulator.checkers.extras import deliveries_of, extras_under
-from simulator.checkers.facts import CLAIM_TTL_US, SLACK_US, facts_of
+from simulator.checkers.facts import facts_of
 from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US
 from simulator.checkers.matching import Outcome, match_all
 from simulator.history import History
 from simulator.scenario import Scenario

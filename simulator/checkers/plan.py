@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator import oracle
-from simulator.checkers.facts import FOREVER, Facts, Op
+from simulator.checkers.facts import Facts
+from simulator.checkers.happened import FOREVER, Op
 from simulator.durations import SECOND_US
 from simulator.fold import instant_us
 from simulator.history import Event

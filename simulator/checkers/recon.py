@@ -4,8 +4,9 @@ from bisect import bisect_left
 from itertools import pairwise
 
 from simulator.checkers.disturbance import failed_call
-from simulator.checkers.facts import SLACK_US, Facts, facts_of
+from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import SLACK_US
 from simulator.checkers.rest import Rest, Wrong, first_rest_after, rests
 from simulator.durations import MINUTE_US
 from simulator.fold import REGISTRY_KINDS, Arm, Registry

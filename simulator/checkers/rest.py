@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from simulator import oracle
 from simulator.checkers.disturbance import failed_call, until_next_occasion
-from simulator.checkers.facts import FOREVER, SLACK_US, Facts, Window, merge
+from simulator.checkers.facts import Facts
+from simulator.checkers.happened import FOREVER, SLACK_US, Window, merge
 from simulator.checkers.matching import JobMatch, match_all
 from simulator.durations import SECOND_US
 from simulator.fold import REGISTRY_KINDS, Arm, Registry

@@ -1,14 +1,11 @@
 """STAT: what the status said, each time it was asked, against what was so."""
 
-import math
-from bisect import bisect_right
-from dataclasses import dataclass
-
 from simulator.checkers.disturbance import failed_call
-from simulator.checkers.facts import FOREVER, Facts, Life, Tick, facts_of
+from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.matching import Outcome, match_all
-from simulator.durations import SECOND_US
+from simulator.checkers.happened import FOREVER
+from simulator.checkers.matching import match_all
+from simulator.checkers.truth import NEAR_US, something_wrong, stale, truths
 from simulator.history import Event, History
 from simulator.scenario import Scenario
 
@@ -25,115 +22,8 @@ __all__ = [
     "stat_13",
 ]
 
-_NEAR_US = 2 * SECOND_US
-_INTERVALS_STALE = 3
-_STALE_EXTRA_US = 20 * SECOND_US
 _INTERVALS_UNDER_WAY = 10
 _EXIT_CODES = {"healthy": 0, "unhealthy": 1, "unknown": 3}
-
-
-@dataclass(slots=True)
-class Truth:
-    """What was so when a status was asked for.
-
-    Attributes:
-        status: What was said.
-        lives: The gateways that were up.
-        beat_us: Age of the last heartbeat in the store; None when there is none.
-        success_us: Age of the last success mark; None when there is none.
-        under_way_us: For how long a tick of a living gateway was under way; None when none was.
-        clean_since_start: Whether a living loop had a clean tick since it started.
-        beat_life: Whether the last heartbeat is of a process that is up.
-    """
-
-    status: Event
-    lives: list[Life]
-    beat_us: int | None
-    success_us: int | None
-    under_way_us: int | None
-    clean_since_start: bool
-    beat_life: bool
-
-    @property
-    def promises(self) -> bool:
-        """Whether it was said that jobs will fire."""
-        return bool(self.status.data.get("promises"))
-
-    def says(self, phrase: str) -> bool:
-        """Whether one of the fixed phrases was said."""
-        return phrase in self.status.data.get("says", ())
-
-
-def truths(facts: Facts) -> list[Truth]:
-    """The truth at every status, of a blocking provider."""
-
-    def build() -> list[Truth]:
-        beats = _signals(facts, "ticker_heartbeat")
-        successes = _signals(facts, "ticker_last_success")
-        found = []
-        for status in facts.history.of("status"):
-            beat, success = _last(beats, status), _last(successes, status)
-            lives = facts.serving(status.n)
-            ticks = [_ticks_until(facts, life, status) for life in lives]
-            running = [
-                status.at_us - mine[-1].begin.at_us
-                for mine in ticks
-                if mine and (mine[-1].end is None or mine[-1].end.n > status.n)
-            ]
-            found.append(
-                Truth(
-                    status,
-                    lives,
-                    status.at_us - beat.at_us if beat is not None else None,
-                    status.at_us - success.at_us if success is not None else None,
-                    max(running, default=None),
-                    any(_clean_by(tick, status) for mine in ticks for tick in mine),
-                    beat is not None and any(life.boot.n < beat.n for life in lives),
-                )
-            )
-        return found
-
-    return facts.history.derived("truths", build) if facts.blocking else []
-
-
-def _signals(facts: Facts, name: str) -> list[Event]:
-    """The writes of one evidence file; what is no plausible time is not evidence."""
-    found = []
-    for event in facts.history.of("signal"):
-        if event.data.get("name") == name:
-            try:
-                stated_s = float(event.data.get("content") or "nan")
-            except ValueError:
-                continue
-            if math.isfinite(stated_s):
-                found.append(event)
-    return found
-
-
-def _last(events: list[Event], before: Event) -> Event | None:
-    index = bisect_right(events, before.n, key=lambda event: event.n) - 1
-    return events[index] if index >= 0 else None
-
-
-def _ticks_until(facts: Facts, life: Life, status: Event) -> list[Tick]:
-    ticks = facts.ticks.get(life.machine, [])
-    first = bisect_right(ticks, life.boot.n, key=lambda tick: tick.begin.n)
-    return ticks[first : bisect_right(ticks, status.n, key=lambda tick: tick.begin.n)]
-
-
-def _clean_by(tick: Tick, status: Event) -> bool:
-    return tick.clean and tick.end is not None and tick.end.n < status.n
-
-
-def _stale_us(facts: Facts) -> int:
-    return _INTERVALS_STALE * facts.interval_us + _STALE_EXTRA_US
-
-
-def _stale(facts: Facts, age_us: int | None) -> bool | None:
-    """Whether an age is stale; None when there is none, or it is too near the border."""
-    if age_us is None or abs(age_us - _stale_us(facts)) <= _NEAR_US + facts.skew_us:
-        return None
-    return age_us > _stale_us(facts)
 
 
 def stat_1(history: History, scenario: Scenario) -> Finding:
@@ -143,45 +33,15 @@ def stat_1(history: History, scenario: Scenario) -> Finding:
     for truth in truths(facts):
         fresh = (
             truth.lives
-            and _stale(facts, truth.beat_us) is False
-            and _stale(facts, truth.success_us) is False
+            and stale(facts, truth.beat_us) is False
+            and stale(facts, truth.success_us) is False
         )
-        if not fresh or not truth.clean_since_start or _something_wrong(facts, truth.status):
+        if not fresh or not truth.clean_since_start or something_wrong(facts, truth.status):
             continue
         judgement.reached(truth.status)
         if not truth.promises:
             judgement.violated("all is well, and the status does not say so", truth.status)
     return judgement.finding()
-
-
-def _something_wrong(facts: Facts, status: Event) -> bool:
-    """Whether anything could rightly take a promise away."""
-    if any(job.record for job in facts.scenario.jobs):
-        return True
-    settled_us = status.at_us - _stale_us(facts)
-    troubled = [
-        *facts.faults,
-        *facts.history.of(
-            "crash", "stopped", "fallback", "provider.raised", "provider.start", "op"
-        ),
-        *[event for event in facts.history.of("tick.end") if event.data.get("error") is not None],
-    ]
-    if any(settled_us <= event.at_us <= status.at_us for event in troubled):
-        return True
-    if any(event.n < status.n for event in facts.history.of("fallback", "provider.raised")):
-        return True
-    if any(
-        event.n < status.n and event.data.get("ok") is not True
-        for event in facts.history.of("run.end")
-    ) or any(run.died is not None for run in facts.all_runs):
-        return True
-    return any(
-        due.at_us <= status.at_us
-        and (due.run is None or due.run.begin.n > status.n)
-        and (due.outcome in {Outcome.LATE, Outcome.MISSED} or due.at_us > settled_us)
-        for match in match_all(facts).values()
-        for due in match.dues
-    )
 
 
 def stat_2(history: History, scenario: Scenario) -> Finding:
@@ -190,10 +50,10 @@ def stat_2(history: History, scenario: Scenario) -> Finding:
     judgement = Judgement("STAT-2", "no status was asked for while a heartbeat was stale")
     limit_us = _INTERVALS_UNDER_WAY * facts.interval_us
     for truth in truths(facts):
-        if not truth.lives or _stale(facts, truth.beat_us) is not True:
+        if not truth.lives or stale(facts, truth.beat_us) is not True:
             continue
-        if truth.under_way_us is not None and truth.under_way_us <= limit_us + _NEAR_US:
-            if truth.under_way_us <= limit_us - _NEAR_US:
+        if truth.under_way_us is not None and truth.under_way_us <= limit_us + NEAR_US:
+            if truth.under_way_us <= limit_us - NEAR_US:
                 judgement.reached(truth.status)
                 if truth.says("STALLED"):
                     judgement.violated("STALLED is said while a tick is under way", truth.status)
@@ -213,8 +73,8 @@ def stat_3(history: History, scenario: Scenario) -> Finding:
     for truth in truths(facts):
         failing = (
             truth.lives
-            and _stale(facts, truth.beat_us) is False
-            and _stale(facts, truth.success_us) is True
+            and stale(facts, truth.beat_us) is False
+            and stale(facts, truth.success_us) is True
             and truth.under_way_us is None
         )
         if not failing:

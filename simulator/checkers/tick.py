@@ -2,10 +2,11 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
-from simulator.checkers.facts import FOREVER, SLACK_US, Facts, Life, Tick, facts_of
+from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import FOREVER, SLACK_US, Life, Tick
 from simulator.durations import SECOND_US
 from simulator.history import Event, History
 from simulator.scenario import Scenario
@@ -103,7 +104,7 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
 def _logged(errors: list[Event], after: Event, before_n: int, error: str) -> bool:
     """Whether an ERROR with this exception stands between the end of a tick and the next."""
     index = bisect_right(errors, after.n, key=lambda event: event.n)
-    for event in errors[index:]:
+    for event in islice(errors, index, None):
         if event.n >= before_n:
             return False
         if event.machine == after.machine and error_name(event.data.get("error")) == error:

@@ -1,10 +1,11 @@
 """TICK-4 to 8: the loop beside its ticks: heartbeats, long runs, cadence."""
 
 from bisect import bisect_left, bisect_right
-from itertools import pairwise
+from itertools import islice, pairwise
 
-from simulator.checkers.facts import SLACK_US, Facts, Life, Run, Tick, facts_of
+from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import SLACK_US, Life, Run, Tick, merge
 from simulator.checkers.matching import Outcome, match_all
 from simulator.checkers.tick import goes_on_after, lives_with_ticks
 from simulator.durations import SECOND_US
@@ -134,7 +135,9 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
             continue
         judgement.reached(cause)
         index = bisect_right(beats, tick.end.n, key=lambda event: event.n)
-        after = next((beat for beat in beats[index:] if beat.machine == cause.machine), None)
+        after = next(
+            (beat for beat in islice(beats, index, None) if beat.machine == cause.machine), None
+        )
         if after is not None and after.data.get("success") is True:
             judgement.violated(
                 f"machine {cause.machine}: a tick that could not look counts as a success",
@@ -153,10 +156,14 @@ def _tick_around(facts: Facts, event: Event) -> Tick | None:
     tick = ticks[index]
     if tick.end is not None and tick.end.n < event.n:
         return None
-    beside = any(
-        run.begin.n < event.n < run.end_n and run.begin.machine == event.machine
-        for run in facts.all_runs
+    windows = facts.history.derived(
+        ("runs on", event.machine),
+        lambda: merge(
+            (run.begin.n, run.end_n) for run in facts.all_runs if run.begin.machine == event.machine
+        ),
     )
+    index = bisect_right(windows, (event.n, 0)) - 1
+    beside = index >= 0 and windows[index][1] > event.n
     return None if beside else tick
 
 

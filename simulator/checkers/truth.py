@@ -1,0 +1,159 @@
+"""What was so each time a status was asked for, by ticks, signals of the store and lives."""
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import islice
+
+from simulator.checkers.facts import Facts
+from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
+from simulator.checkers.matching import Outcome, match_all
+from simulator.durations import SECOND_US
+from simulator.history import Event
+
+__all__ = ["NEAR_US", "Truth", "something_wrong", "stale", "truths"]
+
+NEAR_US = 2 * SECOND_US
+"""Nearer to a border than this nothing is judged."""
+_INTERVALS_STALE = 3
+_STALE_EXTRA_US = 20 * SECOND_US
+
+
+@dataclass(slots=True)
+class Truth:
+    """What was so when a status was asked for.
+
+    Attributes:
+        status: What was said.
+        lives: The gateways that were up.
+        beat_us: Age of the last heartbeat in the store; None when there is none.
+        success_us: Age of the last success mark; None when there is none.
+        under_way_us: For how long a tick of a living gateway was under way; None when none was.
+        clean_since_start: Whether a living loop had a clean tick since it started.
+        beat_life: Whether the last heartbeat is of a process that is up.
+    """
+
+    status: Event
+    lives: list[Life]
+    beat_us: int | None
+    success_us: int | None
+    under_way_us: int | None
+    clean_since_start: bool
+    beat_life: bool
+
+    @property
+    def promises(self) -> bool:
+        """Whether it was said that jobs will fire."""
+        return bool(self.status.data.get("promises"))
+
+    def says(self, phrase: str) -> bool:
+        """Whether one of the fixed phrases was said."""
+        return phrase in self.status.data.get("says", ())
+
+
+def truths(facts: Facts) -> list[Truth]:
+    """The truth at every status, of a blocking provider."""
+
+    def build() -> list[Truth]:
+        beats = _signals(facts, "ticker_heartbeat")
+        successes = _signals(facts, "ticker_last_success")
+        clean = {life.boot.n: _first_clean(facts, life) for life in facts.all_lives}
+        found = []
+        for status in facts.history.of("status"):
+            beat, success = _last(beats, status), _last(successes, status)
+            lives = facts.serving(status.n)
+            running = [tick for life in lives for tick in _under_way(facts, life, status)]
+            found.append(
+                Truth(
+                    status,
+                    lives,
+                    status.at_us - beat.at_us if beat is not None else None,
+                    status.at_us - success.at_us if success is not None else None,
+                    max((status.at_us - tick.begin.at_us for tick in running), default=None),
+                    any(clean[life.boot.n] < status.n for life in lives),
+                    beat is not None and any(life.boot.n < beat.n for life in lives),
+                )
+            )
+        return found
+
+    return facts.history.derived("truths", build) if facts.blocking else []
+
+
+def _signals(facts: Facts, name: str) -> list[Event]:
+    """The writes of one evidence file; what is no plausible time is not evidence."""
+    found = []
+    for event in facts.history.of("signal"):
+        if event.data.get("name") == name:
+            try:
+                stated_s = float(event.data.get("content") or "nan")
+            except ValueError:
+                continue
+            if math.isfinite(stated_s):
+                found.append(event)
+    return found
+
+
+def _last(events: list[Event], before: Event) -> Event | None:
+    index = bisect_right(events, before.n, key=lambda event: event.n) - 1
+    return events[index] if index >= 0 else None
+
+
+def _first_clean(facts: Facts, life: Life) -> int:
+    """The number of the event that ended the first clean tick of a process; FOREVER for none."""
+    ticks = facts.ticks.get(life.machine, [])
+    first = bisect_right(ticks, life.boot.n, key=lambda tick: tick.begin.n)
+    ends = (tick.end.n for tick in islice(ticks, first, None) if tick.clean and tick.end)
+    return next(ends, FOREVER)
+
+
+def _under_way(facts: Facts, life: Life, status: Event) -> list[Tick]:
+    """The last tick that a process began before a status, if it was not over by then."""
+    ticks = facts.ticks.get(life.machine, [])
+    index = bisect_right(ticks, status.n, key=lambda tick: tick.begin.n) - 1
+    if index < 0 or ticks[index].begin.n < life.boot.n:
+        return []
+    end = ticks[index].end
+    return [ticks[index]] if end is None or end.n > status.n else []
+
+
+def _stale_us(facts: Facts) -> int:
+    return _INTERVALS_STALE * facts.interval_us + _STALE_EXTRA_US
+
+
+def stale(facts: Facts, age_us: int | None) -> bool | None:
+    """Whether an age is stale; None when there is none, or it is too near the border."""
+    if age_us is None or abs(age_us - _stale_us(facts)) <= NEAR_US + facts.skew_us:
+        return None
+    return age_us > _stale_us(facts)
+
+
+def something_wrong(facts: Facts, status: Event) -> bool:
+    """Whether anything could rightly take a promise away."""
+    troubled = facts.history.derived("troubled", lambda: _troubled(facts))
+    index = bisect_right(troubled, (status.at_us, FOREVER)) - 1
+    return index >= 0 and troubled[index][1] >= status.at_us
+
+
+def _troubled(facts: Facts) -> list[Window]:
+    """When a status may say less than that all is well: trouble, and a while after it."""
+    if any(job.record for job in facts.scenario.jobs):
+        return [(0, FOREVER)]
+    while_us, history = _stale_us(facts), facts.history
+    passing = [
+        *facts.faults,
+        *history.of("crash", "stopped", "provider.start", "op"),
+        *[event for event in history.of("tick.end") if event.data.get("error") is not None],
+    ]
+    lasting = [
+        *history.of("fallback", "provider.raised"),
+        *[event for event in history.of("run.end") if event.data.get("ok") is not True],
+        *[run.died for run in facts.all_runs if run.died is not None],
+    ]
+    windows = [(event.at_us, event.at_us + while_us) for event in passing]
+    windows += [(event.at_us, FOREVER) for event in lasting]
+    for match in match_all(facts).values():
+        for due in match.dues:
+            begun_us = due.run.begin.at_us if due.run is not None else FOREVER
+            bad = due.outcome in {Outcome.LATE, Outcome.MISSED}
+            windows.append((due.at_us, begun_us if bad else min(begun_us, due.at_us + while_us)))
+    return merge(windows)
