@@ -179,7 +179,9 @@ def _of_class(cls: type) -> Iterator[Slot]:
 
 def _of_instance(holder: Any, kind: type) -> Iterator[Slot]:
     try:
-        names = list(object.__getattribute__(holder, "__dict__"))  # its own __getattr__ may do anything
+        names = list(
+            object.__getattribute__(holder, "__dict__")
+        )  # its own __getattr__ may do anything
     except AttributeError:
         names = []
     for cls in kind.__mro__:
@@ -187,14 +189,20 @@ def _of_instance(holder: Any, kind: type) -> Iterator[Slot]:
     for name in names:
         if name in _SKIPPED_ATTRIBUTES:
             continue
-        try:
-            value = object.__getattribute__(holder, name)
-        except AttributeError:
-            continue
-        get = partial(object.__getattribute__, holder, name)
-        yield Slot(value, get, partial(object.__setattr__, holder, name))
+        value = _attribute(holder, name)
+        yield Slot(
+            value, partial(_attribute, holder, name), partial(object.__setattr__, holder, name)
+        )
     if _is_foreign(kind.__module__):
         yield _fixed(kind)  # a class of a module that sys.modules does not know
+
+
+def _attribute(holder: Any, name: str) -> Any:
+    """The attribute as it is stored; None when the run took it away."""
+    try:
+        return object.__getattribute__(holder, name)
+    except AttributeError:
+        return None
 
 
 def _slot_names(cls: type) -> Iterator[str]:

@@ -9,16 +9,19 @@ gets real time from them. Local time is the run's zone, set in the C library (`z
 
 from __future__ import annotations
 
+import copyreg
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from freezegun.api import FakeDate, FakeDatetime
 
 from simulator.kernel import Kernel, here
 
-__all__ = ["SimDate", "SimDatetime", "fake_time_functions"]
+__all__ = ["SimDate", "SimDatetime", "fake_time_functions", "picklable_dates"]
 
 REAL_DATETIME = dt.datetime
 REAL_DATE = dt.date
@@ -43,10 +46,10 @@ def _monotonic_us(kernel: Kernel) -> int:
 
 
 def _now(kernel: Kernel, zone: dt.tzinfo | None) -> dt.datetime:
-    instant = _EPOCH + _wall_us(kernel) * _MICROSECOND
-    if zone is None:
-        return instant.astimezone().replace(tzinfo=None)
-    return instant.astimezone(zone)
+    wall_us = _wall_us(kernel)
+    if zone is None:  # the only maker of naive local time that sets fold
+        return REAL_DATETIME.fromtimestamp(wall_us / 1_000_000)
+    return (_EPOCH + wall_us * _MICROSECOND).astimezone(zone)
 
 
 class SimDatetime(FakeDatetime):
@@ -154,6 +157,33 @@ class SimDate(FakeDate):
     __sub__ = REAL_DATE.__sub__
     min = REAL_DATE.min
     max = REAL_DATE.max
+
+
+for _ours, _genuine in ((SimDatetime, REAL_DATETIME), (SimDate, REAL_DATE)):
+    # What is pickled in a run names the class by its own name, and so is genuine when read later.
+    _ours.__module__, _ours.__name__ = _genuine.__module__, _genuine.__name__
+    _ours.__qualname__ = _genuine.__qualname__
+
+
+def _reduce(ours: Any, value: dt.date) -> tuple[Any, Any]:
+    return ours, value.__reduce__()[1]
+
+
+@contextmanager
+def picklable_dates() -> Iterator[None]:
+    """Genuine dates can be pickled and copied although their classes go by ours for now."""
+    table = copyreg.dispatch_table
+    before = {cls: table.get(cls) for cls in (REAL_DATETIME, REAL_DATE)}
+    for genuine, ours in ((REAL_DATETIME, SimDatetime), (REAL_DATE, SimDate)):
+        copyreg.pickle(genuine, partial(_reduce, ours))
+    try:
+        yield
+    finally:
+        for cls, reducer in before.items():
+            if reducer is None:
+                del table[cls]
+            else:
+                table[cls] = reducer
 
 
 class _Bound:

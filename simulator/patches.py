@@ -26,7 +26,14 @@ from functools import cache, partial
 from typing import Any
 
 from simulator.captured import Slot, Slots
-from simulator.clock import REAL_DATE, REAL_DATETIME, SimDate, SimDatetime, fake_time_functions
+from simulator.clock import (
+    REAL_DATE,
+    REAL_DATETIME,
+    SimDate,
+    SimDatetime,
+    fake_time_functions,
+    picklable_dates,
+)
 from simulator.guard import guarded
 from simulator.kernel import Kernel, here, set_installed
 from simulator.locks import Lock, RLock
@@ -73,6 +80,7 @@ def install(
         stack.enter_context(seeded(kernel))
         stack.enter_context(_methods())
         stack.enter_context(_threads())
+        stack.enter_context(picklable_dates())
         stack.enter_context(_captured(adopt))
         stack.enter_context(_quiet_locks())
         stack.enter_context(guarded(kernel, hang_s))
@@ -160,7 +168,7 @@ def _quiet_locks() -> Iterator[None]:
     process, when caches are cold and modules still to be loaded: a decision there would shift the
     choices of a tape between the first run and the second.
     """
-    bootstrap: Any = importlib._bootstrap  # type: ignore[attr-defined]  # noqa: SLF001
+    bootstrap: Any = importlib._bootstrap  # noqa: SLF001
     references = list(logging._handlerList)  # type: ignore[attr-defined]  # noqa: SLF001
     handlers = [handler for ref in references if (handler := ref()) is not None]
     places: list[tuple[Any, str, Any]] = [
@@ -235,6 +243,8 @@ def _is_name_leaf(value: Any) -> bool:
         return isinstance(value.__self__, type) and value.__self__ in _DATE_CLASSES
     if kind is tuple:
         return len(value) < _FEW and any(map(_is_name_leaf, value))
+    if kind is staticmethod:
+        return _is_name_leaf(value.__func__)
     if kind is partial:
         return any(map(_is_name_leaf, (value.func, *value.args, *value.keywords.values())))
     return False
@@ -283,6 +293,8 @@ def _replacement(original: Any, twins: dict[int, Any]) -> Any:
     kind = type(original)
     if kind is tuple:
         return tuple(_replacement(part, twins) for part in original)
+    if kind is staticmethod:
+        return staticmethod(_replacement(original.__func__, twins))
     if kind is partial:
         arguments = (_replacement(part, twins) for part in original.args)
         keywords = {key: _replacement(part, twins) for key, part in original.keywords.items()}

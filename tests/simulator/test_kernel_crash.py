@@ -106,12 +106,15 @@ def test_what_a_dead_task_held_is_free_for_waiters_and_for_later_ones(kernel, ma
 def test_what_a_finished_thread_still_holds_stays_held(kernel):
     lock, seen = threading.Lock(), []
 
+    def lock_in_run():
+        lock.acquire()
+
     def later():
         time.sleep(1)
         seen.append(lock.acquire(timeout=5))
 
-    with install(kernel, adopt=[later]):
-        kernel.spawn(lambda: lock.acquire(), name="x")
+    with install(kernel, adopt=[later, lock_in_run]):
+        kernel.spawn(lock_in_run, name="x")
         kernel.spawn(later, name="y")
         kernel.run(START + HOUR)
     assert seen == [False]
