@@ -2,6 +2,8 @@
 
 from contract_tests.engine import Context
 from contract_tests.surroundings import ask
+from simulator.detect import with_capabilities
+from simulator.hosts.reference import ReferenceHost
 
 __all__ = ["shown_capabilities"]
 
@@ -10,11 +12,12 @@ _EXTERNAL_HOOKS = ("on_jobs_changed", "reconcile")
 
 
 def shown_capabilities(context: Context) -> frozenset[str]:
-    """``external`` for who redefines the hooks of a registry, else ``blocking``."""
-    interface, provider = context.host.interface(), ask(context.target.make).value
+    """What ten quiet minutes and a look at the hooks show; may be more than one thing."""
+    shown = frozenset(with_capabilities(context.target.target, ReferenceHost()).capabilities or ())
+    interface, provider = ask(context.host.interface).value, ask(context.target.make).value
     redefined = [
         hook
         for hook in _EXTERNAL_HOOKS
         if getattr(type(provider), hook, None) is not getattr(interface, hook, None)
     ]
-    return frozenset({"external"} if redefined else {"blocking"})
+    return shown | ({"external"} if redefined else frozenset())

@@ -164,9 +164,7 @@ class Judge:
     def shown(self) -> frozenset[str]:
         """The capabilities that the provider shows when it is started."""
         if self._shown is None:
-            from contract_tests.detect import shown_capabilities
-
-            self._shown = shown_capabilities(self.context)
+            self._shown = self._detected()
         return self._shown
 
     @property
@@ -210,6 +208,16 @@ class Judge:
             notes=tuple(self._remarks()),
         )
 
+    def _detected(self) -> frozenset[str]:
+        from contract_tests.detect import shown_capabilities
+
+        try:
+            return shown_capabilities(self.context)
+        # A provider whose first ten minutes already go wrong still gets its report.
+        except BaseException as error:
+            self._notes.append(f"what it can do could not be seen: {type(error).__name__}: {error}")
+            return frozenset()
+
     def _remarks(self) -> Iterable[str]:
         extra = sorted(self.shown - self.capabilities)
         if extra and self._declares:
@@ -217,6 +225,7 @@ class Judge:
         absent = sorted(self.capabilities - self.shown - {"replicas"})
         if absent:
             yield f"declares {', '.join(absent)} and does not show it"
+        yield from self._notes
 
     def _judge(self, requirement: Requirement) -> Result:
         if not requirement.applies_to(self.capabilities):

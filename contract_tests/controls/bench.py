@@ -14,7 +14,7 @@ from typing import Any
 from contract_tests.controls import Control
 from contract_tests.verdicts import Ruling
 
-__all__ = ["Trial", "apply", "try_control"]
+__all__ = ["EditError", "Trial", "apply", "compare", "try_control"]
 
 PACKAGE = "hermes_cron"
 TIME_LIMIT_S = 120
@@ -52,7 +52,7 @@ def try_control(control: Control) -> Trial:
             apply(control, folder)
         except EditError as error:
             return Trial(control, Ruling.KIT_ERROR, str(error))
-        return _compared(control, *_command(control, folder))
+        return compare(control, *_command(control, folder))
 
 
 def apply(control: Control, folder: Path) -> None:
@@ -100,7 +100,8 @@ def _command(control: Control, folder: Path) -> tuple[int, str, dict[str, Any] |
     return done.returncode, done.stderr.strip()[-500:], data
 
 
-def _compared(control: Control, code: int, said: str, report: dict[str, Any] | None) -> Trial:
+def compare(control: Control, code: int, said: str, report: dict[str, Any] | None) -> Trial:
+    """Hold a report against the pins: the ids, the message, the exit code."""
     if report is None:
         return Trial(control, Ruling.KIT_ERROR, f"no report, exit code {code}: {said}")
     by_id = {row["id"]: row for row in report["requirements"]}

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from contract_tests.engine import Context, Outcome, held, probe, violated
-from contract_tests.probes.virtual import MACHINE, SLACK_US, Watched, is_between, watch
+from contract_tests.probes.virtual import MACHINE, SLACK_US, Watched, is_between, watch, watching
 from contract_tests.surface import BUILTIN_NAMES
 from contract_tests.surroundings import ask, captured_logs, home
 from simulator.checkers.facts import Tick
@@ -25,10 +25,9 @@ def _signals(watched: Watched, name: str) -> list[Event]:
     return [event for event in watched.of("signal") if event.data.get("name") == name]
 
 
-@probe("TICK-1")
-def at_once_and_promptly(context: Context) -> Outcome:
+@watching("TICK-1", "loop-at-once")
+def at_once_and_promptly(_: Context, watched: Watched) -> Outcome:
     """The first tick after start, and the way out after stop_event."""
-    watched = watch(context, "loop-at-once")
     if trouble := watched.trouble():
         return trouble
     if left := watched.left_unasked():
@@ -59,10 +58,9 @@ def _exit_problem(watched: Watched) -> str | None:
     return f"it ticked after start had returned: {watched.when(later[0].begin)}" if later else None
 
 
-@probe("TICK-2")
-def nothing_ends_the_loop(context: Context) -> Outcome:
+@watching("TICK-2", "loop-survives")
+def nothing_ends_the_loop(_: Context, watched: Watched) -> Outcome:
     """Six kinds of exception out of a tick, the process-ending ones included."""
-    watched = watch(context, "loop-survives")
     # The loop that died at the first exception never meets the others: that is no kit trouble.
     if left := watched.left_unasked():
         return violated(left, *_last_fault(watched))
@@ -98,12 +96,12 @@ def _is_told(watched: Watched, fault: Event, before: Event, kind: str) -> bool:
     )
 
 
-@probe("TICK-3")
-def signals_tell_the_truth(context: Context) -> Outcome:
+@watching("TICK-3", "loop-at-once", "loop-fails-sometimes")
+def signals_tell_the_truth(_: Context, *runs: Watched) -> Outcome:
     """Heartbeat and success mark as they arrived in the store, over clean and failing ticks."""
     evidence = []
-    for name in ("loop-at-once", "loop-fails-sometimes"):
-        watched = watch(context, name)
+    for watched in runs:
+        name = watched.run.scenario.name
         if left := watched.left_unasked():
             return violated(left)
         if trouble := watched.trouble():
@@ -138,10 +136,9 @@ def _signal_problem(watched: Watched) -> str | None:
     return None
 
 
-@probe("TICK-4")
-def a_heartbeat_that_is_refused(context: Context) -> Outcome:
+@watching("TICK-4", "loop-without-heartbeat")
+def a_heartbeat_that_is_refused(context: Context, watched: Watched) -> Outcome:
     """Twenty minutes without room for signals; and, on a real disk, a place that is taken."""
-    watched = watch(context, "loop-without-heartbeat")
     if left := watched.left_unasked():
         return violated(left, *_last_fault(watched))
     if trouble := watched.trouble():
@@ -197,10 +194,9 @@ def _run_problem(watched: Watched, job: str) -> str | None:
     return None
 
 
-@probe("TICK-6")
-def a_long_job_delays_nothing(context: Context) -> Outcome:
+@watching("TICK-6", "loop-beside-a-long-job")
+def a_long_job_delays_nothing(_: Context, watched: Watched) -> Outcome:
     """Ticks are asked for without waiting, and keep coming while a job runs for 70 minutes."""
-    watched = watch(context, "loop-beside-a-long-job")
     if left := watched.left_unasked():
         return violated(left)
     if trouble := watched.trouble():

@@ -5,8 +5,8 @@ Both sides are rebuilt from the history: what the store committed, what the regi
 
 from collections.abc import Iterable
 
-from contract_tests.engine import Context, Outcome, held, probe, violated
-from contract_tests.probes.virtual import Watched, watch
+from contract_tests.engine import Context, Outcome, held, violated
+from contract_tests.probes.virtual import Watched, watching
 from simulator.checkers.facts import Life
 from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.fold import Arm, Registry, Store, final_registry, final_store, instant_us
@@ -94,10 +94,9 @@ def _raised(watched: Watched) -> list[str]:
     ]
 
 
-@probe("RECON-1")
-def arms_what_is_wanted(context: Context) -> Outcome:
+@watching("RECON-1", "registry-arms")
+def arms_what_is_wanted(_: Context, watched: Watched) -> Outcome:
     """At rest after boot and between fires, armed is what the store wants, and how it wants it."""
-    watched = watch(context, "registry-arms")
     if trouble := watched.trouble():
         return trouble
     for since in ("2m", "50m", "1h50m", "4h50m"):
@@ -112,10 +111,9 @@ def arms_what_is_wanted(context: Context) -> Outcome:
     return held(f"{count} jobs armed at their second, at four instants; two left alone")
 
 
-@probe("RECON-2")
-def follows_changes(context: Context) -> Outcome:
+@watching("RECON-2", "registry-follows")
+def follows_changes(_: Context, watched: Watched) -> Outcome:
     """Orphans go, by the list or from memory; the right arm stays, the wrong one is replaced."""
-    watched = watch(context, "registry-follows")
     if trouble := watched.trouble(optional=LIST):
         return trouble
     rests = {
@@ -141,10 +139,9 @@ def follows_changes(context: Context) -> Outcome:
     return held("two orphans gone, one of them without the list; two moved; the others untouched")
 
 
-@probe("RECON-3")
-def a_cold_process_converges(context: Context) -> Outcome:
+@watching("RECON-3", "registry-cold")
+def a_cold_process_converges(_: Context, watched: Watched) -> Outcome:
     """A registry that forgot, and a list that cannot be had, each met by a new process."""
-    watched = watch(context, "registry-cold")
     if trouble := watched.trouble(optional=LIST):
         return trouble
     for since in ("5m", "1h50m", "3h40m"):
@@ -153,10 +150,9 @@ def a_cold_process_converges(context: Context) -> Outcome:
     return held("armed is what the store says after each of two cold boots")
 
 
-@probe("RECON-4")
-def one_failure_is_one_failure(context: Context) -> Outcome:
+@watching("RECON-4", "registry-down")
+def one_failure_is_one_failure(_: Context, watched: Watched) -> Outcome:
     """One job refused beside two others; then nothing answers through boot, changes and fires."""
-    watched = watch(context, "registry-down")
     if raised := _raised(watched):
         return violated(f"a failing registry raised into its caller: {raised[0]}", *raised[1:])
     if trouble := watched.trouble(optional=(*LIST, "nas.cancel")):
@@ -171,10 +167,9 @@ def one_failure_is_one_failure(context: Context) -> Outcome:
     return held(f"{len(fired)} fires, four changes and two boots, and nothing was raised")
 
 
-@probe("RECON-5")
-def start_returns_and_stop_stops(context: Context) -> Outcome:
+@watching("RECON-5", "registry-quiet", "registry-stops")
+def start_returns_and_stop_stops(_: Context, quiet: Watched, stopped: Watched) -> Outcome:
     """It comes back, days pass without a wake, and after stop_event nothing is armed or run."""
-    quiet = watch(context, "registry-quiet")
     if trouble := quiet.trouble():
         return trouble
     if problem := _did_not_return(quiet, quiet.lives[0]):
@@ -185,7 +180,6 @@ def start_returns_and_stop_stops(context: Context) -> Outcome:
     ):
         if calls:
             return violated(f"with nothing due, it {name} {quiet.when(calls[0])}")
-    stopped = watch(context, "registry-stops")
     if trouble := stopped.trouble():
         return trouble
     for watched in (quiet, stopped):
@@ -220,10 +214,9 @@ def _after_stop(watched: Watched, life: Life) -> str | None:
     return None
 
 
-@probe("RECON-6")
-def nothing_after_the_last_run(context: Context) -> Outcome:
+@watching("RECON-6", "registry-limited")
+def nothing_after_the_last_run(_: Context, watched: Watched) -> Outcome:
     """A job of three runs and a one-shot, long after the last of them."""
-    watched = watch(context, "registry-limited")
     if trouble := watched.trouble():
         return trouble
     runs = {job: len(found) for job, found in watched.facts.runs.items()}

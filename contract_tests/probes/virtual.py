@@ -1,17 +1,24 @@
-"""Run a target through a scenario over virtual time, once for all the probes that look at it."""
+"""Run a target through a scenario over virtual time, once for all the probes that look at it.
 
-from collections.abc import Iterable
+A probe here judges twice: by a look of its own at the history, and by the simulator's checker for
+the same requirement, which knows nothing of the kit. Either can reject.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import cast
 
-from contract_tests.engine import Context, Outcome, unknown
+from contract_tests.engine import Context, Outcome, probe, unknown, violated
 from contract_tests.scenarios import scenario
+from simulator.checkers import CHECKERS
 from simulator.checkers.facts import Facts, Life, facts_of
 from simulator.durations import SECOND_US, format_duration
 from simulator.history import Event
 from simulator.target import Target
 from simulator.world import Run, simulate
 
-__all__ = ["MACHINE", "SLACK_US", "Watched", "is_between", "watch"]
+__all__ = ["MACHINE", "SLACK_US", "Watched", "is_between", "watch", "watching"]
 
 MACHINE = "a"
 SLACK_US = 5 * SECOND_US
@@ -51,6 +58,17 @@ class Watched:
     def of(self, *kinds: str, machine: str = MACHINE) -> list[Event]:
         """The machine's events of these kinds."""
         return [event for event in self.history.of(*kinds) if event.machine == machine]
+
+    def objection(self, requirement_id: str) -> Outcome | None:
+        """What the simulator's own checker has against this run, if it has anything."""
+        checker = CHECKERS.get(requirement_id)
+        if checker is None:
+            return None
+        finding = checker(self.history, self.run.scenario)
+        if finding.verdict != "violated":
+            return None
+        lines = ", ".join(str(line) for line in finding.lines)
+        return violated(f"in {self.run.scenario.name}: {finding.reason} (lines {lines})")
 
     def trouble(self, *, optional: Iterable[str] = ()) -> Outcome | None:
         """Why nothing can be said, if nothing can.
@@ -94,5 +112,26 @@ def watch(context: Context, name: str, target: Target | None = None) -> Watched:
     key = f"scenario {name} {'' if target is None else target.label}"
     if key not in context.shared:
         chosen = context.target.target if target is None else target
+        if target is None:
+            chosen = replace(chosen, capabilities=context.capabilities)
         context.shared[key] = Watched(simulate(scenario(name), chosen))
     return cast("Watched", context.shared[key])
+
+
+def watching(
+    requirement_id: str, *scenarios: str
+) -> Callable[[Callable[..., Outcome]], Callable[[Context], Outcome]]:
+    """Register a probe that is handed the context and the runs of these scenarios, in order."""
+
+    def register(function: Callable[..., Outcome]) -> Callable[[Context], Outcome]:
+        @functools.wraps(function)
+        def judged(context: Context) -> Outcome:
+            runs = [watch(context, name) for name in scenarios]
+            outcome = function(context, *runs)
+            if outcome.holds is False:
+                return outcome
+            return next(filter(None, (run.objection(requirement_id) for run in runs)), outcome)
+
+        return probe(requirement_id)(judged)
+
+    return register

@@ -1,0 +1,128 @@
+"""The command as its users call it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from contract_tests import engine
+from contract_tests.cli import main
+from contract_tests.verdicts import TESTED_GROUPS
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, arguments, catch_exceptions=False)
+
+
+@pytest.fixture(scope="module", params=["builtin", "chronos"])
+def checked(request, tmp_path_factory):
+    """One check of each reference: (target, result, report)."""
+    path = tmp_path_factory.mktemp("report") / "r.json"
+    result = run("check", request.param, "--json", str(path))
+    return request.param, result, json.loads(path.read_text())
+
+
+def test_the_references_are_conformant(checked):
+    _, result, report = checked
+    assert result.exit_code == 0, result.output
+    assert report["verdict"] == "conformant"
+    assert "conformant" in result.output
+
+
+def test_every_core_row_of_the_tested_groups_is_judged_and_reached(checked):
+    target, _, report = checked
+    capability = {"builtin": "blocking", "chronos": "external"}[target]
+    for row in report["requirements"]:
+        group = row["id"].rsplit("-", 1)[0]
+        if group in TESTED_GROUPS and row["level"] == "core":
+            applies = row["capability"] in (None, capability)
+            assert row["verdict"] == ("PASS" if applies else "NOT_SUPPORTED"), row
+            assert row["reached"] is applies
+
+
+def test_the_report_adds_up(checked):
+    _, _, report = checked
+    rows, counts = report["requirements"], report["counts"]
+    assert len(rows) == counts["total"] == 108
+    for verdict in ("PASS", "FAIL", "NOT_RUN", "NOT_SUPPORTED", "KIT_ERROR", "KNOWN_DEVIATION"):
+        assert counts[verdict] == sum(row["verdict"] == verdict for row in rows)
+    assert all(row["evidence"] for row in rows)
+    assert {"id", "level", "verdict", "evidence"} <= rows[0].keys()
+
+
+def test_strict_is_inconclusive_while_rows_are_not_run():
+    result = run("check", "builtin", "--profile", "strict", "--quiet")
+    assert result.exit_code == 3
+    assert result.output.strip() == "inconclusive"
+
+
+def test_list_is_an_array_of_the_contract():
+    rows = json.loads(run("list", "--json").output)
+    assert len(rows) == 108
+    assert [row["id"] for row in rows if row["tested"]] == list(engine.probed_ids())
+
+
+def test_explain_shows_where_it_comes_from_and_what_breaks_it():
+    said = run("explain", "tick-2").output
+    assert "#32612" in said
+    assert "-             except BaseException as error:" in said
+    assert "+             except Exception as error:" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("explain", "TICK-22"), "did you mean"),
+        (("check", "nobody"), "no provider is called"),
+        (("check", "builtin", "--capabilities", "psychic"), "psychic is no capability"),
+        (("check", "builtin", "--json", "no/such/folder/r.json"), "no folder"),
+        (("check",), "Missing argument"),
+        (("check", "builtin", "--profile", "lax"), "lax"),
+    ],
+)
+def test_wrong_use_is_2_and_says_what_is_right(arguments, said):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+LOOP = """
+from hermes_cron import CronScheduler, scheduler
+
+class Careless(CronScheduler):
+    name = "careless"
+
+    def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+        while not stop_event.is_set():
+            scheduler.tick(verbose=False, sync=False)
+            stop_event.wait(interval)
+"""
+
+
+def test_a_provider_in_the_current_folder_beside_a_shadowing_one(tmp_path):
+    """Found without installation; violated is 1; a folder that hides the kit's is named."""
+    (tmp_path / "careless_cron.py").write_text(LOOP)
+    (tmp_path / "path" / "simulator").mkdir(parents=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "contract_tests",
+            "check",
+            "careless_cron:Careless",
+            "--json",
+            "r.json",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = json.loads((tmp_path / "r.json").read_text())
+    failed = {row["id"] for row in report["requirements"] if row["verdict"] == "FAIL"}
+    assert done.returncode == 1, done.stderr
+    assert {"TICK-2", "TICK-3"} <= failed
+    assert report["capabilities"]["declared"] == ["blocking"]
+    assert "warning" not in done.stderr

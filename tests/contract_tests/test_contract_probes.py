@@ -1,0 +1,168 @@
+"""Probes against providers and hosts of the tests' own, each with one thing wrong."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from contract_tests.engine import Judge
+from contract_tests.surface import ReferenceSurface
+from contract_tests.target import subject_of
+from contract_tests.verdicts import Ruling
+from hermes_cron import CronScheduler, jobs, scheduler
+
+logger = logging.getLogger(__name__)
+
+
+class Quiet(CronScheduler):
+    """External, and does nothing: all that is asked about its face is right."""
+
+    @property
+    def name(self):
+        return "quiet"
+
+    def on_jobs_changed(self):
+        return None
+
+    def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+        return None
+
+
+class Loop(CronScheduler):
+    """A loop that an outsider would write, and does it right."""
+
+    name = "outsider"
+    caught = BaseException
+
+    def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+        self.beat(False)
+        while not stop_event.is_set():
+            clean = False
+            try:
+                scheduler.tick(verbose=False, adapters=adapters, loop=loop, sync=False)
+                clean = True
+            except self.caught:
+                logger.exception("tick failed")
+            self.beat(clean)
+            stop_event.wait(interval)
+
+    def beat(self, success):
+        try:
+            jobs.record_ticker_heartbeat(success=success)
+        except Exception:
+            logger.warning("no heartbeat")
+
+
+def verdict(provider, key, **judge):
+    with Judge(subject_of(provider), **judge) as one:
+        result = one.judge(key)
+    return result.verdict, "\n".join(result.evidence)
+
+
+def changed(base, **members):
+    return type("Changed", (base,), members)
+
+
+@pytest.mark.parametrize("key", ["ABC-3", "ABC-4", "ABC-5", "AVAIL-1", "AVAIL-2", "AVAIL-3"])
+def test_a_right_face_passes(key):
+    assert verdict(Quiet, key)[0] is Ruling.PASS
+
+
+def hang(self):
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("key", "members", "said"),
+    [
+        ("ABC-3", {"start": lambda self, stop_event, interval: None}, "adapters"),
+        ("ABC-3", {"start": lambda self, stop_event, *, must, **kw: None}, "must"),
+        ("ABC-4", {"name": ""}, "not a text"),
+        ("ABC-4", {"name": None}, "not a text"),
+        ("ABC-4", {"name": "builtin"}, "this is not the built-in"),
+        ("ABC-4", {"name": property(hang)}, "raised SystemExit"),
+        ("ABC-5", {"fire_due": lambda self, job_id: False}, "fire_due does not take"),
+        ("ABC-5", {"reconcile": lambda self, force: None}, "reconcile does not take"),
+        ("AVAIL-2", {"is_available": lambda self: 1}, "returned 1"),
+        ("AVAIL-2", {"is_available": hang}, "raised SystemExit"),
+        (
+            "AVAIL-3",
+            {"is_available": lambda self: Path("trace").touch() is None},
+            "open",
+        ),
+    ],
+)
+def test_a_wrong_face_fails(key, members, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ruling, evidence = verdict(changed(Quiet, **members), key)
+    assert ruling is Ruling.FAIL
+    assert said in evidence
+
+
+class Host(ReferenceSurface):
+    """The reference with one function bent."""
+
+    def __init__(self, **bent):
+        self.__dict__.update(bent)
+
+
+@pytest.mark.parametrize("key", ["FALL-1", "FALL-2", "FALL-3", "FALL-4", "FALL-5"])
+def test_a_resolver_that_raises_fails_all_of_fallback(key):
+    def resolve():
+        raise KeyboardInterrupt
+
+    assert verdict(Quiet, key, host=Host(resolve=resolve))[0] is Ruling.FAIL
+
+
+def test_a_plugin_that_calls_itself_builtin_is_not_taken_for_it():
+    impostor = changed(Quiet, name="builtin")
+    real = ReferenceSurface().resolve
+    calls = []
+
+    def resolve():
+        calls.append(1)
+        return real() if len(calls) == 2 else impostor()
+
+    ruling, evidence = verdict(Quiet, "FALL-2", host=Host(resolve=resolve))
+    assert ruling is Ruling.FAIL
+    assert "Changed with the name 'builtin'" in evidence
+
+
+@pytest.mark.parametrize("key", ["TICK-1", "TICK-2", "TICK-3", "TICK-4", "TICK-6"])
+def test_a_loop_of_an_outsider_passes(key):
+    ruling, evidence = verdict(Loop, key)
+    assert ruling is Ruling.PASS, evidence
+
+
+def test_a_loop_that_dies_of_systemexit_is_caught_though_the_host_mends_it():
+    ruling, evidence = verdict(changed(Loop, caught=Exception), "TICK-2")
+    assert ruling is Ruling.FAIL
+    assert "the loop was left" in evidence
+    assert "SystemExit" in evidence
+
+
+def test_a_silent_external_provider_does_not_pass_for_a_converging_one():
+    assert verdict(Quiet, "RECON-1")[0] is not Ruling.PASS
+
+
+def test_a_fault_that_never_struck_is_no_pass():
+    """A provider that never calls the registry cannot have survived its failures."""
+    ruling, evidence = verdict(Quiet, "RECON-4")
+    assert ruling is Ruling.NOT_RUN
+    assert "never struck" in evidence
+
+
+def test_what_is_not_declared_is_not_judged_and_reported():
+    with Judge(subject_of(Quiet), capabilities={"blocking"}) as judge:
+        assert judge.judge("RECON-1").verdict is Ruling.NOT_SUPPORTED
+        notes = judge.assessment([]).notes
+    assert any("shows external without declaring it" in note for note in notes)
+
+
+def test_a_probe_that_breaks_is_the_kits_fault():
+    def interface():
+        raise SystemExit("not mine")
+
+    ruling, evidence = verdict(Quiet, "ABC-1", host=Host(interface=interface))
+    assert ruling is Ruling.KIT_ERROR
+    assert "the probe itself failed" in evidence

@@ -1,0 +1,82 @@
+"""The exported class, subclassed by an outsider in five lines."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contract_tests import engine
+from contract_tests.suites import CronSchedulerContract, ProviderHarness
+
+FIVE_LINES = """
+import pytest
+from contract_tests.suites import CronSchedulerContract, ProviderHarness
+{imports}
+class TestMine(CronSchedulerContract):
+    @pytest.fixture
+    def {fixture}
+"""
+
+
+def outside(folder, fixture, imports="", *arguments):
+    """Run pytest in a folder of its own, in a process of its own."""
+    (folder / "test_mine.py").write_text(FIVE_LINES.format(fixture=fixture, imports=imports))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_five_lines_are_enough(tmp_path):
+    done = outside(tmp_path, 'harness(self): return ProviderHarness("builtin")')
+    assert done.returncode == 0, done.stdout
+    assert "test_mine.TestMine: conformant" in done.stdout
+
+
+def test_a_broken_provider_fails_with_the_sentence_and_the_evidence(tmp_path):
+    imports = (
+        "from hermes_cron import InProcessCronScheduler\n"
+        "class Mine(InProcessCronScheduler):\n"
+        "    name = ''\n"
+    )
+    done = outside(tmp_path, "provider(self): return Mine", imports, "-k", "ABC_4 or ABC_3")
+    assert done.returncode == 1
+    assert "FAIL ABC-4 (core)" in done.stdout
+    assert "not a text that says something" in done.stdout
+    assert "hermes-contract explain ABC-4" in done.stdout
+    assert "test_mine.TestMine: violated" in done.stdout
+
+
+def test_no_fixture_is_a_failure_and_no_skip(tmp_path):
+    done = outside(tmp_path, "something_else(self): return 1", "", "-k", "ABC_1")
+    assert done.returncode == 1
+    assert "TestMine has no provider: override the fixture provider" in done.stdout
+
+
+def test_there_is_a_plain_method_for_each_probe():
+    methods = {name for name in vars(CronSchedulerContract) if name.startswith("test_")}
+    assert methods == {f"test_{key.replace('-', '_')}" for key in engine.probed_ids()}
+    assert CronSchedulerContract.test_TICK_2.__doc__.startswith("No exception of a tick")
+
+
+def test_a_strict_failure_is_reported_and_fails_core_tests_not():
+    class Writes(CronSchedulerContract):
+        profile = "core"
+
+    class Request:
+        class node:  # noqa: N801 - pytest's name
+            user_properties = []  # noqa: RUF012 - a double
+
+    from hermes_cron import InProcessCronScheduler
+
+    class Provider(InProcessCronScheduler):
+        name = "writes"
+
+        def is_available(self):
+            return Path("/dev/full").touch() is None
+
+    Writes().test_AVAIL_3(ProviderHarness(Provider), Request)
+    told = dict(Request.node.user_properties)["hermes_contract"]
+    assert told["verdict"] == "FAIL"
+    Writes.profile = "strict"
+    with pytest.raises(pytest.fail.Exception, match="FAIL AVAIL-3"):
+        Writes().test_AVAIL_3(ProviderHarness(Provider), Request)
