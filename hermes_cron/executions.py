@@ -11,12 +11,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from hermes_cron import process, records, store
 from hermes_cron import schedule as schedules
+from hermes_cron.combine import Combiner, Wish
 
 __all__ = ["append", "attempts", "missed", "record", "states_of"]
+
+_SLOT = "hermes_cron.executions"
 
 SINGLY = 20
 """Up to this many missed occurrences get a record each; more get one record with a count."""
@@ -60,9 +63,16 @@ def append(entries: Sequence[Mapping[str, Any]]) -> bool:
     """
     if not entries:
         return True
-    # A store may answer False; the protocol's None says nothing and is taken as done.
-    kept: object = cast(Any, store.current_store()).append_executions(entries)
-    return kept is not False
+    slots = process.current().slots
+    combiner = slots.get(_SLOT) or slots.setdefault(_SLOT, Combiner(_append_all))
+    return combiner.run(entries) is True
+
+
+def _append_all(wishes: Sequence[Wish[Sequence[Mapping[str, Any]], bool]]) -> None:
+    entries = [entry for wish in wishes for entry in wish.wanted]
+    kept = store.current_store().append_executions(entries)
+    for wish in wishes:
+        wish.got = kept
 
 
 def states_of(job_ids: Sequence[str]) -> dict[str, set[str]]:

@@ -304,12 +304,7 @@ def mark_job_run(
     job whose next time cannot be computed stays enabled, in state "error".
     """
     runs.complete(
-        job_id,
-        success=success,
-        error=error,
-        delivery_error=delivery_error,
-        now=_hermes_now(),
-        next_run=compute_next_run,
+        runs.Completion(job_id, success, error, delivery_error, _hermes_now(), compute_next_run)
     )
 
 

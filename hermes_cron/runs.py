@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hermes_cron import (
@@ -17,12 +18,16 @@ from hermes_cron import (
     records,
     store,
 )
+from hermes_cron.combine import Combiner, Wish
 from hermes_cron.process import Execution
 from hermes_cron.records import Job
+from hermes_cron.store import Edit
 
-__all__ = ["NotBegun", "begin", "complete", "count_dispatch", "drop", "hold", "skip"]
+__all__ = ["Completion", "NotBegun", "begin", "complete", "count_dispatch", "drop", "hold", "skip"]
 
 logger = logging.getLogger(__name__)
+
+_SLOT = "hermes_cron.runs"
 
 
 class NotBegun(Exception):  # noqa: N818 - a decision, not an error
@@ -125,46 +130,79 @@ def _note_start(execution: Execution) -> None:
             claim["started"] = True
 
 
-def complete(
-    job_id: str,
-    *,
-    success: bool,
-    error: str | None,
-    delivery_error: str | None,
-    now: datetime,
-    next_run: Callable[[object, str], str | None],
-) -> None:
-    """`jobs.mark_job_run`. A completion whose token is not the claim's any more changes nothing."""
+@dataclass(frozen=True)
+class Completion:
+    """The result of a run, as `jobs.mark_job_run` was told it.
+
+    Attributes:
+        execution: the attempt that this thread makes, when it makes one of this job.
+        next_run: `jobs.compute_next_run`, or what was put in its place.
+    """
+
+    job_id: str
+    success: bool
+    error: str | None
+    delivery_error: str | None
+    now: datetime
+    next_run: Callable[[object, str], str | None]
+    execution: Execution | None = None
+
+
+def complete(completion: Completion) -> None:
+    """`jobs.mark_job_run`. A completion whose token is not the claim's any more changes nothing.
+
+    Completions that come at the same time are one write.
+    """
     execution = process.execution.get()
-    if execution is not None and execution.job_id != job_id:
-        execution = None
-    extra = {"job_id": job_id} if execution is None else execution.extra
+    if execution is not None and execution.job_id == completion.job_id:
+        completion = replace(completion, execution=execution)
+    slots = process.current().slots
+    combiner = slots.get(_SLOT) or slots.setdefault(_SLOT, Combiner(_complete_all))
+    combiner.run(completion)
+
+
+def _complete_all(wishes: Sequence[Wish[Completion, None]]) -> None:
     with store.current_store().edit() as edit:
-        job = edit.get(job_id)
-        if job is None:
-            logger.warning("job '%s' is gone; its result is not stored", job_id, extra=extra)
-            return
-        claim = claim_rules.claim_of(job) or {}
-        token = None if execution is None else execution.token
-        if execution is not None and token is not None and claim.get("token") != token:
-            execution.fenced = True
-            logger.error(
-                "job %s: the claim for %s had been lost; the result of that run is not stored",
-                records.label(job),
-                execution.occurrence,
-                extra=extra,
-            )
-            return
-        at = execution.ended_at if execution is not None and execution.ended_at else now
-        job["last_run_at"] = at.isoformat()
-        job["last_status"] = "ok" if success else "error"
-        job["last_error"] = None if success else error
-        job["last_delivery_error"] = delivery_error
-        claim_rules.clear(job)
-        if _count(job, claim):
-            edit.delete(job_id)
-            return
-        _plan_next(job, now, next_run, moved="token" in claim)
+        for wish in wishes:
+            job = edit.get(wish.wanted.job_id)
+            before = None if job is None else records.hand_out(job)
+            try:
+                _complete(edit, job, wish.wanted)
+            except Exception as error:
+                # One record of a shape that nobody thought of is not the others' failure.
+                wish.error = error
+                if job is not None and before is not None:
+                    job.clear()
+                    job.update(before)
+
+
+def _complete(edit: Edit, job: Job | None, completion: Completion) -> None:
+    execution = completion.execution
+    extra = {"job_id": completion.job_id} if execution is None else execution.extra
+    if job is None:
+        logger.warning("job '%s' is gone; its result is not stored", completion.job_id, extra=extra)
+        return
+    claim = claim_rules.claim_of(job) or {}
+    token = None if execution is None else execution.token
+    if execution is not None and token is not None and claim.get("token") != token:
+        execution.fenced = True
+        logger.error(
+            "job %s: the claim for %s had been lost; the result of that run is not stored",
+            records.label(job),
+            execution.occurrence,
+            extra=extra,
+        )
+        return
+    ended_at = execution.ended_at if execution is not None else None
+    job["last_run_at"] = (ended_at or completion.now).isoformat()
+    job["last_status"] = "ok" if completion.success else "error"
+    job["last_error"] = None if completion.success else completion.error
+    job["last_delivery_error"] = completion.delivery_error
+    claim_rules.clear(job)
+    if _count(job, claim):
+        edit.delete(completion.job_id)
+        return
+    _plan_next(job, completion.now, completion.next_run, moved="token" in claim)
 
 
 def _count(job: Job, claim: Job) -> bool:

@@ -235,8 +235,8 @@ class TestLease:
     def test_a_renewed_lease_holds_against_a_caller_with_a_short_time_of_its_own(
         self, home, hourly
     ):
-        [claimed] = jobs.claim_due(jobs.get_due_jobs())
-        running = scheduler.runs.hold(claimed)
+        assert jobs.claim_job_for_fire("job")
+        running = scheduler.runs.hold(jobs.get_job("job"))
         leases._renew([running])
         scheduler.runs.drop(running)
         home.wait(seconds=50)
