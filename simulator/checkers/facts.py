@@ -111,20 +111,24 @@ class Facts:
     def ticks(self) -> dict[str, list[Tick]]:
         """Each gateway's ticks; those that an operator asked for are not among them."""
         found: dict[str, list[Tick]] = {}
-        open_: dict[tuple[str, object], Tick] = {}
-        asked = [op for op in self.ops if op.do == "tick" and op.end is not None]
+        open_: dict[str, Tick] = {}
+        asked = [op for op in self.ops if op.do == "tick"]
         for event in self.history.of("tick.begin", "tick.end"):
-            if event.kind == "tick.begin" and event.data.get("sync") is not False:
-                by_hand = (op.begin.n < event.n < op.end.n for op in asked if op.end is not None)
-                if event.machine == "operator" or any(by_hand):
-                    continue
-            key = (event.machine, event.data.get("nth"))
-            if event.kind == "tick.begin":
-                tick = open_[key] = Tick(event)
+            if event.kind == "tick.end":
+                tick = open_.pop(event.machine, None)
+                if tick is not None:
+                    tick.end = event
+            elif event.data.get("sync") is False or not self._by_hand(event, asked):
+                tick = open_[event.machine] = Tick(event)
                 found.setdefault(event.machine, []).append(tick)
-            elif key in open_:
-                open_.pop(key).end = event
         return found
+
+    @staticmethod
+    def _by_hand(event: Event, asked: list[Op]) -> bool:
+        """Whether an operator asked for this tick, by a command or inside the gateway."""
+        return event.machine == "operator" or any(
+            op.end is not None and op.begin.n < event.n < op.end.n for op in asked
+        )
 
     @cached_property
     def runs(self) -> dict[str, list[Run]]:

@@ -122,38 +122,39 @@ def tick_3(history: History, scenario: Scenario) -> Finding:
     for life, ticks in lives_with_ticks(facts):
         assert life.started is not None
         mine = beats.get(life.machine, [])
-        if ticks and not _between(mine, life.started.n, ticks[0].begin.n):
+        at = bisect_right(mine, life.started.n, key=lambda event: event.n)
+        if ticks and (at == len(mine) or mine[at].n > ticks[0].begin.n):
             judgement.violated(
                 f"machine {life.machine}: no heartbeat before the first tick", ticks[0].begin
             )
+        end_n = life.end.n if life.end is not None else FOREVER
         for tick, following in zip_longest(ticks, ticks[1:]):
-            last_n = following.begin.n if following else life.end.n if life.end else FOREVER
-            _beats_after(judgement, tick, mine, last_n, followed=following is not None)
+            if tick.end is None:
+                continue
+            while at < len(mine) and mine[at].n < tick.end.n:
+                at += 1
+            first, until_n = at, following.begin.n if following is not None else end_n
+            while at < len(mine) and mine[at].n < until_n:
+                at += 1
+            _beats_after(judgement, tick, mine[first:at], followed=following is not None)
     return judgement.finding()
 
 
-def _beats_after(
-    judgement: Judgement, tick: Tick, beats: list[Event], before_n: int, *, followed: bool
-) -> None:
+def _beats_after(judgement: Judgement, tick: Tick, beats: list[Event], *, followed: bool) -> None:
     """Judge the heartbeats between a tick and the next, or the end when none followed."""
-    if tick.end is None:
-        return
-    found = _between(beats, tick.end.n, before_n)
-    where = f"machine {tick.begin.machine}"
-    if not found:
+    if not beats:
         if followed:
-            judgement.violated(f"{where}: no heartbeat after a tick", tick.end)
+            judgement.violated(f"machine {tick.begin.machine}: no heartbeat after a tick", tick.end)
         return
     judgement.reached(tick.end)
-    success = [event for event in found if event.data.get("success") is True]
-    if tick.clean and not success:
-        judgement.violated(f"{where}: a clean tick, and no success mark", tick.end)
-    if not tick.clean and success:
+    success = next((event for event in beats if event.data.get("success") is True), None)
+    if tick.clean and success is None:
         judgement.violated(
-            f"{where}: a success mark after a tick that raised", tick.end, success[0]
+            f"machine {tick.begin.machine}: a clean tick, and no success mark", tick.end
         )
-
-
-def _between(events: list[Event], after_n: int, before_n: int) -> list[Event]:
-    first = bisect_right(events, after_n, key=lambda event: event.n)
-    return events[first : bisect_left(events, before_n, key=lambda event: event.n)]
+    if success is not None and not tick.clean:
+        judgement.violated(
+            f"machine {tick.begin.machine}: a success mark after a tick that raised",
+            tick.end,
+            success,
+        )

@@ -80,22 +80,20 @@ def truths(facts: Facts) -> list[Truth]:
 
 
 def _signals(facts: Facts, name: str) -> list[Event]:
-    """The writes of one evidence file; what is no plausible time is not evidence."""
-    found = []
-    for event in facts.history.of("signal"):
-        if event.data.get("name") == name:
-            try:
-                stated_s = float(event.data.get("content") or "nan")
-            except ValueError:
-                continue
-            if math.isfinite(stated_s):
-                found.append(event)
-    return found
+    """The writes of one evidence file."""
+    return [event for event in facts.history.of("signal") if event.data.get("name") == name]
 
 
 def _last(events: list[Event], before: Event) -> Event | None:
+    """The last write before an event; None when what it wrote is no plausible time."""
     index = bisect_right(events, before.n, key=lambda event: event.n) - 1
-    return events[index] if index >= 0 else None
+    if index < 0:
+        return None
+    try:
+        stated_s = float(events[index].data.get("content") or "nan")
+    except ValueError:
+        return None
+    return events[index] if math.isfinite(stated_s) else None
 
 
 def _first_clean(facts: Facts, life: Life) -> int:
