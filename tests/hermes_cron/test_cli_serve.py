@@ -142,7 +142,7 @@ def test_a_run_that_does_not_end_is_left_after_the_drain_and_not_run_again(home,
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(SOON_S) == 1
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 12  # the script would take 30 s
     (home / "began").unlink()
     serve()
     until(lambda: executions(home)[-1]["state"] == "unknown", "the recovery")

@@ -39,6 +39,8 @@ def test_a_changed_file_is_seen_without_a_restart(home):
     assert config.load_config()["timezone"] == "UTC"
     path.write_text("timezone: Europe/Berlin\n")
     assert config.load_config()["timezone"] == "Europe/Berlin"
+    path.write_text("timezone: Europe/London\n")  # as long as before
+    assert config.load_config()["timezone"] == "Europe/London"
     path.unlink()
     assert config.load_config()["timezone"] == ""
 

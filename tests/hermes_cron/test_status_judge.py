@@ -194,7 +194,12 @@ CASES = [
         None,
     ),
     # STAT-8
-    ("STAT-8 older than the gateway", evidence(gateways=[gateway(up_s=5)]), "unknown", None),
+    (
+        "STAT-8 older than the gateway",
+        evidence(gateways=[gateway(up_s=5)]),
+        "unknown",
+        "older than the gateway",
+    ),
     ("STAT-8 another process's heartbeat", evidence(foreign_loops=[loop(pid=7)]), "unknown", None),
     (
         "STAT-8 another one beside its own",
