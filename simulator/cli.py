@@ -15,13 +15,16 @@ import click
 __all__ = ["cli", "main"]
 
 _HASH_SEED = "PYTHONHASHSEED"
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def main() -> None:
     """The command, under a pinned hash seed: a provider that iterates a set must replay too."""
     if _HASH_SEED not in os.environ:
         os.environ[_HASH_SEED] = "0"
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves, again
+        again = [sys.executable, *sys.orig_argv[1:]]
+        os.execv(sys.executable, again)  # noqa: S606 - ourselves
     cli()
 
 
@@ -43,9 +46,9 @@ def cli() -> None:
 @click.argument("scenarios", nargs=-1, metavar="[NAME|FILE]...")
 @click.option("--provider", "-p", "providers", multiple=True, metavar="P",
               help="A bundled name or module:attribute; may be given again. Default: all bundled.")  # fmt: skip
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--json", "json_file", type=_FILE, metavar="FILE",
               help="Write the results there, for machines.")  # fmt: skip
-@click.option("--history", "history_dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+@click.option("--history", "history_dir", type=_FOLDER, metavar="DIR",
               help="Write one JSONL history for each scenario and provider there.")  # fmt: skip
 @click.option("--verbose", "-v", is_flag=True, help="Show the timeline of each run.")
 def run(
@@ -88,10 +91,10 @@ def list_command(as_json: bool) -> None:
     help="A bundled name or module:attribute. Default: the first bundled.",
 )
 @click.option("--all", "every_fire", is_flag=True, help="List every fire, not the first few.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--json", "json_file", type=_FILE, metavar="FILE",
               help="Write the answer there, for machines.")  # fmt: skip
 def forecast(**options: Any) -> None:
-    """Tell what a jobs.json will do: which job fires when, what the clock changes and outages do."""
+    """Tell what a jobs.json will do: what fires when, what clock changes and outages do to it."""
     from simulator.cli_forecast import forecast_command
 
     sys.exit(forecast_command(**options))

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from simulator.detect import with_capabilities
 from simulator.durations import format_duration
-from simulator.hosts import Host, reference
+from simulator.hosts import Host, reference_host
 from simulator.runner import EXIT_CODES, Row, incidents, overall, pairs, run_all, select
 from simulator.scenario_file import ScenarioError
 from simulator.summary import happened, injected
@@ -58,7 +58,7 @@ def run_command(
     verbose: bool,
 ) -> int:
     """Run, print, write; the exit code."""
-    host = reference()
+    host = reference_host()
     try:
         scenarios = select(names)
     except ScenarioError as error:

@@ -1,4 +1,4 @@
-"""The registry in a run: reached over HTTP by providers, fired into the machines, struck by faults."""
+"""The registry in a run: reached over HTTP, firing into the machines, struck by faults."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ A `BaseException` that is no `Exception` is a crash at that step: nothing after 
 
 Record = Callable[..., object]
 """Called as `record(kind, **data)` with what happened: "store.commit" {changes, by},
-"store.refused" {step, reason, by}, "signal" {name, text}, "execution" {records},
+"store.refused" {step, reason, by}, "signal" {name, text: None when removed}, "execution" {records},
 "output" {job, stamp}. The records in them are never changed afterwards.
 """
 
@@ -158,7 +158,9 @@ class FakeStore:
 
     def remove_signal(self, name: str) -> None:
         """See `JobStore.remove_signal`."""
-        self.volume.signals.pop(_component(name, "signal"), None)
+        gone = self.volume.signals.pop(_component(name, "signal"), None)
+        if gone is not None and self._record is not None:
+            self._record("signal", name=name, text=None)
 
     def append_executions(self, records: Sequence[Mapping[str, Any]]) -> bool:
         """See `JobStore.append_executions`."""

@@ -122,7 +122,8 @@ def _exception_type(name: str) -> type[BaseException]:
     if attribute == "CancelledError" and found is None:
         found = importlib.import_module("asyncio").CancelledError
     if not (isinstance(found, type) and issubclass(found, BaseException)):
-        raise ValueError(f"cannot raise {name!r}: no such exception; write SystemExit or a.b.Error")
+        known = "no such exception; write SystemExit or a.b.Error"
+        raise ValueError(f"cannot raise {name!r}: {known}")  # noqa: TRY004 - it is a name's value
     return found
 
 

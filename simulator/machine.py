@@ -60,7 +60,9 @@ class Machine:
             return
         world = self._world
         self.life = life = world.new_life(self.name, self._clock)
-        world.history.append("boot", self.name, incarnation=life.incarnation.number)
+        world.history.append(
+            "boot", self.name, incarnation=life.incarnation.number, pid=life.incarnation.pid
+        )
         world.kernel.spawn(self._live, life, name="gateway", machine=life.incarnation)
 
     def _live(self, life: Life) -> None:

@@ -1,4 +1,4 @@
-"""What is done from outside: jobs are made, changed and removed, machines are killed, status is read."""
+"""What is done from outside: jobs are made and changed, machines killed, the status read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Operator:
     # -- at the start
 
     def prepare(self) -> None:
-        """Make the jobs that stand at the start, broken records last: as a user would, then by hand."""
+        """Make the jobs that stand at the start as a user would, then break some by hand."""
         at_start = [job for job in self._world.scenario.jobs if job.created == "at start"]
 
         def make(life: Life) -> None:

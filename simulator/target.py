@@ -41,7 +41,7 @@ def from_class(factory: Callable[[], Any], label: str | None = None) -> Target:
     Module-level state of its module lives as long as this interpreter, also across simulated
     restarts; name the provider as `module:attribute` where that matters.
     """
-    name = label or getattr(factory, "__name__", type(factory).__name__)
+    name = label or str(getattr(factory, "__name__", type(factory).__name__))
     return Target(label=name, make=factory)
 
 

@@ -18,7 +18,7 @@ from simulator.deliveries import Deliveries
 from simulator.fake_store import FakeStore
 from simulator.faults import FaultPlan
 from simulator.history import History
-from simulator.hosts import Host, reference
+from simulator.hosts import Host, reference_host
 from simulator.kernel import Kernel
 from simulator.machine import Life, Machine
 from simulator.operator import Operator
@@ -75,7 +75,7 @@ def simulate(
         tape: The choices that deviate from first-in-first-out.
         jobs_file: What stands in the jobs file at the start, besides the scenario's own jobs.
     """
-    return World(scenario, target, host or reference(), tape or Tape(), jobs_file).run()
+    return World(scenario, target, host or reference_host(), tape or Tape(), jobs_file).run()
 
 
 class World:
@@ -293,6 +293,7 @@ def _header(scenario: Scenario, target: Target, tape: Tape) -> dict[str, Any]:
         "scenario": scenario.name,
         "provider": target.label,
         "zone": scenario.zone,
+        "replicas": len(scenario.machines) > 1,
         "start": scenario.start.isoformat(),
         "horizon_us": scenario.lasts,
         "interval_s": scenario.interval,

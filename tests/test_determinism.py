@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.hosts import reference
+from simulator.hosts import reference_host
 from simulator.runner import incidents
 from simulator.scenario_file import parse_scenario
 from simulator.tape import Choice, Tape
@@ -60,15 +60,15 @@ print("\\n".join(digests()))
 
 
 def digest(provider: str, tape: Tape = TAPE) -> str:
-    target = reference().bundled()[provider]
+    target = reference_host().bundled()[provider]
     return simulate(parse_scenario(ROUGH), target, tape=tape).history.digest()
 
 
 def digests() -> list[str]:
     """What every process must agree on: the rough day, and all incidents, with both providers."""
-    found = [digest(provider) for provider in sorted(reference().bundled())]
+    found = [digest(provider) for provider in sorted(reference_host().bundled())]
     for scenario in incidents():
-        for name, target in sorted(reference().bundled().items()):
+        for name, target in sorted(reference_host().bundled().items()):
             if target.capabilities & set(scenario.capabilities):
                 found.append(f"{scenario.name} {name} {simulate(scenario, target).history.digest()}")
     return found
@@ -91,14 +91,14 @@ def test_two_processes_with_different_hash_seeds_agree_to_the_byte() -> None:
     assert first == second
 
 
-@pytest.mark.parametrize("provider", sorted(reference().bundled()))
+@pytest.mark.parametrize("provider", sorted(reference_host().bundled()))
 def test_a_process_agrees_with_itself(provider: str) -> None:
     assert digest(provider) == digest(provider)
 
 
-@pytest.mark.parametrize("provider", sorted(reference().bundled()))
+@pytest.mark.parametrize("provider", sorted(reference_host().bundled()))
 def test_the_rough_day_is_rough(provider: str) -> None:
-    run = simulate(parse_scenario(ROUGH), reference().bundled()[provider], tape=TAPE)
+    run = simulate(parse_scenario(ROUGH), reference_host().bundled()[provider], tape=TAPE)
     history = run.history
     assert len(history.of("crash")) == 2
     assert history.of("fault")
@@ -106,7 +106,7 @@ def test_the_rough_day_is_rough(provider: str) -> None:
     assert run.choices >= 2, "the tape must have held somebody back"
 
 
-@pytest.mark.parametrize("provider", sorted(reference().bundled()))
+@pytest.mark.parametrize("provider", sorted(reference_host().bundled()))
 def test_other_choices_give_another_history(provider: str) -> None:
     """Else the comparisons above would compare nothing."""
     same = digest(provider)

@@ -3,7 +3,7 @@
 A provider is driven unmodified and knows nothing of the run; so is the code of its host. What the
 simulator must reach in a host (where it keeps its store, how a job's body is run, which process it
 believes to be) differs from host to host and is named in one adapter each. Nothing outside this
-package names a host's modules, and no provider is named anywhere but in the adapter that bundles it.
+package names a host's modules, and no provider is named but in the adapter that bundles it.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from simulator.target import Target
 
-__all__ = ["BodyResult", "Host", "Reading", "Stage", "Surroundings", "reference"]
+__all__ = ["BodyResult", "Host", "Reading", "Stage", "Surroundings", "reference_host"]
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ class Host(Protocol):
         ...
 
 
-def reference() -> Host:
+def reference_host() -> Host:
     """The host of this distribution."""
     from simulator.hosts.reference import ReferenceHost
 

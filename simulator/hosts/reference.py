@@ -61,9 +61,7 @@ class ReferenceHost:
             "builtin": Target(
                 "builtin", scheduler_provider.InProcessCronScheduler, frozenset({"blocking"})
             ),
-            "chronos": Target(
-                "chronos", chronos.ChronosCronScheduler, frozenset({"external"})
-            ),
+            "chronos": Target("chronos", chronos.ChronosCronScheduler, frozenset({"external"})),
         }
 
     @contextmanager
@@ -106,7 +104,7 @@ class ReferenceHost:
     def operate(self, do: str, job_id: str, arguments: Mapping[str, Any]) -> Any:
         """See `Host`."""
         if do == "create":
-            with mock.patch.object(process, "new_id", lambda: job_id):  # a scenario names its jobs
+            with mock.patch.object(process, "new_id", return_value=job_id):  # named by the scenario
                 return jobs.create_job(f"run {job_id}", name=job_id, **arguments)
         if do == "update":
             return jobs.update_job(job_id, dict(arguments))
