@@ -1,4 +1,4 @@
-"""Virtual time: the functions of `time` and the classes of `datetime` that read a clock.
+"""Virtual time: the functions of `time` that read a clock; `dates.py` has those of `datetime`.
 
 True time is `Kernel.now_us`. A machine sees it through its `MachineClock`: its wall clock may be
 off (skew) and may be stepped, its monotonic clock never is. The functions here stand in for the
@@ -9,27 +9,17 @@ gets real time from them. Local time is the run's zone, set in the C library (`z
 
 from __future__ import annotations
 
-import copyreg
-import datetime as dt
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
 from typing import Any
-
-from freezegun.api import FakeDate, FakeDatetime
 
 from simulator.kernel import Kernel, here
 
-__all__ = ["SimDate", "SimDatetime", "fake_time_functions", "picklable_dates"]
-
-REAL_DATETIME = dt.datetime
-REAL_DATE = dt.date
-_EPOCH = REAL_DATETIME(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
+__all__ = ["fake_time_functions", "monotonic_us", "wall_us"]
 
 
-def _wall_us(kernel: Kernel) -> int:
+def wall_us(kernel: Kernel) -> int:
+    """The wall clock of the running task's machine; true time in callbacks."""
     task = kernel.current
     if task is None:
         return kernel.now_us
@@ -37,178 +27,13 @@ def _wall_us(kernel: Kernel) -> int:
     return kernel.now_us + task.clock.wall_offset_us
 
 
-def _monotonic_us(kernel: Kernel) -> int:
+def monotonic_us(kernel: Kernel) -> int:
+    """The monotonic clock of the running task's machine."""
     task = kernel.current
     if task is None:
         return kernel.clock.monotonic_us(kernel.now_us)
     kernel.count_spin(task)
     return kernel.now_us - task.clock.monotonic_origin_us
-
-
-def _now(kernel: Kernel, zone: dt.tzinfo | None) -> dt.datetime:
-    wall_us = _wall_us(kernel)
-    if zone is None:  # the only maker of naive local time that sets fold
-        return REAL_DATETIME.fromtimestamp(wall_us / 1_000_000)
-    return (_EPOCH + wall_us * _MICROSECOND).astimezone(zone)
-
-
-class SimDatetime(FakeDatetime):
-    """What the name `datetime` means during a run: only its sources of "now" differ.
-
-    It makes genuine `datetime` objects, so that their arithmetic, `fold`, pickling and exact type
-    are the real ones; `isinstance` and `issubclass` are freezegun's and take genuine ones for ours.
-    """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """A genuine `datetime`; an instance of the subclass for subclasses made during a run."""
-        if cls is SimDatetime:
-            return REAL_DATETIME(*args, **kwargs)
-        return REAL_DATETIME.__new__(cls, *args, **kwargs)
-
-    @classmethod
-    def now(cls, tz: dt.tzinfo | None = None) -> Any:
-        """The machine's wall time in `tz`, or naive local time of the run's zone."""
-        kernel = here()
-        if kernel is None:
-            return _of(cls).now(tz)
-        if tz is not None and not isinstance(tz, dt.tzinfo):
-            raise TypeError(f"tz must be None or a tzinfo, not {type(tz).__name__!r}")
-        return _cast(cls, _now(kernel, tz))
-
-    @classmethod
-    def today(cls) -> Any:
-        """Naive local time."""
-        return cls.now()
-
-    @classmethod
-    def utcnow(cls) -> Any:
-        """Naive UTC."""
-        return cls.now(dt.UTC).replace(tzinfo=None)
-
-    @classmethod
-    def fromtimestamp(cls, timestamp: float, tz: dt.tzinfo | None = None) -> Any:
-        """The real one: freezegun's drops `fold` and is off by the zone."""
-        return _of(cls).fromtimestamp(timestamp, tz)
-
-    @classmethod
-    def utcfromtimestamp(cls, timestamp: float) -> Any:
-        """Naive UTC of an instant."""
-        return cls.fromtimestamp(timestamp, dt.UTC).replace(tzinfo=None)
-
-    @classmethod
-    def fromisoformat(cls, date_string: str) -> Any:
-        """The real one."""
-        return _of(cls).fromisoformat(date_string)
-
-    @classmethod
-    def strptime(cls, date_string: str, format: str) -> Any:  # noqa: A002 - datetime's own name
-        """The real one."""
-        return _of(cls).strptime(date_string, format)
-
-    @classmethod
-    def combine(cls, *args: Any, **kwargs: Any) -> Any:
-        """The real one."""
-        return _of(cls).combine(*args, **kwargs)
-
-    # What freezegun puts between is wrong (fold, zone) and slow; the real ones again.
-    __add__ = REAL_DATETIME.__add__
-    __radd__ = REAL_DATETIME.__radd__
-    __sub__ = REAL_DATETIME.__sub__
-    astimezone = REAL_DATETIME.astimezone
-    timestamp = REAL_DATETIME.timestamp
-    date = REAL_DATETIME.date  # type: ignore[assignment]
-    min = REAL_DATETIME.min
-    max = REAL_DATETIME.max
-
-
-class SimDate(FakeDate):
-    """What the name `date` means during a run; see `SimDatetime`."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """A genuine `date`; an instance of the subclass for subclasses made during a run."""
-        if cls is SimDate:
-            return REAL_DATE(*args, **kwargs)
-        return REAL_DATE.__new__(cls, *args, **kwargs)
-
-    @classmethod
-    def today(cls) -> Any:
-        """The local date on the machine's wall clock."""
-        kernel = here()
-        today = REAL_DATE.today() if kernel is None else _now(kernel, None).date()
-        return today if cls is SimDate else cls(today.year, today.month, today.day)
-
-    @classmethod
-    def fromtimestamp(cls, timestamp: float) -> Any:
-        """The real one."""
-        return _of(cls).fromtimestamp(timestamp)
-
-    @classmethod
-    def fromisoformat(cls, date_string: str) -> Any:
-        """The real one."""
-        return _of(cls).fromisoformat(date_string)
-
-    @classmethod
-    def fromordinal(cls, n: int) -> Any:
-        """The real one."""
-        return _of(cls).fromordinal(n)
-
-    __add__ = REAL_DATE.__add__
-    __radd__ = REAL_DATE.__radd__
-    __sub__ = REAL_DATE.__sub__
-    min = REAL_DATE.min
-    max = REAL_DATE.max
-
-
-for _ours, _genuine in ((SimDatetime, REAL_DATETIME), (SimDate, REAL_DATE)):
-    # What is pickled in a run names the class by its own name, and so is genuine when read later.
-    _ours.__module__, _ours.__name__ = _genuine.__module__, _genuine.__name__
-    _ours.__qualname__ = _genuine.__qualname__
-
-
-def _reduce(ours: Any, value: dt.date) -> tuple[Any, Any]:
-    return ours, value.__reduce__()[1]
-
-
-@contextmanager
-def picklable_dates() -> Iterator[None]:
-    """Genuine dates can be pickled and copied although their classes go by ours for now."""
-    table = copyreg.dispatch_table
-    before = {cls: table.get(cls) for cls in (REAL_DATETIME, REAL_DATE)}
-    for genuine, ours in ((REAL_DATETIME, SimDatetime), (REAL_DATE, SimDate)):
-        copyreg.pickle(genuine, partial(_reduce, ours))
-    try:
-        yield
-    finally:
-        for cls, reducer in before.items():
-            if reducer is None:
-                del table[cls]
-            else:
-                table[cls] = reducer
-
-
-class _Bound:
-    """Class methods of a genuine class, called for a subclass of it."""
-
-    def __init__(self, cls: type, base: type) -> None:
-        self._cls, self._base = cls, base
-
-    def __getattr__(self, name: str) -> Any:
-        return self._base.__dict__[name].__get__(None, self._cls)
-
-
-def _of(cls: type) -> Any:
-    """The genuine class behind ours, or its class methods bound to a subclass of ours."""
-    if cls is SimDatetime:
-        return REAL_DATETIME
-    if cls is SimDate:
-        return REAL_DATE
-    return _Bound(cls, REAL_DATETIME if issubclass(cls, REAL_DATETIME) else REAL_DATE)
-
-
-def _cast(cls: type, value: dt.datetime) -> Any:
-    if cls is SimDatetime:
-        return value
-    return cls.combine(value.date(), value.timetz()).replace(fold=value.fold)  # type: ignore[attr-defined]
 
 
 def _readers() -> dict[str, Callable[..., Any]]:
@@ -225,20 +50,20 @@ def _readers() -> dict[str, Callable[..., Any]]:
         return fake
 
     readers = {
-        "time": reader("time", lambda kernel: _wall_us(kernel) / 1_000_000),
-        "time_ns": reader("time_ns", lambda kernel: _wall_us(kernel) * 1000),
+        "time": reader("time", lambda kernel: wall_us(kernel) / 1_000_000),
+        "time_ns": reader("time_ns", lambda kernel: wall_us(kernel) * 1000),
     }
     for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
         nanoseconds = f"{name}_ns"
-        readers[name] = reader(name, lambda kernel: _monotonic_us(kernel) / 1_000_000)
-        readers[nanoseconds] = reader(nanoseconds, lambda kernel: _monotonic_us(kernel) * 1000)
+        readers[name] = reader(name, lambda kernel: monotonic_us(kernel) / 1_000_000)
+        readers[nanoseconds] = reader(nanoseconds, lambda kernel: monotonic_us(kernel) * 1000)
     return readers
 
 
 def _clock_id_us(kernel: Kernel, clock_id: int) -> int:
     wall = {time.CLOCK_REALTIME, getattr(time, "CLOCK_TAI", None)}
     wall.add(getattr(time, "CLOCK_REALTIME_COARSE", 5))
-    return _wall_us(kernel) if clock_id in wall else _monotonic_us(kernel)
+    return wall_us(kernel) if clock_id in wall else monotonic_us(kernel)
 
 
 _localtime, _gmtime, _ctime = time.localtime, time.gmtime, time.ctime
@@ -274,7 +99,7 @@ def _seconds(given: float | None) -> float | None:
     kernel = here()
     if given is not None or kernel is None:
         return given
-    return _wall_us(kernel) / 1_000_000
+    return wall_us(kernel) / 1_000_000
 
 
 def fake_time_functions() -> dict[str, Callable[..., Any]]:

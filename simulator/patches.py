@@ -1,7 +1,7 @@
 """`install(kernel)`: for the time of a run, code that knows nothing of it is the kernel's.
 
 Replaced are leaves, not names: the C functions and C locks on which the standard library stands,
-wherever somebody holds them (`captured.py`), some methods of `Event`, `Thread` and
+wherever somebody holds them (`standins.py`), some methods of `Event`, `Thread` and
 `ThreadPoolExecutor`, and the classes `datetime` and `date`. Each stand-in asks at each call whether
 the caller is part of the run; other OS threads go on in the real world. Everything is put back at
 the end.
@@ -9,47 +9,28 @@ the end.
 
 from __future__ import annotations
 
-import _queue
 import _thread
-import _threading_local
 import gc
 import importlib
 import logging
-import os
-import queue
 import threading
-import time
-import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache, partial
 from typing import Any
 
-from simulator.captured import Slot, Slots
-from simulator.clock import (
-    REAL_DATE,
-    REAL_DATETIME,
-    SimDate,
-    SimDatetime,
-    fake_time_functions,
-    picklable_dates,
-)
+from simulator.dates import picklable_dates
 from simulator.guard import guarded
 from simulator.kernel import Kernel, here, set_installed
 from simulator.locks import Lock, RLock
 from simulator.pools import POOL_METHODS
-from simulator.primitives import METHODS, fake_sleep, remember_excepthook
-from simulator.process import PROCESS_FUNCTIONS
-from simulator.randomness import fake_urandom, seeded
+from simulator.primitives import METHODS, remember_excepthook
+from simulator.randomness import seeded
 from simulator.refusals import refused_calls
-from simulator.threads import ActiveThreads, fake_get_ident, fake_newname, fake_start_new_thread
+from simulator.standins import swapped
+from simulator.threads import ActiveThreads
 from simulator.zones import local_zone
 
 __all__ = ["install"]
-
-_LOCK_TYPE = type(_thread.allocate_lock())
-_METHOD_TYPE = types.BuiltinMethodType
-_FEW = 16  # larger tuples hold data
 
 
 @contextmanager
@@ -81,7 +62,7 @@ def install(
         stack.enter_context(_methods())
         stack.enter_context(_threads())
         stack.enter_context(picklable_dates())
-        stack.enter_context(_captured(adopt))
+        stack.enter_context(swapped(adopt))
         stack.enter_context(_quiet_locks())
         stack.enter_context(guarded(kernel, hang_s))
         stack.callback(kernel.close)
@@ -116,7 +97,7 @@ def _collected_at_events() -> Iterator[None]:
 @contextmanager
 def _methods() -> Iterator[None]:
     changed = []
-    refused = [(cls, name, fake) for cls, name, _, fake in _refused() if isinstance(cls, type)]
+    refused = [(cls, name, fake) for cls, name, _, fake in refused_calls() if isinstance(cls, type)]
     for cls, name, fake in [*METHODS, *POOL_METHODS, *refused]:
         changed.append((cls, name, cls.__dict__.get(name)))
         setattr(cls, name, fake)
@@ -183,136 +164,3 @@ def _quiet_locks() -> Iterator[None]:
     finally:
         for holder, name, original in before:
             setattr(holder, name, original)
-
-
-# -- what others hold
-
-
-@cache
-def _refused() -> list[tuple[Any, str, Callable[..., Any], Callable[..., Any]]]:
-    return refused_calls()
-
-
-@cache
-def _stand_ins() -> dict[int, tuple[Any, Any]]:
-    """(genuine, stand-in) by the genuine one's id, for functions and classes."""
-    pairs: list[tuple[Any, Any]] = [
-        (time.sleep, fake_sleep),
-        (_thread.allocate_lock, Lock),
-        (_LOCK_TYPE, Lock),
-        (_thread.RLock, RLock),
-        (_thread.get_ident, fake_get_ident),
-        (_thread.start_new_thread, fake_start_new_thread),
-        (_thread._local, _threading_local.local),  # noqa: SLF001
-        (_queue.SimpleQueue, queue._PySimpleQueue),  # type: ignore[attr-defined]  # noqa: SLF001
-        (threading._newname, fake_newname),  # type: ignore[attr-defined]  # noqa: SLF001
-        (REAL_DATETIME, SimDatetime),
-        (REAL_DATE, SimDate),
-        (os.urandom, fake_urandom),
-        *((getattr(time, name), fake) for name, fake in fake_time_functions().items()),
-        *PROCESS_FUNCTIONS,
-        *((genuine, fake) for cls, _, genuine, fake in _refused() if not isinstance(cls, type)),
-    ]
-    return {id(genuine): (genuine, fake) for genuine, fake in pairs}
-
-
-@cache
-def _genuine() -> dict[int, tuple[Any, Any]]:
-    """(stand-in, genuine) by the stand-in's id; the first one wins."""
-    back: dict[int, tuple[Any, Any]] = {}
-    for genuine, fake in _stand_ins().values():
-        back.setdefault(id(fake), (fake, genuine))
-    return back
-
-
-_INSTANCES: dict[type, Callable[[], Any]] = {
-    _LOCK_TYPE: Lock,
-    _thread.RLock: RLock,
-    _thread._local: _threading_local.local,  # noqa: SLF001
-    _queue.SimpleQueue: queue._PySimpleQueue,  # type: ignore[attr-defined]  # noqa: SLF001
-}
-_DATE_CLASSES: dict[Any, Any] = {REAL_DATETIME: SimDatetime, REAL_DATE: SimDate}
-
-
-def _is_name_leaf(value: Any) -> bool:
-    """A function or class that a run replaces, alone or in a tuple or a partial."""
-    if id(value) in _stand_ins():
-        return True
-    kind = type(value)
-    if kind is _METHOD_TYPE:
-        return isinstance(value.__self__, type) and value.__self__ in _DATE_CLASSES
-    if kind is tuple:
-        return len(value) < _FEW and any(map(_is_name_leaf, value))
-    if kind is staticmethod:
-        return _is_name_leaf(value.__func__)
-    if kind is partial:
-        return any(map(_is_name_leaf, (value.func, *value.args, *value.keywords.values())))
-    return False
-
-
-def _is_instance_leaf(value: Any) -> bool:
-    """A lock and its like, or a bound method of one."""
-    kind = type(value)
-    if kind is _METHOD_TYPE:
-        kind = type(value.__self__)
-    return kind in _INSTANCES
-
-
-@cache
-def _slots() -> Slots:
-    return Slots(_is_name_leaf, _is_instance_leaf)
-
-
-@contextmanager
-def _captured(adopt: Iterable[Any]) -> Iterator[None]:
-    slots = _slots()
-    slots.refresh()
-    before = dict(slots.known)
-    wanted = [*slots.found, *slots.search(adopt)] if adopt else slots.found
-    twins: dict[int, Any] = {}
-    put: list[tuple[Slot, Any]] = []
-    for slot in wanted:
-        if slot.get() is slot.original:
-            fake = _replacement(slot.original, twins)
-            slot.put(fake)
-            put.append((slot, fake))
-    try:
-        yield
-    finally:
-        for slot, fake in put:
-            if slot.get() is fake:
-                slot.put(slot.original)
-        _clean_new_modules(before)
-
-
-def _replacement(original: Any, twins: dict[int, Any]) -> Any:
-    """What a run puts there; locks get one twin for all who hold the same."""
-    known = _stand_ins().get(id(original))
-    if known is not None:
-        return known[1]
-    kind = type(original)
-    if kind is tuple:
-        return tuple(_replacement(part, twins) for part in original)
-    if kind is staticmethod:
-        return staticmethod(_replacement(original.__func__, twins))
-    if kind is partial:
-        arguments = (_replacement(part, twins) for part in original.args)
-        keywords = {key: _replacement(part, twins) for key, part in original.keywords.items()}
-        return partial(_replacement(original.func, twins), *arguments, **keywords)
-    if kind is _METHOD_TYPE:
-        owner = original.__self__
-        by = _DATE_CLASSES.get(owner) if isinstance(owner, type) else _replacement(owner, twins)
-        return original if by is None else getattr(by, original.__name__)
-    if kind in _INSTANCES and id(original) not in twins:
-        twins[id(original)] = _INSTANCES[kind]()
-    return twins.get(id(original), original)
-
-
-def _clean_new_modules(before: dict[str, types.ModuleType]) -> None:
-    """Modules that were imported during the run hold stand-ins: give them the real things."""
-    genuine = _genuine()
-    search = Slots(lambda value: id(value) in genuine, lambda _value: False)
-    search.known |= before
-    search.refresh()
-    for slot in search.found:
-        slot.put(genuine[id(slot.original)][1])

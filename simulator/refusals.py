@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from simulator.kernel import Kernel, here
@@ -45,6 +46,7 @@ _CALLS: list[tuple[Any, str, tuple[str, ...]]] = [
 ]  # fmt: skip
 
 
+@cache
 def refused_calls() -> list[tuple[Any, str, Callable[..., Any], Callable[..., Any]]]:
     """(holder, name, genuine, stand-in) for everything that a run refuses."""
     return [
