@@ -3,47 +3,45 @@
 Nothing here knows when a job is due. The file is put into a simulated store, a gateway with the
 provider runs over it, and what is told is what was seen: runs, records of what was missed, and the
 state in which each job was left. Bodies take no time.
+
+    forecast.py          the question, the run, what was seen
+    forecast_why.py      why a job never fires, or stops
+    forecast_notes.py    what a change of the clock does to each job
+    forecast_outage.py   what an outage costs each job
+    forecast_view.py     for people; forecast_json.py: for machines
+
+Instants are compared in UTC only: Python compares two times of one zone by their wall clocks, which
+in a repeated hour puts the second pass into the first.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hermes_cron.store import StoreUnreadable, parse
+from pydantic import ValidationError
+
+from hermes_cron.store import Document, StoreUnreadable, parse
+from simulator import forecast_why as why
 from simulator.fold import final_store
-from simulator.history import History
+from simulator.forecast_run import run_file, trouble
+from simulator.forecast_times import Outage, instant, merged, utc
+from simulator.history import Event, History
 from simulator.hosts import Host
-from simulator.scenario import Scenario
 from simulator.target import Target
-from simulator.world import simulate
 
-__all__ = ["Fire", "Forecast", "ForecastError", "JobForecast", "Outage", "Question", "forecast"]
+__all__ = ["Fire", "Forecast", "ForecastError", "JobForecast", "NotRun", "Question", "forecast"]
 
-MACHINE = "a"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SETTLE = timedelta(minutes=10)  # what a gateway gets after an outage that outlasts the forecast
 
 
 class ForecastError(ValueError):
     """The question cannot be answered: the file, the zone or an instant is not usable."""
-
-
-@dataclass(frozen=True)
-class Outage:
-    """The gateway is down from `start` for `lasts`; both are about true time."""
-
-    start: datetime
-    lasts: timedelta
-
-    @property
-    def end(self) -> datetime:
-        """When it is back."""
-        return self.start.astimezone(UTC) + self.lasts
 
 
 @dataclass(frozen=True)
@@ -54,35 +52,73 @@ class Question:
         jobs_file: The bytes of a `jobs.json`.
         zone: The configured zone.
         start: The first instant, aware.
-        days: How many times 24 hours are looked at.
-        outages: When the gateway is down.
+        end: The first instant that is not looked at any more, aware.
+        outages: When the gateway is down; merged where they touch.
+        name: The file, in messages.
     """
 
     jobs_file: bytes
     zone: ZoneInfo
     start: datetime
-    days: int
+    end: datetime
     outages: tuple[Outage, ...] = ()
+    name: str = "jobs.json"
 
-    @property
-    def end(self) -> datetime:
-        """The last instant that is looked at."""
-        return self.start.astimezone(UTC) + timedelta(days=self.days)
+    def __post_init__(self) -> None:
+        """Put the instants into UTC, and what cannot be asked right."""
+        object.__setattr__(self, "start", utc(self.start))
+        object.__setattr__(self, "end", utc(self.end))
+        object.__setattr__(self, "outages", merged(self.outages))
+        if self.end <= self.start:
+            raise ForecastError(f"the forecast ends at {self.end}, before it starts")
+        for outage in self.outages:
+            if not self.start <= outage.start < self.end:
+                raise ForecastError(
+                    f"the outage from {self.wall(outage.start):%Y-%m-%d %H:%M %Z} does not begin "
+                    f"within the forecast, {self.wall(self.start):%Y-%m-%d %H:%M %Z} to "
+                    f"{self.wall(self.end):%Y-%m-%d %H:%M %Z}; move it or --from"
+                )
+
+    def wall(self, at: datetime) -> datetime:
+        """The instant in the zone."""
+        return at.astimezone(self.zone)
 
 
 @dataclass(frozen=True)
 class Fire:
-    """One run: the occurrence that it is for, and when it starts; both aware, in the zone."""
+    """One run: the occurrence that it is for (None: not stated) and its start, in the zone."""
 
     occurrence: datetime | None
     at: datetime
 
     @property
-    def late_s(self) -> float:
-        """Seconds between the two."""
-        if self.occurrence is None:
-            return 0.0
-        return (self.at.astimezone(UTC) - self.occurrence.astimezone(UTC)).total_seconds()
+    def due(self) -> datetime:
+        """The occurrence, else the start, in UTC."""
+        return utc(self.occurrence or self.at)
+
+    @property
+    def late(self) -> timedelta:
+        """How long after its occurrence it starts; never negative."""
+        return max(utc(self.at) - self.due, timedelta(0))
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """Occurrences that came and were not run.
+
+    Attributes:
+        first: The first of them, in the zone.
+        last: The last of them.
+        count: How many they are.
+        exact: Whether `count` is all of them; else it is the least.
+        busy: They came while the run before was on; else nothing ran the jobs.
+    """
+
+    first: datetime
+    last: datetime
+    count: int
+    exact: bool = True
+    busy: bool = False
 
 
 @dataclass
@@ -94,10 +130,11 @@ class JobForecast:
         name: For people.
         schedule: For people.
         record: As it stands in the file; None when it is no object.
-        fires: Its runs, in order.
-        not_run: Occurrences that are due and not run, each with the reason: down, or still running.
-        not_run_more: Further ones that were only counted.
-        problem: Why it never fires at all, or why it stops; None when there is nothing to say.
+        fires: Its runs within the forecast, in order.
+        after: Runs after it, when an outage outlasts it.
+        not_run: Occurrences that came and were not run.
+        never: Why it does not fire within the forecast; None when it does.
+        stops: Why it does not go on after its last fire; None when it does.
     """
 
     id: str
@@ -105,42 +142,44 @@ class JobForecast:
     schedule: str
     record: Mapping[str, Any] | None
     fires: list[Fire] = field(default_factory=list)
-    not_run: list[tuple[datetime, str]] = field(default_factory=list)
-    not_run_more: int = 0
-    problem: str | None = None
+    after: list[Fire] = field(default_factory=list)
+    not_run: list[NotRun] = field(default_factory=list)
+    never: str | None = None
+    stops: str | None = None
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """The answer: every record of the file, in its order."""
+    """The answer: every record of the file, in its order; and what went wrong in the run itself."""
 
     question: Question
     provider: str
     jobs: tuple[JobForecast, ...]
+    trouble: tuple[str, ...] = ()
 
 
 def forecast(question: Question, target: Target, host: Host) -> Forecast:
     """Run the file forward.
 
     Raises:
-        ForecastError: The file as a whole is not readable as a jobs file.
+        ForecastError: The file as a whole is not readable as a jobs file, or the zone is no zone.
     """
     try:
-        document = parse(question.jobs_file)
+        document = parse(question.jobs_file, name=question.name)
     except StoreUnreadable as error:
         raise ForecastError(str(error)) from error
-    jobs = [_job(place, entry.value, entry.problem) for place, entry in enumerate(document.entries)]
-    run = simulate(_scenario(question), target, host=host, jobs_file=question.jobs_file)
-    usable = [
-        job
-        for place, (job, entry) in enumerate(zip(jobs, document.entries, strict=True))
-        if document.places.get(entry.job_id or "") == place
-    ]
-    _collect(run.history, {job.id: job for job in usable}, question)
-    left = final_store(run.history).records
-    for job in usable:
-        job.problem = job.problem or _why_it_stops(job, left.get(job.id), question)
-    return Forecast(question, target.label, tuple(jobs))
+    jobs = [_job(place, value) for place, value in enumerate(document.records)]
+    usable = {job_id: jobs[place] for job_id, place in document.places.items()}
+    for broken in document.broken:
+        jobs[broken.index].never = f"broken record: {broken.reason}; mend or remove it"
+    until = max([question.end, *(outage.end + _SETTLE for outage in question.outages)])
+    try:
+        history = run_file(question, until, target, host)
+    except ValidationError as error:
+        raise ForecastError(str(error.errors()[0]["msg"])) from error
+    _collect(history, usable, question)
+    _explain(usable, document, history, question)
+    return Forecast(question, target.label, tuple(jobs), trouble(history))
 
 
 def read_file(path: Path) -> bytes:
@@ -155,51 +194,11 @@ def read_file(path: Path) -> bytes:
         raise ForecastError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _scenario(question: Question) -> Scenario:
-    wall = question.start.astimezone(question.zone)
-    return Scenario.model_validate(
-        {
-            "name": "forecast",
-            "zone": question.zone.key,
-            "start": wall.replace(tzinfo=None),
-            "lasts": f"{question.days}d",
-            "machines": [MACHINE],
-            "steps": [
-                {
-                    "at": _microseconds(outage.start - question.start),
-                    "do": "crash",
-                    "machine": MACHINE,
-                    "for": _microseconds(outage.lasts),
-                }
-                for outage in question.outages
-            ],
-        }
-    )
-
-
-def _microseconds(span: timedelta) -> str:
-    return f"{span // timedelta(microseconds=1)}us"
-
-
-def _job(place: int, value: Any, problem: str | None) -> JobForecast:
+def _job(place: int, value: Any) -> JobForecast:
     record = value if isinstance(value, dict) else None
-    given = record.get("id") if record is not None else None
-    label = str(given) if given not in (None, "") else f"record {place + 1}"
-    name = str((record or {}).get("name") or label)
-    said = f"broken record: {problem}; mend or remove it" if problem else None
-    return JobForecast(label, name, _say_schedule(record), record, problem=said)
-
-
-def _say_schedule(record: Mapping[str, Any] | None) -> str:
-    schedule = (record or {}).get("schedule")
-    for holder, key in ((record, "schedule_display"), (schedule, "display"), (schedule, "expr")):
-        if isinstance(holder, Mapping) and isinstance(holder.get(key), str) and holder[key]:
-            return str(holder[key])
-    if isinstance(schedule, Mapping) and schedule.get("kind") == "interval":
-        return f"every {schedule.get('minutes')}m"
-    if isinstance(schedule, Mapping) and schedule.get("kind") == "once":
-        return f"once at {schedule.get('run_at')}"
-    return "?" if schedule is None else json.dumps(schedule)[:40]
+    given = (record or {}).get("id")
+    label = given if isinstance(given, str) and given.strip() else f"record {place + 1}"
+    return JobForecast(label, why.say_name(record, label), why.say_schedule(record), record)
 
 
 def _collect(history: History, jobs: Mapping[str, JobForecast], question: Question) -> None:
@@ -209,56 +208,43 @@ def _collect(history: History, jobs: Mapping[str, JobForecast], question: Questi
         if event.kind == "run.begin":
             job = jobs.get(event.data["job"])
             if job is not None:
-                at = (_EPOCH + timedelta(microseconds=event.at_us)).astimezone(question.zone)
-                job.fires.append(Fire(_instant(claimed.get(job.id), question.zone), at))
+                _fired(job, event, claimed.pop(job.id, None), question)
             continue
-        for record in event.data["records"]:
-            job = jobs.get(str(record.get("job_id")))
+        for entry in event.data["records"]:
+            job = jobs.get(str(entry.get("job_id")))
             if job is None:
                 continue
-            if record.get("state") in {"claimed", "running"}:
-                claimed[job.id] = record.get("occurrence")
-            elif record.get("state") in {"missed", "skipped"}:
-                _note_not_run(job, record, question)
+            if entry.get("state") in {"claimed", "running"}:
+                claimed[job.id] = entry.get("occurrence")
+            elif entry.get("state") in {"missed", "skipped"}:
+                _note_not_run(job, entry, question)
 
 
-def _note_not_run(job: JobForecast, record: Mapping[str, Any], question: Question) -> None:
-    at = _instant(record.get("occurrence"), question.zone)
-    if at is not None:
-        reason = str(record.get("reason") or "the gateway was down")
-        job.not_run.append((at, reason))
-        job.not_run_more += int(record.get("count") or 1) - 1
+def _fired(job: JobForecast, event: Event, occurrence: str | None, question: Question) -> None:
+    at = _EPOCH + timedelta(microseconds=event.at_us)
+    fire = Fire(instant(occurrence, question.zone), question.wall(at))
+    (job.fires if at < question.end else job.after).append(fire)
 
 
-def _instant(text: object, zone: ZoneInfo) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment.astimezone(zone) if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+def _note_not_run(job: JobForecast, entry: Mapping[str, Any], question: Question) -> None:
+    first = instant(entry.get("occurrence"), question.zone)
+    reason = str(entry.get("reason") or "")
+    if first is None or reason.startswith("given back"):
+        return  # what is given back is due again
+    last = instant(entry.get("until"), question.zone) or first
+    count = int(entry.get("count") or 1)
+    exact = not entry.get("count_is_least")
+    job.not_run.append(NotRun(first, last, count, exact, busy="running" in reason))
 
 
-def _why_it_stops(
-    job: JobForecast, left: Mapping[str, Any] | None, question: Question
-) -> str | None:
-    """Why a job does not fire, from the state that the real host left it in."""
-    record = job.record or {}
-    if left is None:
-        return "it is removed after its last run" if job.fires else "it is removed without a run"
-    state = left.get("state")
-    if record.get("state") == "paused" or record.get("enabled") is False:
-        why = record.get("paused_reason")
-        said = "paused" if record.get("state") in ("paused", "scheduled", None) else record["state"]
-        return f"{said}: {why}" if why else f"{said}; resume it to let it fire"
-    if state == "error":
-        return f"error: {left.get('last_error') or 'its next time cannot be computed'}"
-    if job.fires:
-        return None
-    upcoming = _instant(left.get("next_run_at"), question.zone)
-    if state == "completed":
-        return f"completed: {left.get('last_error') or 'it has had all its runs'}"
-    if upcoming is None:
-        return f"it has no next time: {left.get('last_error') or 'nothing says why'}"
-    if upcoming > question.end:
-        return f"not in these {question.days} days: next on {upcoming:%a %Y-%m-%d %H:%M %Z}"
-    return f"due at {upcoming:%Y-%m-%d %H:%M %Z} and did not fire: {left.get('last_error') or '?'}"
+def _explain(
+    jobs: Mapping[str, JobForecast], document: Document, history: History, question: Question
+) -> None:
+    """Say of each job why it does not fire, or does not go on, from the state it was left in."""
+    left = final_store(history).records
+    for job_id, job in jobs.items():
+        record, now = document.get(job_id) or {}, left.get(job_id)
+        if job.fires:
+            job.stops = why.why_it_stops(record, now, len(job.fires) + len(job.after))
+        else:
+            job.never = why.why_never(record, now, question.zone, question.start, question.end)

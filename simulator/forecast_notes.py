@@ -1,22 +1,30 @@
-"""What a change of the clock does to each job, told from the fires that were seen."""
+"""What a change of the clock does to each job, told from the fires that were seen.
+
+What a schedule names comes from reading it; whether that happened, and when, comes from the fires
+alone. A sentence that the fires do not bear out is not said, or says what they show instead.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from simulator.cron_text import Cron, CronError, read_cron
 from simulator.forecast import Fire, Forecast, JobForecast, Question
+from simulator.forecast_times import say_span, utc
 
 __all__ = ["ClockChange", "clock_changes", "notes"]
 
+_NOTHING = timedelta(0)
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
-_LOOK = timedelta(hours=1)
-_WEEK = timedelta(days=7)
+_NEAR = timedelta(days=8)  # fires further from the change than this say nothing about it
+_LOOK = timedelta(hours=12)
+_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -34,32 +42,40 @@ class ClockChange:
     @property
     def forward(self) -> bool:
         """Whether wall times are skipped; else they come twice."""
-        return self.shift > timedelta(0)
+        return self.shift > _NOTHING
+
+    @property
+    def after(self) -> datetime:
+        """What the clock shows at that instant; naive."""
+        return self.at.replace(tzinfo=None, fold=0)
 
     @property
     def before(self) -> datetime:
         """What the clock would have shown at that instant; naive."""
-        return self.at.replace(tzinfo=None) - self.shift
+        return self.after - self.shift
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """The wall times that are skipped or come twice, half open; naive."""
+        return min(self.before, self.after), max(self.before, self.after)
 
     def __str__(self) -> str:
-        day = f"{self.at:%a %Y-%m-%d}"
-        after = self.at.replace(tzinfo=None)
-        if self.forward:
-            return f"{day}: {self.before:%H:%M} to {after:%H:%M} does not exist"
-        return f"{day}: {after:%H:%M} to {self.before:%H:%M} comes twice"
+        first, end = self.span
+        said = f"{first:%H:%M} to {end:%H:%M}" if abs(self.shift) < _DAY else f"{first:%a %d %b}"
+        does = "does not exist" if self.forward else "comes twice"
+        old = utc(self.at) - timedelta(seconds=1)
+        zones = f"{old.astimezone(self.at.tzinfo):%Z} to {self.at:%Z}"
+        return f"{first:%a} {first.day} {first:%b %Y}, {zones}: {said} {does}"
 
 
 def clock_changes(question: Question) -> list[ClockChange]:
     """The changes in the span that is asked about, in order."""
     found: list[ClockChange] = []
-    zone = question.zone
-    at = question.start.astimezone(UTC)
-    end = question.end.astimezone(UTC)
-    while at < end:
-        step = min(at + _LOOK, end)
-        if _offset(at, zone) != _offset(step, zone):
-            change = _narrow(at, step, zone)
-            found.append(change)
+    at = question.start
+    while at < question.end:
+        step = min(at + _LOOK, question.end)
+        if _offset(at, question.zone) != _offset(step, question.zone):
+            found.append(_narrow(at, step, question.zone))
         at = step
     return found
 
@@ -67,97 +83,127 @@ def clock_changes(question: Question) -> list[ClockChange]:
 def notes(forecast: Forecast, change: ClockChange) -> Iterator[tuple[JobForecast, str]]:
     """What the change does to each job that runs around it."""
     for job in forecast.jobs:
-        said = _note(job, change)
+        said = _note(job, change, forecast.question) if job.fires else None
         if said is not None:
             yield job, said
 
 
-def _note(job: JobForecast, change: ClockChange) -> str | None:
+def _note(job: JobForecast, change: ClockChange, question: Question) -> str | None:
     schedule = (job.record or {}).get("schedule")
-    kind = schedule.get("kind") if isinstance(schedule, dict) else None
-    if kind == "interval":
-        return _interval_note(job, change)
-    if kind == "cron":
-        try:
-            cron = read_cron(schedule["expr"])
-        except (CronError, KeyError, TypeError):
-            return None
-        return _cron_note(job, cron, change)
-    return _once_note(job, schedule, change) if kind == "once" else None
-
-
-def _interval_note(job: JobForecast, change: ClockChange) -> str | None:
-    before, after = _last_before(job, change), _first_after(job, change)
-    if before is None or after is None:
+    if not isinstance(schedule, dict):
         return None
-    took = after.at.astimezone(UTC) - before.at.astimezone(UTC)
-    return f"keeps elapsed time: {before.at:%H:%M %Z} then {after.at:%H:%M %Z}, {_say(took)} apart"
+    match schedule.get("kind"):
+        case "interval":
+            return _interval_note(job, schedule, change)
+        case "once":
+            return _once_note(job, schedule, change)
+        case "cron":
+            return _cron_note(job, str(schedule.get("expr")), change, question)
+    return None
 
 
-def _cron_note(job: JobForecast, cron: Cron, change: ClockChange) -> str | None:
-    twice = [] if change.forward else _named_walls(cron, change)
-    lost = _named_walls(cron, change) if change.forward else []
-    day = [fire for fire in job.fires if abs(_since(fire, change)) < _DAY]
-    if lost:
-        at = [fire for fire in day if timedelta(0) <= _since(fire, change) < _MINUTE]
-        named = _say_walls(lost)
-        if cron.fixed and at:
-            return f"{named} does not exist: fires once, at {at[0].at:%H:%M %Z}"
-        return f"{named} does not exist: {len(lost)} fewer that day" if not cron.fixed else None
-    if twice:
-        return _twice_note(day, cron, twice, change)
-    return _steady_note(job, cron, change)
+def _cron_note(job: JobForecast, expr: str, change: ClockChange, question: Question) -> str | None:
+    try:
+        cron = read_cron(expr)
+    except CronError:
+        return None
+    named = _named_walls(cron, change)
+    if not named:
+        return _steady_note(job, cron, change)
+    if change.forward:
+        return _gap_note(job, cron, named, change, question)
+    return _twice_note(job, cron, named, change)
+
+
+def _interval_note(
+    job: JobForecast, schedule: Mapping[str, Any], change: ClockChange
+) -> str | None:
+    """Elapsed time goes on, so the wall time moves, but not by whole periods."""
+    before, after = _around(job, change)
+    minutes = schedule.get("minutes")
+    if before is None or after is None or not isinstance(minutes, int) or minutes < 1:
+        return None
+    period = timedelta(minutes=minutes)
+    took = after.due - before.due
+    told = f"{_say(before)}, then {_say(after)}"
+    if took % period:
+        return f"{say_span(took)} apart instead of {say_span(period)}: {told}"
+    if took != period:
+        told += f" ({took // period} periods)"
+    if abs(change.shift) % period == _NOTHING:
+        return f"keeps its {say_span(period)}: {told}"
+    moved = "later" if change.forward else "earlier"
+    shift = say_span(abs(change.shift) % period)
+    return f"keeps its {say_span(period)}: {told}; {shift} {moved} by the clock"
+
+
+def _gap_note(
+    job: JobForecast, cron: Cron, lost: list[datetime], change: ClockChange, question: Question
+) -> str | None:
+    does_not = f"{_list_walls(lost)} {'does' if len(lost) == 1 else 'do'} not exist"
+    at_once = [fire for fire in job.fires if _NOTHING <= _since(fire, change) < _MINUTE]
+    if cron.fixed:
+        if not at_once:
+            return None
+        times = "once" if len(at_once) == 1 else f"{len(at_once)} times"
+        return f"{does_not}: fires {times}, at {_say(at_once[0])}"
+    seen = _fires_on(job, change.after.date(), question)
+    usual = len(cron.minutes) * len(cron.hours)
+    if seen is None or seen != usual - len(lost):
+        return f"{does_not}, so there is no fire for {'it' if len(lost) == 1 else 'them'}"
+    return f"{does_not}: {seen} fires on that day, not {usual}"
 
 
 def _twice_note(
-    day: list[Fire], cron: Cron, twice: list[datetime], change: ClockChange
+    job: JobForecast, cron: Cron, named: list[datetime], change: ClockChange
 ) -> str | None:
     span = -change.shift
     passes = [
-        [fire for fire in day if start <= _since(fire, change) < start + span]
-        for start in (-span, timedelta(0))
+        [fire for fire in job.fires if start <= _since(fire, change) < start + span]
+        for start in (-span, _NOTHING)
     ]
     if not passes[0] and not passes[1]:
         return None
-    named = _say_walls(twice)
-    if cron.fixed and passes[0] and not passes[1]:
-        return f"{named} comes twice: fires once, at the first ({passes[0][0].at:%H:%M %Z})"
-    return (
-        f"{named} comes twice: fires {len(passes[0])}x in the first pass, {len(passes[1])}x again"
-    )
+    come = f"{_list_walls(named)} {'comes' if len(named) == 1 else 'come'} twice"
+    if cron.fixed and len(passes[0]) == len(named) and not passes[1]:
+        if len(named) == 1:
+            return f"{come}: fires once, at {_say(passes[0][0])}"
+        return f"{come}: fires once each, in the first pass (from {_say(passes[0][0])})"
+    return f"{come}: {len(passes[0])} fires in the first pass, {len(passes[1])} in the second"
 
 
 def _steady_note(job: JobForecast, cron: Cron, change: ClockChange) -> str | None:
-    before, after = _last_before(job, change), _first_after(job, change)
+    """A fixed time far from the change keeps its wall time; the day is longer or shorter."""
+    before, after = _around(job, change)
     if not cron.fixed or before is None or after is None:
         return None
-    if before.at.timetz().replace(tzinfo=None) != after.at.timetz().replace(tzinfo=None):
+    one, other = (_wall_time(fire) for fire in (before, after))
+    took = after.due - before.due
+    if one != other or took % _DAY == _NOTHING:
         return None
-    took = after.at.astimezone(UTC) - before.at.astimezone(UTC)
-    if took > _WEEK:
-        return None
-    return f"stays at {after.at:%H:%M} by the clock: {_say(took)} between the two fires"
+    usual = say_span(took + change.shift, days=False)
+    return f"stays at {other:%H:%M} by the clock, after {say_span(took, days=False)}, not {usual}"
 
 
-def _once_note(job: JobForecast, schedule: Any, change: ClockChange) -> str | None:
+def _once_note(job: JobForecast, schedule: Mapping[str, Any], change: ClockChange) -> str | None:
+    """A naive time that does not exist, or that comes twice; one with an offset is an instant."""
     try:
-        asked = datetime.fromisoformat(schedule["run_at"])
-    except (KeyError, TypeError, ValueError):
+        asked = datetime.fromisoformat(str(schedule.get("run_at")))
+    except ValueError:
         return None
-    fire = job.fires[0] if job.fires else None
-    if asked.tzinfo is not None or fire is None or abs(_since(fire, change)) > _LOOK:
+    first, end = change.span
+    fire = job.fires[0]
+    if asked.tzinfo is not None or not first <= asked < end or abs(_since(fire, change)) > _DAY:
         return None
-    if change.forward and change.before <= asked < change.at.replace(tzinfo=None):
-        return f"{asked:%H:%M} does not exist: fires at {fire.at:%H:%M %Z}"
-    if not change.forward and change.at.replace(tzinfo=None) <= asked < change.before:
-        return f"{asked:%H:%M} comes twice: fires at {fire.at:%H:%M %Z}"
-    return None
+    if change.forward:
+        return f"{asked:%H:%M} does not exist: fires at {_say(fire)}"
+    which = "first" if _since(fire, change) < _NOTHING else "second"
+    return f"{asked:%H:%M} comes twice: fires in the {which} pass ({_say(fire)})"
 
 
 def _named_walls(cron: Cron, change: ClockChange) -> list[datetime]:
     """The wall minutes named by the expression that are skipped, or that come twice."""
-    wall = min(change.before, change.at.replace(tzinfo=None))
-    end = max(change.before, change.at.replace(tzinfo=None))
+    wall, end = change.span
     named = []
     while wall < end:
         if wall.minute in cron.minutes and wall.hour in cron.hours and cron.names_day(wall.date()):
@@ -166,25 +212,41 @@ def _named_walls(cron: Cron, change: ClockChange) -> list[datetime]:
     return named
 
 
-def _say_walls(walls: list[datetime]) -> str:
-    if len(walls) == 1:
-        return f"{walls[0]:%H:%M}"
-    return f"{walls[0]:%H:%M}..{walls[-1]:%H:%M}"
+def _list_walls(walls: list[datetime]) -> str:
+    if len(walls) <= _LISTED:
+        return ", ".join(f"{wall:%H:%M}" for wall in walls)
+    return f"{walls[0]:%H:%M}, {walls[1]:%H:%M} … {walls[-1]:%H:%M}"
+
+
+def _fires_on(job: JobForecast, day: date, question: Question) -> int | None:
+    """How often it fires on a day, by the wall clock; None when the forecast has only a part."""
+    first = datetime.combine(day, time(), question.zone)
+    after = datetime.combine(day + _DAY, time(), question.zone)
+    if utc(first) < question.start or utc(after) > question.end:
+        return None
+    return sum(utc(first) <= fire.due < utc(after) for fire in job.fires)
+
+
+def _around(job: JobForecast, change: ClockChange) -> tuple[Fire | None, Fire | None]:
+    """The last fire before the change and the first after it, when they are near it."""
+    for one, other in pairwise(job.fires):
+        if _since(one, change) < _NOTHING <= _since(other, change):
+            near = -_since(one, change) <= _NEAR and _since(other, change) <= _NEAR
+            return (one, other) if near else (None, None)
+    return None, None
 
 
 def _since(fire: Fire, change: ClockChange) -> timedelta:
     """How long after the change a fire was due."""
-    return (fire.occurrence or fire.at).astimezone(UTC) - change.at.astimezone(UTC)
+    return fire.due - utc(change.at)
 
 
-def _last_before(job: JobForecast, change: ClockChange) -> Fire | None:
-    found = [fire for fire in job.fires if _since(fire, change) < timedelta(0)]
-    return found[-1] if found else None
+def _wall_time(fire: Fire) -> time:
+    return (fire.occurrence or fire.at).time()
 
 
-def _first_after(job: JobForecast, change: ClockChange) -> Fire | None:
-    found = [fire for fire in job.fires if _since(fire, change) >= timedelta(0)]
-    return found[0] if found else None
+def _say(fire: Fire) -> str:
+    return f"{fire.occurrence or fire.at:%H:%M %Z}"
 
 
 def _offset(at: datetime, zone: ZoneInfo) -> timedelta:
@@ -203,9 +265,3 @@ def _narrow(low: datetime, high: datetime, zone: ZoneInfo) -> ClockChange:
             high = middle
     at = high.replace(microsecond=0)
     return ClockChange(at.astimezone(zone), _offset(high, zone) - before)
-
-
-def _say(span: timedelta) -> str:
-    minutes = round(span.total_seconds() / 60)
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest} min" if rest else f"{hours} h"

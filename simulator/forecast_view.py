@@ -1,179 +1,189 @@
-"""A forecast for people and for machines."""
+"""A forecast for people: one screen, in the width that there is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from simulator.forecast import Fire, Forecast, JobForecast, Outage
+from simulator.forecast import Fire, Forecast, JobForecast
 from simulator.forecast_notes import clock_changes, notes
+from simulator.forecast_outage import costs, costs_before, doubled, say_cost
+from simulator.forecast_times import say_at, say_clock, say_span
 
-__all__ = ["show", "to_json"]
+__all__ = ["show"]
 
-_LATE_S = 60.0
-_SHOWN = 3
+_LATE = timedelta(minutes=1)
+_GAP = "  "
+_MOST_SHOWN, _LEAST_SHOWN = 3, 1
+_LONGEST_NAME, _LONGEST_SCHEDULE = 24, 20
+_PIPED_WIDTH = 100
+_LEAST_WIDTH = 60
 
 
 def show(forecast: Forecast, console: Console, *, every_fire: bool = False) -> None:
-    """Print the answer: what fires, what the clock does to it, what an outage costs, what never fires."""
+    """Print what fires, what the clock and outages do to it, and what never fires and why."""
+    width = console.width if console.is_terminal else max(console.width, _PIPED_WIDTH)
+    for line in _lines(forecast, max(width, _LEAST_WIDTH), every_fire=every_fire):
+        line.rstrip()
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _lines(forecast: Forecast, width: int, *, every_fire: bool) -> Iterator[Text]:
     question = forecast.question
-    start = question.start.astimezone(question.zone)
-    end = question.end.astimezone(question.zone)
-    fires = sum(len(job.fires) for job in forecast.jobs)
-    console.print(
-        f"[bold]{len(forecast.jobs)} jobs, {fires} fires[/] from {_minute(start)} to {_minute(end)}, "
-        f"wall time in {question.zone.key}, provider {forecast.provider}",
-        highlight=False,
-    )
-    _jobs(forecast, console, every_fire=every_fire)
+    start = question.wall(question.start)
+    yield from _head(forecast)
+    for said in forecast.trouble:
+        yield from _hanging([(f"Trouble{_GAP}", "bold red")], said, width)
+    firing = [job for job in forecast.jobs if job.fires]
+    if firing:
+        yield Text()
+        yield from _table(firing, width, start.year, every_fire=every_fire)
+    overdue = [(cost.job, say_cost(cost, start)) for cost in costs_before(forecast)]
+    if overdue:
+        yield from _section("Overdue when the forecast begins", overdue, width)
     for change in clock_changes(question):
         found = list(notes(forecast, change))
-        _section(console, f"The clock changes on {change}", found or [(None, "changes no fire")])
+        yield from _section(f"Clock change {change}", found, width, none="changes no fire")
     for outage in question.outages:
-        begin = outage.start.astimezone(question.zone)
-        hours = _span(outage.lasts)
-        title = f"Down from {_minute(begin)} for {hours}"
-        _section(console, title, list(_outage(forecast, outage)) or [(None, "costs nothing")])
-    busy = [(job, line) for job in forecast.jobs for line in _skipped(job)]
+        begin, end = question.wall(outage.start), question.wall(outage.end)
+        back = say_clock(end) if begin.date() == end.date() else say_at(end, start.year)
+        title = f"Down {say_at(begin, start.year)} to {back} ({say_span(outage.lasts)})"
+        rows = [(cost.job, say_cost(cost, begin)) for cost in costs(forecast, outage)]
+        yield from _section(title, rows, width, none="costs nothing")
+    more = [(job, f"{_at(fire)} runs {times} times") for job, fire, times in doubled(forecast)]
+    if more:
+        yield from _section("Run more than once", more, width)
+    elif question.outages:
+        yield Text("  No occurrence runs twice.", "dim")
+    busy = [(job, said) for job in forecast.jobs for said in _skipped(job)]
     if busy:
-        _section(console, "Not run", busy)
-    never = [(job, job.problem or "?") for job in forecast.jobs if not job.fires]
+        yield from _section("Skipped because the run before is still on", busy, width)
+    never = [(job, job.never or "?") for job in forecast.jobs if not job.fires]
     if never:
-        _section(console, "Never fires in this time", never)
+        yield from _section("Does not fire", never, width, style="yellow")
 
 
-def _jobs(forecast: Forecast, console: Console, *, every_fire: bool) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("job", "schedule"):
-        table.add_column(title, overflow="fold")
-    table.add_column("fires", justify="right")
-    table.add_column("when")
-    for job in forecast.jobs:
-        if job.fires:
-            shown = job.fires if every_fire else job.fires[:_SHOWN]
-            when = [_say_fire(fire) for fire in shown]
-            if len(job.fires) > len(shown):
-                when.append(f"... last {_say_fire(job.fires[-1])}")
-            if job.problem:
-                when.append(job.problem)
-            table.add_row(job.name, job.schedule, str(len(job.fires)), "\n".join(when))
-    console.print(table, highlight=False)
+def _head(forecast: Forecast) -> Iterator[Text]:
+    question = forecast.question
+    start, end = question.wall(question.start), question.wall(question.end)
+    fires = sum(len(job.fires) for job in forecast.jobs)
+    firing = sum(bool(job.fires) for job in forecast.jobs)
+    days = _say_days(start.replace(tzinfo=None), end.replace(tzinfo=None))
+    said = f"{_count(len(forecast.jobs), 'job')}, {firing} of them fire: {_count(fires, 'fire')}"
+    yield Text.assemble((f"{said} in {days}", "bold"), (f"  (provider {forecast.provider})", "dim"))
+    yield Text(
+        f"{start:%a %Y-%m-%d %H:%M} to {end:%a %Y-%m-%d %H:%M}, wall time in {question.zone.key}",
+        "dim",
+    )
 
 
-def _section(console: Console, title: str, rows: list[tuple[JobForecast | None, str]]) -> None:
-    console.print(f"\n[bold]{title}[/]", highlight=False)
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(min_width=16, overflow="fold")
-    table.add_column(overflow="fold")
-    for job, said in rows:
-        table.add_row(f"  {job.name if job is not None else ''}", said)
-    console.print(table, highlight=False, markup=False)
+def _say_days(start: datetime, end: datetime) -> str:
+    """The span between two wall times: whole days as such, a day of 25 hours too."""
+    span = end - start
+    return _count(span.days, "day") if not span % timedelta(days=1) else say_span(span)
 
 
-def _outage(forecast: Forecast, outage: Outage) -> Iterator[tuple[JobForecast, str]]:
-    """What the outage costs each job: missed, collapsed into one late run, doubled."""
-    for job in forecast.jobs:
-        missed = [
-            at for at, reason in job.not_run if _within(at, outage) and "running" not in reason
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _table(
+    jobs: Sequence[JobForecast], width: int, year: int, *, every_fire: bool
+) -> Iterator[Text]:
+    names = _cut((job.name for job in jobs), _LONGEST_NAME)
+    schedules = _cut((job.schedule for job in jobs), _LONGEST_SCHEDULE)
+    counts = [str(len(job.fires)) for job in jobs]
+    sizes = [
+        max(map(len, [title, *cells]))
+        for title, cells in (("Job", names), ("Schedule", schedules), ("Fires", counts))
+    ]
+    room = width - sum(sizes) - len(_GAP) * len(sizes)
+    shown = _fit(room)
+    yield Text(
+        _GAP.join(["Job".ljust(sizes[0]), "Schedule".ljust(sizes[1]), "Fires", "When"]), "bold"
+    )
+    for job, name, schedule, count in zip(jobs, names, schedules, counts, strict=True):
+        lead = [
+            (name.ljust(sizes[0]) + _GAP, "cyan"),
+            (schedule.ljust(sizes[1]) + _GAP, ""),
+            (count.rjust(sizes[2]) + _GAP, ""),
         ]
-        late = [
-            fire
-            for fire in job.fires
-            if fire.occurrence is not None and _within(fire.occurrence, outage)
-        ]
-        doubled = [fire for fire in late if sum(_same(fire, other) for other in job.fires) > 1]
-        if not (missed or late):
-            continue
-        parts = []
-        if late:
-            first = late[0]
-            parts.append(f"runs {_minute(first.at)}, {_span(timedelta(seconds=first.late_s))} late")
-        more = job.not_run_more if missed else 0
-        if missed:
-            parts.append(f"{len(missed) + more} missed, collapsed into that run" if late
-                         else f"{len(missed) + more} missed: {_minute(missed[0])} and so on")  # fmt: skip
-        parts.append(f"{len(doubled)} run twice" if doubled else "none run twice")
-        yield job, "; ".join(parts)
+        said = _when(job, len(job.fires) if every_fire else shown, year)
+        said += f" ({job.stops})" if job.stops else ""
+        yield from _hanging(lead, said, width)
+
+
+def _fit(room: int) -> int:
+    """How many fires go on one line beside the last one."""
+    one = len("Tue 20 Oct 09:00, ")
+    return min(max((room - one) // one, _LEAST_SHOWN), _MOST_SHOWN)
+
+
+def _when(job: JobForecast, shown: int, year: int) -> str:
+    """The first fires, and the last; a date that was just said is not said again."""
+    if len(job.fires) <= shown + 1:
+        return ", ".join(_fires(job.fires, year))
+    first = ", ".join(_fires(job.fires[:shown], year))
+    return f"{first} … {_say_fire(job.fires[-1], None, year)}"
+
+
+def _fires(fires: Iterable[Fire], year: int) -> Iterator[str]:
+    before: Fire | None = None
+    for fire in fires:
+        yield _say_fire(fire, before, year)
+        before = fire
+
+
+def _say_fire(fire: Fire, before: Fire | None, year: int) -> str:
+    same_day = before is not None and before.at.date() == fire.at.date()
+    said = say_clock(fire.at) if same_day else say_at(fire.at, year, day_width=2)
+    if fire.late < _LATE or fire.occurrence is None:
+        return said
+    today = fire.occurrence.date() == fire.at.date()
+    return f"{said} (due {say_clock(fire.occurrence)})" if today else f"{said} (late)"
+
+
+def _section(
+    title: str,
+    rows: Sequence[tuple[JobForecast, str]],
+    width: int,
+    *,
+    none: str = "",
+    style: str = "",
+) -> Iterator[Text]:
+    yield Text()
+    yield Text(title, f"bold {style}".strip())
+    if not rows:
+        yield Text(f"  {none}")
+    names = _cut((job.name for job, _ in rows), _LONGEST_NAME)
+    size = max(map(len, names), default=0)
+    for name, (_, said) in zip(names, rows, strict=True):
+        yield from _hanging([(f"  {name.ljust(size)}{_GAP}", "cyan")], said, width)
+
+
+def _hanging(lead: Sequence[tuple[str, str]], said: str, width: int) -> Iterator[Text]:
+    """The lead, then the words beside it: as many lines as they need."""
+    taken = sum(len(text) for text, _ in lead)
+    lines = textwrap.wrap(said, max(width - taken, 20), break_on_hyphens=False) or [""]
+    yield Text.assemble(*lead, lines[0])
+    for line in lines[1:]:
+        yield Text(" " * taken + line)
+
+
+def _cut(texts: Iterable[str], most: int) -> list[str]:
+    return [text if len(text) <= most else f"{text[: most - 1]}…" for text in texts]
 
 
 def _skipped(job: JobForecast) -> Iterator[str]:
-    busy = [at for at, reason in job.not_run if "running" in reason]
+    busy = [entry for entry in job.not_run if entry.busy]
     if busy:
-        yield f"{len(busy)} occurrences while the run before is still on, first {_minute(busy[0])}"
+        count = sum(entry.count for entry in busy)
+        yield f"{_count(count, 'occurrence')}, the first {say_at(busy[0].first)}"
 
 
-def _within(at: datetime, outage: Outage) -> bool:
-    return outage.start.astimezone(UTC) <= at.astimezone(UTC) < outage.end
-
-
-def _same(one: Fire, other: Fire) -> bool:
-    return one.occurrence is not None and one.occurrence == other.occurrence
-
-
-def _say_fire(fire: Fire) -> str:
-    said = f"{fire.at:%a %Y-%m-%d %H:%M %Z}"
-    if fire.late_s <= _LATE_S or fire.occurrence is None:
-        return said
-    return f"{said} (due {_minute(fire.occurrence)})"
-
-
-def _minute(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M %Z}"
-
-
-def _span(span: timedelta) -> str:
-    minutes = round(span.total_seconds() / 60)
-    hours, rest = divmod(minutes, 60)
-    return " ".join(f"{n} {unit}" for n, unit in ((hours, "h"), (rest, "min")) if n) or "0 min"
-
-
-def to_json(forecast: Forecast) -> dict[str, Any]:
-    """The answer as machines read it; instants are ISO 8601 in the zone."""
-    question = forecast.question
-    changes = clock_changes(question)
-    return {
-        "provider": forecast.provider,
-        "zone": question.zone.key,
-        "from": question.start.astimezone(question.zone).isoformat(),
-        "to": question.end.astimezone(question.zone).isoformat(),
-        "clock_changes": [
-            {
-                "at": change.at.isoformat(),
-                "shift_minutes": round(change.shift.total_seconds() / 60),
-                "jobs": {job.id: said for job, said in notes(forecast, change)},
-            }
-            for change in changes
-        ],
-        "outages": [
-            {
-                "from": outage.start.astimezone(question.zone).isoformat(),
-                "to": outage.end.astimezone(question.zone).isoformat(),
-                "jobs": {job.id: said for job, said in _outage(forecast, outage)},
-            }
-            for outage in question.outages
-        ],
-        "jobs": [_job_json(job) for job in forecast.jobs],
-    }
-
-
-def _job_json(job: JobForecast) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "name": job.name,
-        "schedule": job.schedule,
-        "count": len(job.fires),
-        "fires": [
-            {
-                "at": fire.at.isoformat(),
-                "occurrence": fire.occurrence.isoformat() if fire.occurrence else None,
-            }
-            for fire in job.fires
-        ],
-        "not_run": [{"occurrence": at.isoformat(), "reason": why} for at, why in job.not_run],
-        "not_run_more": job.not_run_more,
-        "problem": job.problem,
-    }
+def _at(fire: Fire) -> str:
+    return say_at(fire.occurrence or fire.at)
