@@ -23,7 +23,7 @@ from hermes_cron.store import JsonFileStore, StoreError
 from simulator.fake_store import FakeStore
 from simulator.volume import Volume
 
-IDS = st.sampled_from(["a", "b", "c", "../up", "", "ü"])
+IDS = st.sampled_from(["a", "b", "c", "a", "b", "../up", "", "ü"])
 VALUES = st.sampled_from([1, 1.0, True, None, "text", "line\nbreak", "\ud800", [1], {"k": "v"}])
 JOBS = st.fixed_dictionaries(
     {"id": IDS},
@@ -74,6 +74,7 @@ class Stores(RuleBasedStateMachine):
         self.synced.start()
         self.volume = Volume()
         self.fault = None
+        self.fresh = 0
         self.real = [self.new_real(), self.new_real()]
         self.fake = [self.new_fake(), self.new_fake()]
 
@@ -162,24 +163,31 @@ class Stores(RuleBasedStateMachine):
         aside.replace(self.jobs_file)
         self.volume.allow("read")
 
-    @rule(step=st.sampled_from(sorted(CALLS)), number=NUMBERS, job=JOBS)
-    @precondition(lambda self: not self.corrupt())
-    def a_write_that_fails(self, step, number, job):
-        def write(store):
-            with self.failing(step, OSError(number, os.strerror(number))):
-                edited(store, lambda edit: edit.put(dict(job, n=1)))
+    @rule()
+    def repair(self):
+        self.damage(b'{"jobs": [{"id": "a", "prompt": "good"}, {"id": "b"}]}')
 
-        self.both(write)
-
-    @rule(step=st.sampled_from(sorted(CALLS)), job=JOBS)
+    @rule(number=NUMBERS)
     @precondition(lambda self: not self.corrupt())
-    def a_crash_in_a_write(self, step, job):
+    def a_write_that_fails(self, number):
+        for step in CALLS:
+
+            def write(store, step=step):
+                with self.failing(step, OSError(number, os.strerror(number))):
+                    edited(store, lambda edit: edit.put({"id": "b", "new": self.fresh}))
+
+            self.both(write)
+            self.agree()
+
+    @rule(step=st.sampled_from(sorted(CALLS)))
+    @precondition(lambda self: not self.corrupt())
+    def a_crash_in_a_write(self, step):
         # A killed process does not tidy up behind itself.
         tidying = mock.patch("os.unlink", side_effect=OSError)
 
         def write(store):
             with self.failing(step, Killed(), then=tidying.start):
-                edited(store, lambda edit: edit.put(dict(job, n=2)))
+                edited(store, lambda edit: edit.put({"id": "c", "new": self.fresh}))
 
         self.both(write)
         tidying.stop()
@@ -245,6 +253,7 @@ class Stores(RuleBasedStateMachine):
 
     @invariant()
     def agree(self):
+        self.fresh += 1
         for who in (0, 1):
             self.both(lambda store: store.read(), who)
             self.both(lambda store: store.read() is store.read(), who)
