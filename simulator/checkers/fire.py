@@ -1,11 +1,12 @@
 """FIRE: the path from a signal to a run, by what went in and out of `fire_due`."""
 
 from bisect import bisect_left, bisect_right
+from itertools import islice
 
 from simulator import oracle
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER, SLACK_US, Run
+from simulator.checkers.happened import SLACK_US, Run
 from simulator.checkers.matching import JobMatch, match_all
 from simulator.checkers.plan import commits_by_job
 from simulator.history import History
@@ -133,12 +134,14 @@ def fire_5(history: History, scenario: Scenario) -> Finding:
 def _failure_recorded(facts: Facts, run: Run) -> bool:
     """Whether the store says soon after that the run failed; True when the history ends before."""
     assert run.end is not None
-    stored = commits_by_job(facts).get(run.job, [])
     limit_us = run.end.at_us + SLACK_US
-    for event, record in stored[bisect_left(stored, run.end.n, key=lambda pair: pair[0].n) :]:
+    if any(run.end.at_us <= event.at_us <= limit_us for event in facts.faults):
+        return True  # what could not be written is another requirement's affair
+    stored = commits_by_job(facts).get(run.job, [])
+    index = bisect_left(stored, run.end.n, key=lambda pair: pair[0].n)
+    for event, record in islice(stored, index, None):
         if event.at_us > limit_us:
             return False
         if record is None or record.get("last_status") not in {None, "ok"}:
             return True
-    disturbed = any(run.end.at_us <= event.at_us <= limit_us for event in facts.faults)
-    return disturbed or limit_us >= min(facts.end_us, FOREVER)
+    return limit_us >= facts.end_us

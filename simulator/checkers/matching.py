@@ -231,6 +231,8 @@ def _decide(facts: Facts, match: JobMatch, due: Due) -> None:
     if due.run is not None:
         in_time = due.run.begin.at_us <= deadline_us or due.optional or once
         due.outcome = Outcome.RAN if in_time else Outcome.LATE
+    elif deadline_us >= match.plan.segments[due.segment].to_us:
+        due.outcome = Outcome.OPEN  # called off before it had to run
     elif disturbed and (
         deadline_us >= due.next_us
         or (once and deadline_us > due.at_us + _ONE_SHOT_GRACE_US)

@@ -5,6 +5,7 @@ leave the grid of an interval open (after a resume, a trigger, a record without 
 first `next_run_at` that was stored afterwards anchors it, if it lies within one period.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +115,7 @@ def plan_of(facts: Facts, job: Job) -> Plan:
         if op.end is None:
             plan.unjudged = f"{op.do} at event {op.begin.n} never came to an end"
             break
-        if op.failed and not _stored_between(facts, op):
+        if (op.failed and not _stored_between(facts, op)) or _was_gone(facts, op):
             continue
         plan.ops.append(op)
         _apply(facts, plan, op)
@@ -140,6 +141,20 @@ def _stored_between(facts: Facts, op: Op) -> bool:
     return any(
         op.begin.n < event.n < op.end.n for event, _ in commits_by_job(facts).get(str(op.job), ())
     )
+
+
+def _was_gone(facts: Facts, op: Op) -> bool:
+    """Whether there was no such job any more: the store had let go of it, and did not get it back.
+
+    A change of a job that is not there is answered, not refused.
+    """
+    assert op.end is not None
+    stored = commits_by_job(facts).get(str(op.job), [])
+    index = bisect_left(stored, op.end.n, key=lambda pair: pair[0].n) - 1
+    if op.do in {"create", "remove"} or index < 0:
+        return False
+    event, record = stored[index]
+    return record is None and event.n < op.begin.n
 
 
 def _create(facts: Facts, plan: Plan, at_us: int, n: int) -> None:

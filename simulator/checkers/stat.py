@@ -6,6 +6,7 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER
 from simulator.checkers.matching import match_all
 from simulator.checkers.truth import NEAR_US, something_wrong, stale, truths
+from simulator.fold import REGISTRY_KINDS, Registry
 from simulator.history import Event, History
 from simulator.scenario import Scenario
 
@@ -171,12 +172,26 @@ def stat_11(history: History, scenario: Scenario) -> Finding:
         if not facts.serving(status.n):
             continue
         for first, last in missing:
-            if first.n < status.n < last:
+            job = str(first.data.get("job_id"))
+            if first.n < status.n < last and job not in _armed_at(facts, status):
                 judgement.reached(status)
                 if status.data.get("promises") or status.data.get("verdict") == "healthy":
-                    job = first.data.get("job_id")
                     judgement.violated(f"job {job}: not armed, and all is well", first, status)
     return judgement.finding()
+
+
+def _armed_at(facts: Facts, status: Event) -> frozenset[str]:
+    """The jobs that were armed, in truth, when a status was asked for."""
+
+    def build() -> dict[int, frozenset[str]]:
+        registry, found = Registry(), {}
+        for event in facts.history.of(*REGISTRY_KINDS, "status"):
+            if event.kind == "status":
+                found[event.n] = frozenset(registry.armed)
+            registry.apply(event)
+        return found
+
+    return facts.history.derived("armed at status", build)[status.n]
 
 
 def _missing_arms(facts: Facts) -> list[tuple[Event, int]]:
