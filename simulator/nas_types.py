@@ -108,15 +108,8 @@ class Arm:
         return (self.agent, self.job_id)
 
 
-class Seam(Protocol):
-    """Asked at each passage what goes wrong there; None for nothing."""
+Seam = Callable[..., Action | None]
+"""`seam(name, *, job, **about)`: asked at each passage what goes wrong there; None for nothing."""
 
-    def __call__(self, name: str, /, *, job: str | None, **about: Any) -> Action | None:
-        """Answer for the passage `name`."""
-
-
-class Record(Protocol):
-    """Told what happens."""
-
-    def __call__(self, kind: str, /, **data: Any) -> object:
-        """Take one event."""
+Record = Callable[..., object]
+"""`record(kind, **data)`: told what happens."""

@@ -139,7 +139,7 @@ class TestConverging:
         ],
     )
     def test_what_may_not_run_is_not_armed(self, agent, fields):
-        plant(agent, **fields)
+        assert not _wanted.is_wanted(plant(agent, **fields))
         agent.provider.start(agent.stop_event)
         assert agent.bench.calls() == [("list", None)]
 

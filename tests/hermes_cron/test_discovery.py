@@ -120,12 +120,19 @@ def test_the_most_derived_class_of_the_plugin_is_built(home):
 
 
 def test_the_same_name_from_another_home_is_another_plugin(home, tmp_path, monkeypatch):
-    plugin(home, "mine")
+    source = "from .inner import *"
+    plugin(home, "mine", source, inner_py=SOURCE.format(cls="Mine", name="mine"))
     assert plugins.load_cron_scheduler("mine").name == "mine"
     other = tmp_path / "other"
-    plugin(other, "mine", SOURCE.format(cls="Mine", name="others"))
+    plugin(other, "mine", source, inner_py=SOURCE.format(cls="Mine", name="others"))
     monkeypatch.setenv("HERMES_HOME", str(other))
     assert plugins.load_cron_scheduler("mine").name == "others"
+
+
+def test_a_plugin_that_cannot_be_built_is_not_left_in_its_package(home):
+    plugin(home, "mine", SOURCE.format(cls="Mine", name="mine") + "    __init__ = None\n")
+    assert plugins.load_cron_scheduler("mine") is None
+    assert not hasattr(sys.modules["_hermes_user_cron"], "mine")
 
 
 def test_a_module_is_imported_once(home):

@@ -247,6 +247,7 @@ def test_a_name_that_is_no_name_runs_no_code(home, caplog, name):
     resolves_to_builtin(caplog, configured=name, because="not a provider name")
     assert plugins.find_provider_dir(name) is None
     assert plugins.load_cron_scheduler(name) is None
+    assert "not a provider name" in plugins.why_not_loaded(name)
 
 
 @pytest.mark.parametrize("value", ["42", "[a, b]", "true", "{a: b}"])

@@ -166,6 +166,15 @@ def test_other_algorithms_are_refused(algorithm):
     assert check(unsigned({"alg": algorithm, "typ": "JWT"})) is None
 
 
+def test_a_good_signature_by_another_algorithm_is_refused(portal):
+    """And no key is fetched for it."""
+    portal.keys = [jwk(KEYS["RS256"], "k")]
+    assert check(token("PS256", key=KEYS["RS256"]), URL) is None
+    assert check(token("PS256", key=KEYS["RS256"]), pem(KEYS["RS256"])) is None
+    assert portal.fetched == 0
+    assert check(token("RS256"), URL) is not None
+
+
 def test_the_public_key_is_no_shared_secret():
     """The classic forgery: an HMAC with the public key as its secret."""
     import hashlib

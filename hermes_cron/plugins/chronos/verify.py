@@ -79,13 +79,12 @@ def _verified(
     if not isinstance(token, str) or not token or len(token) > _TOKEN_LIMIT_BYTES:
         raise ValueError("no token, or one of more than 16 KiB")
     header = jwt.get_unverified_header(token)
-    algorithm = header.get("alg")
-    if algorithm not in _ALGORITHMS:
-        raise ValueError(f"algorithm {algorithm!r} is not one of {', '.join(_ALGORITHMS)}")
+    if header.get("alg") not in _ALGORITHMS:  # before any key is fetched for it
+        raise ValueError(f"algorithm {header.get('alg')!r} is none of {', '.join(_ALGORITHMS)}")
     claims: Claims = jwt.decode(
         token,
-        _signing_key(jwks_or_key, header.get("kid"), algorithm),
-        algorithms=[algorithm],
+        _signing_key(jwks_or_key, header.get("kid")),
+        algorithms=list(_ALGORITHMS),
         audience=audience,
         issuer=issuer or None,
         leeway=leeway_s,
@@ -96,14 +95,14 @@ def _verified(
     return claims
 
 
-def _signing_key(jwks_or_key: str | Mapping[str, Any], kid: object, algorithm: str) -> Any:
+def _signing_key(jwks_or_key: str | Mapping[str, Any], kid: object) -> Any:
     if isinstance(jwks_or_key, Mapping):
-        return _pick(_usable_keys(jwks_or_key), kid, algorithm)
+        return _pick(_usable_keys(jwks_or_key), kid)
     text = jwks_or_key.strip()
     if text.startswith(("http://", "https://")):
         return _key_set(text).key(kid, algorithm)
     if text.startswith("{"):
-        return _pick(_usable_keys(json.loads(text)), kid, algorithm)
+        return _pick(_usable_keys(json.loads(text)), kid)
     return text  # PEM; PyJWT refuses one that does not fit the algorithm
 
 
@@ -126,15 +125,12 @@ def _usable_keys(document: object) -> list[Any]:
     return keys
 
 
-def _pick(keys: list[Any], kid: object, algorithm: str) -> Any:
+def _pick(keys: list[Any], kid: object) -> Any:
     """Return the one key that the token means: by its id, or the only one there is."""
     fitting = [key for key in keys if kid is None or key.key_id == kid]
     if len(fitting) != 1:
         raise LookupError(f"{len(fitting)} keys of the key set fit key id {kid!r}")
-    (key,) = fitting
-    if key.key_type != ("RSA" if algorithm.startswith("RS") else "EC"):
-        raise ValueError(f"key {kid!r} is not for {algorithm}")
-    return key.key
+    return fitting[0].key  # PyJWT refuses one that is not for the token's algorithm
 
 
 class _KeySet:
@@ -148,7 +144,7 @@ class _KeySet:
         self._retry_at_s = float("-inf")
         self._rotation_at_s = float("-inf")
 
-    def key(self, kid: object, algorithm: str) -> Any:
+    def key(self, kid: object) -> Any:
         from hermes_cron import clock
 
         # Fires that come together wait here for one fetch, which is bounded, and share it.
@@ -156,12 +152,12 @@ class _KeySet:
             if clock.monotonic() >= self._stale_at_s:
                 self._fetch()
             try:
-                return _pick(self._keys, kid, algorithm)
+                return _pick(self._keys, kid)
             except LookupError:
                 if clock.monotonic() < self._rotation_at_s or not self._fetch():
                     raise
                 self._rotation_at_s = clock.monotonic() + _ROTATION_FETCH_AFTER_S
-                return _pick(self._keys, kid, algorithm)
+                return _pick(self._keys, kid)
 
     def _fetch(self) -> bool:
         """Fetch the keys unless that failed a moment ago; the old ones stay when it fails."""
