@@ -10,6 +10,7 @@ greenlet that called `run`.
 from __future__ import annotations
 
 import gc
+from asyncio import _get_running_loop, _set_running_loop
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -83,6 +84,7 @@ class Core:
     def leave(self) -> None:
         """Switch to the hub; the running task comes back only if the queue holds it."""
         self.current = None
+        _set_running_loop(None)
         self.hub.switch()
 
     # -- waiting
@@ -123,7 +125,13 @@ class Core:
         task.waits_for = waits_for
         task.since_us = self.now_us
         task.woken = False
-        self._switch(task)
+        loop = _get_running_loop()
+        if loop is None:
+            self._switch(task)
+        else:  # asyncio asks the OS thread which loop is running
+            _set_running_loop(None)
+            self._switch(task)
+            _set_running_loop(loop)
         task.waits_for = None
         task.timed = False
         return task.woken

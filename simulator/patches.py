@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from simulator.aio import LOOP_METHODS, event_loops
 from simulator.dates import picklable_dates
 from simulator.guard import guarded
 from simulator.kernel import Kernel, here, set_installed
@@ -64,6 +65,7 @@ def install(
         stack.enter_context(picklable_dates())
         stack.enter_context(swapped(adopt))
         stack.enter_context(_quiet_locks())
+        stack.enter_context(event_loops())
         stack.enter_context(guarded(kernel, hang_s))
         stack.callback(kernel.close)
         yield kernel
@@ -98,7 +100,7 @@ def _collected_at_events() -> Iterator[None]:
 def _methods() -> Iterator[None]:
     changed = []
     refused = [(cls, name, fake) for cls, name, _, fake in refused_calls() if isinstance(cls, type)]
-    for cls, name, fake in [*METHODS, *POOL_METHODS, *refused]:
+    for cls, name, fake in [*METHODS, *POOL_METHODS, *LOOP_METHODS, *refused]:
         changed.append((cls, name, cls.__dict__.get(name)))
         setattr(cls, name, fake)
     try:

@@ -7,6 +7,8 @@ import _thread
 import _threading_local
 import os
 import queue
+import select
+import selectors
 import threading
 import time
 import types
@@ -15,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 
+from simulator.aio import SimSelector, fake_select
 from simulator.captured import Slot, Slots
 from simulator.clock import fake_time_functions
 from simulator.dates import REAL_DATE, REAL_DATETIME, SimDate, SimDatetime
@@ -48,6 +51,8 @@ def _stand_ins() -> dict[int, tuple[Any, Any]]:
         (REAL_DATETIME, SimDatetime),
         (REAL_DATE, SimDate),
         (os.urandom, fake_urandom),
+        (select.select, fake_select),
+        (selectors.DefaultSelector, SimSelector),
         *((getattr(time, name), fake) for name, fake in fake_time_functions().items()),
         *PROCESS_FUNCTIONS,
         *(
