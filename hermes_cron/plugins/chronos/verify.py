@@ -100,7 +100,7 @@ def _signing_key(jwks_or_key: str | Mapping[str, Any], kid: object) -> Any:
         return _pick(_usable_keys(jwks_or_key), kid)
     text = jwks_or_key.strip()
     if text.startswith(("http://", "https://")):
-        return _key_set(text).key(kid, algorithm)
+        return _key_set(text).key(kid)
     if text.startswith("{"):
         return _pick(_usable_keys(json.loads(text)), kid)
     return text  # PEM; PyJWT refuses one that does not fit the algorithm
