@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from contract_tests import shadow
-from contract_tests.verdicts import EXIT_CODES, Profile
+from contract_tests.verdicts import EXIT_CODES, Assessment, Profile, Ruling
 
 __all__ = ["main"]
 
@@ -57,20 +57,18 @@ def check(
     from rich.console import Console
 
     from contract_tests import report
-    from contract_tests.engine import Judge
-    from contract_tests.target import find_subject
-    from simulator.target import TargetError
 
     declared = _capabilities(capabilities)
     if json_file and not Path(json_file).resolve().parent.is_dir():
         raise click.UsageError(f"--json {json_file}: there is no folder to write it into")
     try:
-        subject = find_subject(target)
-    except TargetError as error:
-        raise click.UsageError(str(error)) from error
+        assessment = _judged(target, declared, profile)
+    except click.ClickException:
+        raise
+    except Exception as error:  # a kit that breaks has found nothing, and 1 would say that it had
+        click.echo(f"the kit itself failed: {type(error).__name__}: {error}", err=True)
+        context.exit(EXIT_CODES["inconclusive"])
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    with Judge(subject, capabilities=declared, profile=profile) as judge:
-        assessment = judge.run()
     if quiet:
         click.echo(assessment.verdict)
     else:
@@ -81,6 +79,19 @@ def check(
         except OSError as error:
             raise click.UsageError(f"--json {json_file} cannot be written: {error}") from error
     context.exit(EXIT_CODES[assessment.verdict])
+
+
+def _judged(target: str, declared: frozenset[str] | None, profile: Profile) -> Assessment:
+    from contract_tests.engine import Judge
+    from contract_tests.target import find_subject
+    from simulator.target import TargetError
+
+    try:
+        subject = find_subject(target)
+    except TargetError as error:
+        raise click.UsageError(str(error)) from error
+    with Judge(subject, capabilities=declared, profile=profile) as judge:
+        return judge.run()
 
 
 def _capabilities(text: str | None) -> frozenset[str] | None:
@@ -171,6 +182,27 @@ def explain(requirement_id: str) -> None:
         click.echo(f"  {control.story}")
         for line in control.diff():
             click.echo(f"  {line}")
+
+
+@main.command("self-test")
+@click.option("--jobs", default=2, show_default=True, help="How many at a time.")
+@click.pass_context
+def self_test(context: click.Context, *, jobs: int) -> None:
+    """Prove the teeth: judge every broken implementation, and every legal oddity."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from contract_tests import controls
+    from contract_tests.controls.bench import try_control
+
+    broken, odd = controls.load(), controls.oddities()
+    good = {"broken": 0, "odd": 0}
+    with ThreadPoolExecutor(max(jobs, 1)) as pool:
+        for trial in pool.map(try_control, (*broken, *odd)):
+            right = trial.verdict is Ruling.PASS
+            good["broken" if trial.control.rejects else "odd"] += right
+            click.echo(f"{'ok ' if right else 'BAD'} {trial.control.name}: {trial.reason}")
+    click.echo(f"rejects {good['broken']} of {len(broken)}, accepts {good['odd']} of {len(odd)}")
+    context.exit(0 if sum(good.values()) == len(broken) + len(odd) else 1)
 
 
 if __name__ == "__main__":

@@ -228,7 +228,8 @@ class Judge:
         yield from self._notes
 
     def _judge(self, requirement: Requirement) -> Result:
-        if not requirement.applies_to(self.capabilities):
+        # Seeing what a provider can do takes a simulated run; rows for everybody need none.
+        if requirement.capability and not requirement.applies_to(self.capabilities):
             reason = (
                 f"for providers that are {requirement.capability}, which this one does not declare"
             )
@@ -236,7 +237,7 @@ class Judge:
         function = _probes().get(requirement.id)
         if function is None:
             return Result(requirement, Ruling.NOT_RUN, ("this kit has no test for it yet",))
-        self.context.capabilities = self.capabilities
+        self.context.capabilities = self._capabilities or frozenset()
         try:
             outcome = function(self.context)
         # Whatever comes out of a probe, the process-ending exceptions included: the providers under

@@ -32,7 +32,10 @@ _NETWORK = frozenset(
         "subprocess.Popen",
     }
 )
-_CHANGES = frozenset({"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "os.link"})
+_CHANGES = frozenset(
+    f"os.{name}"
+    for name in ("chmod", "link", "mkdir", "remove", "rename", "rmdir", "symlink", "truncate")
+)
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 

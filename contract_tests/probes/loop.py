@@ -6,7 +6,7 @@ from contract_tests.engine import Context, Outcome, held, probe, violated
 from contract_tests.probes.virtual import MACHINE, SLACK_US, Watched, is_between, watch, watching
 from contract_tests.surface import BUILTIN_NAMES
 from contract_tests.surroundings import ask, captured_logs, home
-from simulator.checkers.facts import Tick
+from simulator.checkers.happened import Tick
 from simulator.durations import SECOND_US, parse_duration
 from simulator.history import Event
 from simulator.target import from_class

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from contract_tests.engine import Context, Outcome, held, violated
 from contract_tests.probes.virtual import Watched, watching
-from simulator.checkers.facts import Life
+from simulator.checkers.happened import Life
 from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.fold import Arm, Registry, Store, final_registry, final_store, instant_us
 from simulator.history import Event

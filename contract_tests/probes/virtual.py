@@ -12,7 +12,8 @@ from typing import cast
 from contract_tests.engine import Context, Outcome, probe, unknown, violated
 from contract_tests.scenarios import scenario
 from simulator.checkers import CHECKERS
-from simulator.checkers.facts import Facts, Life, facts_of
+from simulator.checkers.facts import Facts, facts_of
+from simulator.checkers.happened import Life
 from simulator.durations import SECOND_US, format_duration
 from simulator.history import Event
 from simulator.target import Target

@@ -7,9 +7,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from contract_tests import engine
+from contract_tests import controls, engine
 from contract_tests.cli import main
-from contract_tests.verdicts import TESTED_GROUPS
+from contract_tests.verdicts import TESTED_GROUPS, Ruling
 
 
 def run(*arguments):
@@ -52,12 +52,6 @@ def test_the_report_adds_up(checked):
     assert {"id", "level", "verdict", "evidence"} <= rows[0].keys()
 
 
-def test_strict_is_inconclusive_while_rows_are_not_run():
-    result = run("check", "builtin", "--profile", "strict", "--quiet")
-    assert result.exit_code == 3
-    assert result.output.strip() == "inconclusive"
-
-
 def test_list_is_an_array_of_the_contract():
     rows = json.loads(run("list", "--json").output)
     assert len(rows) == 108
@@ -69,6 +63,31 @@ def test_explain_shows_where_it_comes_from_and_what_breaks_it():
     assert "#32612" in said
     assert "-             except BaseException as error:" in said
     assert "+             except Exception as error:" in said
+
+
+def test_a_kit_that_breaks_is_inconclusive_and_not_violated(monkeypatch):
+    def broken(*_, **__):
+        raise ImportError("a module is missing")
+
+    monkeypatch.setattr(engine, "Judge", broken)
+    result = run("check", "builtin")
+    assert result.exit_code == 3
+    assert "the kit itself failed: ImportError: a module is missing" in result.output
+
+
+def test_self_test_counts_what_it_proved(monkeypatch):
+    from contract_tests.controls import bench
+
+    def trial(control):
+        right = control.name != "one-alias-forgotten"
+        return bench.Trial(control, Ruling.PASS if right else Ruling.FAIL, "as it is")
+
+    monkeypatch.setattr(bench, "try_control", trial)
+    result = run("self-test")
+    assert result.exit_code == 1
+    assert "BAD one-alias-forgotten" in result.output
+    count = len(controls.load())
+    assert f"rejects {count - 1} of {count}, accepts" in result.output
 
 
 @pytest.mark.parametrize(
