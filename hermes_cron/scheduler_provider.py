@@ -76,8 +76,7 @@ class CronScheduler(ABC):
         """
         from hermes_cron import scheduler
 
-        settled: int = scheduler.recover()
-        return settled
+        return scheduler.recover()
 
     def fire_due(self, job_id: str, *, adapters: Any = None, loop: Any = None) -> bool:
         """Run one job whose time has come, if this caller is the one to run it.
@@ -243,8 +242,7 @@ def _fall_back(configured: object, reason: str) -> CronScheduler:
     from hermes_cron import process
 
     logger.warning("cron.provider '%s': %s; using built-in ticker", configured, reason)
-    state: Any = process.current()
-    state.fallback = {"configured": str(configured), "reason": reason}
+    process.current().fallback = {"configured": str(configured), "reason": reason}
     return InProcessCronScheduler()
 
 
