@@ -6,6 +6,7 @@ first `next_run_at` that was stored afterwards anchors it, if it lies within one
 """
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,6 +168,8 @@ def _create(facts: Facts, plan: Plan, at_us: int, n: int) -> None:
     schedule = _read(facts, plan, plan.job.schedule, at_us)
     if schedule is None:
         return
+    if isinstance(schedule, oracle.Once) and plan.repeat is None:
+        plan.repeat = 1  # and it stays so when it gets another schedule
     if "next_run_at" in record and isinstance(schedule, oracle.Every):
         schedule = _floating(facts, plan, schedule, at_us, n)
     plan.segments.append(Segment(schedule, _from(schedule, at_us), n))
@@ -210,10 +213,7 @@ def _apply(facts: Facts, plan: Plan, op: Op) -> None:
         if "repeat" in wanted:
             plan.repeat = wanted["repeat"]
         if "schedule" in wanted:
-            was_on = _close(plan, op)
-            schedule = _read(facts, plan, wanted["schedule"], begin_us)
-            if schedule is not None and was_on and wanted.get("enabled") is not False:
-                plan.segments.append(Segment(schedule, _from(schedule, begin_us), begin_n))
+            _reschedule(facts, plan, op, wanted)
             return
         if wanted.get("enabled") is True or wanted.get("state") == "scheduled":
             _reopen(facts, plan, op)
@@ -226,6 +226,39 @@ def _apply(facts: Facts, plan: Plan, op: Op) -> None:
     _reopen(facts, plan, op)
     if op.do == "trigger":
         plan.manual.append(op.begin)
+
+
+def _reschedule(facts: Facts, plan: Plan, op: Op, wanted: Mapping[str, Any]) -> None:
+    """A new schedule counts from now. An interval that is the old one may keep its grid."""
+    begin_us, begin_n = op.begin.at_us, op.begin.n
+    old = plan.segments[-1] if plan.segments and plan.segments[-1].to_n == FOREVER else None
+    was_on = _close(plan, op)
+    schedule = _read(facts, plan, wanted["schedule"], begin_us)
+    if schedule is None or not was_on or wanted.get("enabled") is False:
+        return
+    same = (
+        old is not None
+        and isinstance(schedule, oracle.Every)
+        and isinstance(old.schedule, oracle.Every)
+        and schedule.period_us == old.schedule.period_us
+    )
+    if same and old is not None and not _next_changed(facts, op):
+        schedule = old.schedule
+    plan.segments.append(Segment(schedule, _from(schedule, begin_us), begin_n))
+
+
+def _next_changed(facts: Facts, op: Op) -> bool:
+    """Whether an operation stored another `next_run_at` for its job."""
+    assert op.end is not None
+    before: object = None
+    for event, record in commits_by_job(facts).get(str(op.job), ()):
+        stated = (record or {}).get("next_run_at")
+        if op.begin.n < event.n < op.end.n and stated != before:
+            return True
+        before = stated
+        if event.n > op.end.n:
+            break
+    return False
 
 
 def _close(plan: Plan, op: Op) -> bool:

@@ -1,5 +1,7 @@
 """STAT: what the status said, each time it was asked, against what was so."""
 
+from bisect import bisect_right
+
 from simulator.checkers.disturbance import failed_call
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
@@ -197,8 +199,9 @@ def _armed_at(facts: Facts, status: Event) -> frozenset[str]:
 def _missing_arms(facts: Facts) -> list[tuple[Event, int]]:
     """(refused call, number of the event that made it good) of jobs that were to run."""
     good: dict[str, list[int]] = {}
-    for event in facts.history.of("nas.call"):
-        if event.data.get("op") == "provision" and not failed_call(event):
+    for event in facts.history.of("nas.call", "nas.armed", "nas.fired"):
+        refused = event.data.get("op") != "provision" or failed_call(event)
+        if event.kind != "nas.call" or not refused:
             good.setdefault(str(event.data.get("job_id")), []).append(event.n)
     found = []
     for event in facts.history.of("nas.call"):
@@ -206,9 +209,10 @@ def _missing_arms(facts: Facts) -> list[tuple[Event, int]]:
         match = match_all(facts).get(job)
         if event.data.get("op") != "provision" or not failed_call(event) or match is None:
             continue
-        later = [n for n in good.get(job, ()) if n > event.n]
+        numbers = good.get(job, [])
+        later = bisect_right(numbers, event.n)
         off = [part.to_n for part in match.plan.segments if part.to_n > event.n]
-        settles = min([*later[:1], *off, FOREVER])
+        settles = min([*numbers[later : later + 1], *off, FOREVER])
         if not match.plan.off_at(event.n):
             found.append((event, settles))
     return found
