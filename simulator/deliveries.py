@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from simulator.fake_nas import Action, Delivery, FakeNas
+from simulator.fake_nas import FakeNas
 from simulator.fault_rule import Fault
 from simulator.machine import Life, Machine
 from simulator.nas_http import mount_respx
+from simulator.nas_types import Action, Delivery
 from simulator.tasks import Handle
 
 if TYPE_CHECKING:
