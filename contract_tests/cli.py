@@ -4,6 +4,7 @@ Exit codes: 0 conformant, 1 violated, 2 wrong use, 3 inconclusive.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,38 @@ import click
 from contract_tests import shadow
 from contract_tests.verdicts import EXIT_CODES, Assessment, Profile, Ruling
 
-__all__ = ["main"]
+__all__ = ["cli", "main"]
 
-WRONG_USE = 2
+_HASH_SEED = "PYTHONHASHSEED"
+
+
+def main() -> None:
+    """The command, under a pinned hash seed: a provider that iterates a set gets one verdict."""
+    if _HASH_SEED not in os.environ:
+        os.environ[_HASH_SEED] = "0"
+        again = [sys.executable, *sys.orig_argv[1:]]
+        os.execv(sys.executable, again)  # noqa: S606 - ourselves
+    cli()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hermes-cron")
-def main() -> None:
-    """Judge a cron provider by the contract."""
+def cli() -> None:
+    """Judge a cron provider by the contract.
+
+    \b
+    hermes-contract check builtin               a provider that the host knows
+    hermes-contract check my_pkg:MyProvider     one of yours, from the current folder
+    hermes-contract check path/to/plugin        a folder as it goes into $HERMES_HOME/plugins
+    hermes-contract explain TICK-2              what it says, where it comes from, what breaks it
+
+    Exit codes: 0 conformant, 1 violated, 2 wrong use, 3 inconclusive.
+    """  # noqa: D301 - \b keeps click from wrapping the examples
     for sentence in shadow.shadowed():
         click.echo(f"warning: {sentence}", err=True)
 
 
-@main.command()
+@cli.command()
 @click.argument("target")
 @click.option("--profile", type=click.Choice(["core", "strict"]), default="core", show_default=True)
 @click.option(
@@ -109,7 +128,7 @@ def _capabilities(text: str | None) -> frozenset[str] | None:
     return given
 
 
-@main.command("list")
+@cli.command("list")
 @click.option("--json", "as_json", is_flag=True, help="An array, for machines.")
 def list_(as_json: bool) -> None:
     """List the requirements, with which of them this kit judges and which have a control."""
@@ -155,7 +174,7 @@ def _rows() -> list[dict[str, Any]]:
     ]
 
 
-@main.command()
+@cli.command()
 @click.argument("requirement_id", metavar="ID")
 def explain(requirement_id: str) -> None:
     """Explain one requirement: what it says, where it comes from, what breaks it."""
@@ -184,7 +203,7 @@ def explain(requirement_id: str) -> None:
             click.echo(f"  {line}")
 
 
-@main.command("self-test")
+@cli.command("self-test")
 @click.option("--jobs", default=2, show_default=True, help="How many at a time.")
 @click.pass_context
 def self_test(context: click.Context, *, jobs: int) -> None:

@@ -1,6 +1,7 @@
 """The command as its users call it."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from contract_tests import controls, engine
-from contract_tests.cli import main
+from contract_tests.cli import cli
 from contract_tests.verdicts import TESTED_GROUPS, Ruling
 
 
 def run(*arguments):
-    return CliRunner().invoke(main, arguments, catch_exceptions=False)
+    return CliRunner().invoke(cli, arguments, catch_exceptions=False)
 
 
 @pytest.fixture(scope="module", params=["builtin", "chronos"])
@@ -120,28 +121,34 @@ class Careless(CronScheduler):
 """
 
 
-def test_a_provider_in_the_current_folder_beside_a_shadowing_one(tmp_path):
-    """Found without installation; violated is 1; a folder that hides the kit's is named."""
-    (tmp_path / "careless_cron.py").write_text(LOOP)
-    (tmp_path / "path" / "simulator").mkdir(parents=True)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "contract_tests",
-            "check",
-            "careless_cron:Careless",
-            "--json",
-            "r.json",
-        ],
-        cwd=tmp_path,
+def command(folder, *arguments, path=""):
+    """The command as a process, started in a folder of the user's."""
+    return subprocess.run(
+        [sys.executable, "-c", "from contract_tests.cli import main; main()", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(path)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_provider_in_the_current_folder_that_dies_at_the_first_exception(tmp_path):
+    """Found without installation, judged for what it shows, violated is 1."""
+    (tmp_path / "careless_cron.py").write_text(LOOP)
+    done = command(tmp_path, "check", "careless_cron:Careless", "--json", "r.json")
     report = json.loads((tmp_path / "r.json").read_text())
     failed = {row["id"] for row in report["requirements"] if row["verdict"] == "FAIL"}
     assert done.returncode == 1, done.stderr
     assert {"TICK-2", "TICK-3"} <= failed
-    assert report["capabilities"]["declared"] == ["blocking"]
+    assert report["capabilities"] == {"declared": ["blocking"], "shown": ["blocking"]}
     assert "warning" not in done.stderr
+
+
+def test_a_folder_that_hides_the_kits_is_named_before_it_does_harm(tmp_path):
+    (tmp_path / "path" / "simulator").mkdir(parents=True)
+    (tmp_path / "path" / "simulator" / "__init__.py").touch()
+    done = command(tmp_path, "check", "builtin", path=tmp_path / "path")
+    assert "warning: simulator is imported from" in done.stderr
+    assert done.returncode == 3
+    assert "the kit itself failed" in done.stderr

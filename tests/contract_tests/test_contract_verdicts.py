@@ -52,6 +52,11 @@ def test_nothing_run_is_inconclusive():
     assert assessment(nothing).verdict == "inconclusive"
 
 
+def test_no_rows_at_all_are_inconclusive():
+    nothing = frozenset({"blocking"})
+    assert Assessment("t", "T", "1", "core", nothing, nothing, ()).verdict == "inconclusive"
+
+
 def test_counts_add_up_to_the_contract():
     counts = assessment({"TICK-2": Ruling.FAIL}).counts()
     assert sum(counts[verdict.value] for verdict in Ruling) == counts["total"] == 108
