@@ -22,6 +22,7 @@ __all__ = ["METHODS", "FastEvent", "fake_sleep", "fast_event", "remember_excepth
 
 _real_sleep = time.sleep
 _outer_hook: list[Any] = [threading.excepthook]  # what was there when the run began
+_make_handle: Any = getattr(threading, "_make_thread_handle", None)  # since Python 3.13
 _Event = threading.Event
 _Thread = threading.Thread
 _event_wait, _event_set, _event_clear = _Event.wait, _Event.set, _Event.clear
@@ -121,6 +122,8 @@ def thread_start(thread: Any) -> None:
     thread._sim_task = task  # noqa: SLF001
     thread._ident = thread._native_id = task.ident  # noqa: SLF001
     thread._started._flag = True  # noqa: SLF001
+    if _make_handle is not None:
+        thread._handle = _make_handle(task.ident)  # noqa: SLF001
     threading._active[task.ident] = thread  # type: ignore[attr-defined]  # noqa: SLF001
     kernel.decision()
 
@@ -140,6 +143,8 @@ def _run_thread(thread: Any) -> None:
         raise
     finally:
         thread._is_stopped = True  # noqa: SLF001
+        if _make_handle is not None:
+            thread._handle._set_done()  # noqa: SLF001
         threading._active.pop(thread._ident, None)  # type: ignore[attr-defined]  # noqa: SLF001
 
 

@@ -40,6 +40,7 @@ def _stand_ins() -> dict[int, tuple[Any, Any]]:
     """(genuine, stand-in) by the genuine one's id, for functions and classes."""
     pairs: list[tuple[Any, Any]] = [
         (time.sleep, fake_sleep),
+        (threading.Lock, Lock),  # first: what a stand-in is turned back into
         (_thread.allocate_lock, Lock),
         (_LOCK_TYPE, Lock),
         (_thread.RLock, RLock),
