@@ -169,7 +169,8 @@ def _twice_note(
         if len(named) == 1:
             return f"{come}: fires once, at {_say(passes[0][0])}"
         return f"{come}: fires once each, in the first pass (from {_say(passes[0][0])})"
-    return f"{come}: {len(passes[0])} fires in the first pass, {len(passes[1])} in the second"
+    first = f"{len(passes[0])} {'fire' if len(passes[0]) == 1 else 'fires'}"
+    return f"{come}: {first} in the first pass, {len(passes[1])} in the second"
 
 
 def _steady_note(job: JobForecast, cron: Cron, change: ClockChange) -> str | None:
