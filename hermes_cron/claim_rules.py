@@ -72,7 +72,7 @@ def ends_at(job: Mapping[str, Any], now: datetime) -> datetime:
     """When the hold on a held job ends if nobody renews it."""
     claim = claim_of(job)
     zone = records.zone_of(now)
-    ends = [now + timedelta(seconds=1)]
+    ends = [records.later(now, 1)]
     for held, ttl_s in ((claim, TTL_S), (_foreign_run(job, claim), _RUN_CLAIM_TTL_S)):
         at = records.instant(held.get("at"), zone) if held else None
         expires_at = records.instant(held.get("expires_at"), zone) if held else None
@@ -128,7 +128,7 @@ def stamp(
         "boot": me.boot_id,
         "occurrence": None if occurrence is None else occurrence.isoformat(),
         "token": job["fire_token"],
-        "expires_at": (now + timedelta(seconds=ttl_s)).isoformat(),
+        "expires_at": records.later(now, ttl_s).isoformat(),
         "source": source,
         "leased": leased,
         "reserved": source == "webhook",
@@ -159,7 +159,7 @@ def renew(job: Job, now: datetime, ttl_s: float = TTL_S) -> None:
     """Renew the lease. `at` moves too: it is what hermes-agent judges by."""
     claim = job["fire_claim"]
     claim["at"] = now.isoformat()
-    claim["expires_at"] = (now + timedelta(seconds=ttl_s)).isoformat()
+    claim["expires_at"] = records.later(now, ttl_s).isoformat()
     claim["leased"] = True
     if isinstance(job.get("run_claim"), dict):
         job["run_claim"] = {"at": claim["at"], "by": claim.get("by")}

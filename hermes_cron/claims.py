@@ -111,7 +111,7 @@ def _not_its_occurrence(job: Job, occurrence: datetime, now: datetime) -> str | 
     if planned is None or not records.same_instant(planned, occurrence):
         taken = claimed is not None and records.same_instant(claimed, occurrence)
         return "duplicate" if taken else "stale"
-    return "early" if occurrence > now + timedelta(seconds=EARLY_S) else None
+    return "early" if occurrence > records.later(now, EARLY_S) else None
 
 
 def claim(job_id: str, now: datetime, ttl_s: float) -> bool:

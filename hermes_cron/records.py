@@ -9,7 +9,7 @@ given), `last_occurrence` (the last instant that was claimed), `grid_at` (a slot
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from hermes_cron import schedule as schedules
@@ -19,12 +19,14 @@ __all__ = [
     "Job",
     "compute_next_run",
     "count",
+    "fixed",
     "following",
     "hand_out",
     "instant",
     "is_spent",
     "kind_of",
     "label",
+    "later",
     "limits",
     "move_on",
     "normalise",
@@ -43,14 +45,30 @@ RECURRING = frozenset({"cron", "interval"})
 
 
 def instant(value: object, zone: tzinfo) -> datetime | None:
-    """A stored time, aware in `zone`; None when it is none. A naive one is meant in `zone`."""
+    """A stored time, with the offset that `zone` has then; None when it is none.
+
+    A naive one is meant in `zone`. The offset is fixed: two times that carry the same zone are
+    compared by the wall, and in a repeated hour the wall says that the later one comes first.
+    """
     if not isinstance(value, str):
         return None
     try:
         at = datetime.fromisoformat(value)
-        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(zone)
+        return fixed((at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(zone))
     except (ValueError, OverflowError):
         return None
+
+
+def fixed(at: datetime) -> datetime:
+    """The same instant with its present offset in the place of its zone."""
+    offset = at.utcoffset()
+    assert offset is not None, "instants are aware"
+    return at.replace(tzinfo=timezone(offset), fold=0)
+
+
+def later(now: datetime, seconds: float) -> datetime:
+    """So much elapsed time after `now`, in its zone; adding to `now` itself would move the wall."""
+    return (now.astimezone(UTC) + timedelta(seconds=seconds)).astimezone(now.tzinfo)
 
 
 def same_instant(one: datetime, other: datetime) -> bool:
@@ -128,8 +146,7 @@ def compute_next_run(schedule: object, last_run_at: object, now: datetime) -> st
         return None
     if schedule.get("kind") == "once":
         run_at = instant(schedule.get("run_at"), zone)
-        grace = timedelta(seconds=schedules.ONE_SHOT_GRACE_S)
-        if last_run_at or run_at is None or run_at < now - grace:
+        if last_run_at or run_at is None or run_at < later(now, -schedules.ONE_SHOT_GRACE_S):
             return None
         return str(schedule["run_at"])
     last = instant(last_run_at, zone)
@@ -165,7 +182,7 @@ def following(job: Mapping[str, Any], now: datetime) -> datetime | None:
     ahead = job.get("claimed_ahead")
     if isinstance(ahead, list):
         taken = [instant(text, zone) for text in ahead]
-        while at is not None and at in taken:
+        while at is not None and any(one and same_instant(one, at) for one in taken):
             at = schedules.next_on_grid(schedule_of(job), anchor, at, zone)
     return at
 

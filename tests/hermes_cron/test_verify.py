@@ -117,7 +117,7 @@ def test_the_verifier_is_that_function():
         {"drop": ("iss",)},
         {"drop": ("exp",)},
         {"drop": ("purpose",)},
-        {"key": OTHER},
+        pytest.param({"key": OTHER}, id="another key"),
     ],
     ids=str,
 )
