@@ -30,7 +30,9 @@ __all__ = [
 ]
 
 _FAILED = {Outcome.LATE, Outcome.MISSED}
-_MISSED = {"missed", "skipped"}
+# The one run for a missed stretch may be booked on any occurrence of it (a late delivery names its
+# own), so an occurrence that is booked as run is told as well.
+_TOLD = {"missed", "skipped", "running", "completed", "failed", "unknown"}
 _STORE_SEAMS = ("store.write", "store.sync", "store.replace", "store.lock", "store.refused")
 
 
@@ -147,26 +149,26 @@ class _Recorded:
     """What the execution records say of one job."""
 
     def __init__(self, records: list[dict[str, Any]]) -> None:
-        self._missed: list[int] = []
+        self._told: list[int] = []
         self._spans: list[tuple[int, int]] = []
         self._all: list[tuple[int, str]] = []
         for record in records:
             at_us = instant_us(record.get("occurrence"))
-            status = str(record.get("state"))
+            state = str(record.get("state") or record.get("status"))
             if at_us is None:
                 continue
-            self._all.append((at_us, status))
-            if status in _MISSED:
-                self._missed.append(at_us)
+            self._all.append((at_us, state))
+            if state in _TOLD:
+                self._told.append(at_us)
                 until_us = instant_us(record.get("until") or record.get("last"))
                 if until_us is not None:
                     self._spans.append((at_us, until_us))
-        self._missed.sort()
+        self._told.sort()
 
     def has(self, at_us: int) -> bool:
-        """Whether an occurrence stands as missed or skipped, itself or within a stretch."""
-        index = bisect_left(self._missed, at_us - SECOND_US)
-        if index < len(self._missed) and self._missed[index] <= at_us + SECOND_US:
+        """Whether the records say what became of an occurrence, itself or within a stretch."""
+        index = bisect_left(self._told, at_us - SECOND_US)
+        if index < len(self._told) and self._told[index] <= at_us + SECOND_US:
             return True
         return any(first <= at_us <= last for first, last in self._spans)
 

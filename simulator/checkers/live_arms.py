@@ -4,7 +4,7 @@ from simulator.checkers.disturbance import failed_call
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.matching import match_all
-from simulator.checkers.rest import first_rest_after
+from simulator.checkers.rest import armed_before, first_rest_after
 from simulator.history import Event, History
 from simulator.scenario import Scenario
 
@@ -26,6 +26,8 @@ def live_2(history: History, scenario: Scenario) -> Finding:
             if occasion is None or match is None or match.plan.off_at(occasion[1].n):
                 continue
             judgement.reached(event)
+            if job in armed_before(facts, occasion[1].n):
+                continue  # the call had its effect all the same, or somebody else mended it
             again = calls[index + 1] if index + 1 < len(calls) else None
             if again is None or again.n > occasion[1].n:
                 judgement.violated(

@@ -189,7 +189,7 @@ def _assign(facts: Facts, match: JobMatch, runs: list[Run]) -> None:
         segment = match.plan.segment_at(taken.n)
         index = bisect_right(instants, taken.at_us + early_us) - 1
         due = match.dues[index] if index >= 0 else None
-        if due is not None and due.segment != segment:
+        if due is not None and due.segment != segment and not _settling(match, due, taken):
             due = None  # an occurrence of a schedule that is no longer the job's
         if due is not None and due.run is None:
             due.run = run
@@ -207,6 +207,12 @@ def _assign(facts: Facts, match: JobMatch, runs: list[Run]) -> None:
                 ahead.optional = True  # a claim without an occurrence moves the job's next time on
         else:
             match.extras.append(Extra(run, due, due.run if due is not None else None))
+
+
+def _settling(match: JobMatch, due: Due, taken: Event) -> bool:
+    """Whether the change that ended an occurrence's schedule was still being made."""
+    part = match.plan.segments[due.segment]
+    return part.to_n <= taken.n <= part.settled_n
 
 
 def _asked_for(facts: Facts, run: Run) -> bool:

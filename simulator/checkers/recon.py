@@ -70,7 +70,9 @@ def recon_2(history: History, scenario: Scenario) -> Finding:
         if event.kind == "nas.call" and failed_call(event):
             doubt |= registry.armed.keys()  # whoever asked cannot know what is armed
         elif event.kind == "nas.call" and event.data.get("op") == "provision":
-            _provisioned(judgement, registry.armed.get(job), event, job in doubt | changed)
+            arm = registry.armed.get(job)
+            if arm is not None and job not in doubt | changed:
+                _provisioned_again(facts, judgement, arm, event)
             doubt.discard(job)
         elif event.kind in {"nas.armed", "nas.cancelled"} and job in registry.armed:
             judgement.reached(event)
@@ -82,9 +84,13 @@ def recon_2(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _provisioned(judgement: Judgement, arm: Arm | None, call: Event, needed: bool) -> None:
-    """Judge a provision that NAS took: one that changed nothing was for what is armed already."""
-    if arm is not None and not needed:
+def _provisioned_again(facts: Facts, judgement: Judgement, arm: Arm, call: Event) -> None:
+    """Judge a provision that changed nothing: fine within a fire, which arms the next unasked."""
+    within = any(
+        fire.job == arm.job and fire.begin.n < call.n and (fire.end is None or call.n < fire.end.n)
+        for fire in facts.fires
+    )
+    if not within:
         judgement.violated(
             f"job {arm.job}: armed at {arm.fire_at} and provisioned there again", arm.event, call
         )
@@ -189,7 +195,8 @@ def recon_6(history: History, scenario: Scenario) -> Finding:
         last = runs[limit - 1].end
         assert last is not None
         rest = first_rest_after(facts, last.at_us)
-        if rest is None or job.id not in rest.judged:
+        hurt = any(abs(event.at_us - last.at_us) <= SLACK_US for event in facts.faults)
+        if rest is None or job.id not in rest.judged or hurt:
             continue
         judgement.reached(last)
         arm = rest.armed.get(job.id)

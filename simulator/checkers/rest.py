@@ -17,7 +17,7 @@ from simulator.durations import SECOND_US
 from simulator.fold import REGISTRY_KINDS, Arm, Registry
 from simulator.history import Event
 
-__all__ = ["Rest", "Wrong", "first_rest_after", "rests"]
+__all__ = ["Rest", "Wrong", "armed_before", "first_rest_after", "rests"]
 
 _QUIET_US = 2 * SLACK_US
 
@@ -78,6 +78,21 @@ def first_rest_after(facts: Facts, at_us: int) -> Rest | None:
     found = rests(facts)
     index = bisect_left(found, at_us, key=lambda rest: rest.at_us)
     return found[index] if index < len(found) else None
+
+
+def armed_before(facts: Facts, n: int) -> frozenset[str]:
+    """The jobs that were armed, in truth, just before event `n`."""
+
+    def build() -> tuple[list[int], list[frozenset[str]]]:
+        registry, numbers, states = Registry(), [-1], [frozenset[str]()]
+        for event in facts.history.of(*REGISTRY_KINDS):
+            registry.apply(event)
+            numbers.append(event.n)
+            states.append(frozenset(registry.armed))
+        return numbers, states
+
+    numbers, states = facts.history.derived("armed before", build)
+    return states[bisect_left(numbers, n) - 1]
 
 
 def _quiet_instants(facts: Facts) -> list[int]:

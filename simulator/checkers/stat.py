@@ -7,8 +7,8 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER
 from simulator.checkers.matching import match_all
+from simulator.checkers.rest import armed_before
 from simulator.checkers.truth import NEAR_US, something_wrong, stale, truths
-from simulator.fold import REGISTRY_KINDS, Registry
 from simulator.history import Event, History
 from simulator.scenario import Scenario
 
@@ -175,25 +175,11 @@ def stat_11(history: History, scenario: Scenario) -> Finding:
             continue
         for first, last in missing:
             job = str(first.data.get("job_id"))
-            if first.n < status.n < last and job not in _armed_at(facts, status):
+            if first.n < status.n < last and job not in armed_before(facts, status.n):
                 judgement.reached(status)
                 if status.data.get("promises") or status.data.get("verdict") == "healthy":
                     judgement.violated(f"job {job}: not armed, and all is well", first, status)
     return judgement.finding()
-
-
-def _armed_at(facts: Facts, status: Event) -> frozenset[str]:
-    """The jobs that were armed, in truth, when a status was asked for."""
-
-    def build() -> dict[int, frozenset[str]]:
-        registry, found = Registry(), {}
-        for event in facts.history.of(*REGISTRY_KINDS, "status"):
-            if event.kind == "status":
-                found[event.n] = frozenset(registry.armed)
-            registry.apply(event)
-        return found
-
-    return facts.history.derived("armed at status", build)[status.n]
 
 
 def _missing_arms(facts: Facts) -> list[tuple[Event, int]]:
