@@ -238,7 +238,14 @@ def test_a_subclass_of_datetime_made_in_a_run_works():
     assert inside(body) == "08:00"
 
 
-def test_everything_is_put_back():
+def test_the_zone_is_of_the_package_not_of_the_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("TZDIR", str(tmp_path))
+    assert inside(lambda: time.localtime().tm_hour, zone="Asia/Tokyo") == 17
+
+
+def test_everything_is_put_back(monkeypatch):
+    monkeypatch.delenv("TZ", raising=False)
+
     def snapshot():
         import _thread
         import threading

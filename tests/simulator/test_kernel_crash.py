@@ -103,6 +103,25 @@ def test_what_a_dead_task_held_is_free_for_waiters_and_for_later_ones(kernel, ma
     assert seen == [("early", 7_000_000), ("early too", 7_000_000), ("late", 9_000_000)]
 
 
+def test_what_a_dead_task_held_is_free_when_nobody_waited_yet(kernel):
+    lock, seen = threading.Lock(), []
+
+    def holder():
+        with lock:
+            time.sleep(1000)
+
+    def later():
+        seen.append((lock.locked(), lock.acquire(timeout=1)))
+
+    with install(kernel, adopt=[holder, later]):
+        a, b = kernel.boot("a"), kernel.boot("b")
+        kernel.spawn(holder, name="holder", machine=a)
+        kernel.call_at(START + 7_000_000, kernel.kill_machine, a)
+        kernel.spawn(later, name="later", machine=b, delay_us=9_000_000)
+        kernel.run(START + HOUR)
+    assert seen == [(False, True)]
+
+
 def test_what_a_finished_thread_still_holds_stays_held(kernel):
     lock, seen = threading.Lock(), []
 

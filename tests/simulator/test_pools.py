@@ -167,7 +167,8 @@ def test_idle_workers_are_no_deadlock_stuck_ones_are(world):
     kernel = Kernel(start_us=START)
     with install(kernel):
         pool = ThreadPoolExecutor(1)
-        kernel.spawn(lambda: pool.submit(threading.Event().wait), name="x")
+        kernel.spawn(lambda: pool.submit(time.sleep, 1), name="x")
+        kernel.spawn(lambda: pool.submit(threading.Event().wait), name="y", delay_us=9_000_000)
         with pytest.raises(Deadlock, match="ThreadPoolExecutor-0_0 waits for an Event"):
             kernel.run(START + HOUR)
 
