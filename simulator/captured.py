@@ -35,7 +35,8 @@ _ATOMS = (str, bytes, int, float, complex, type(None), types.ModuleType, types.C
 _SKIPPED_KEYS = frozenset(
     ("__builtins__", "__annotations__", "__dataclass_fields__", "__annotate__")
 )
-_SKIPPED_ATTRIBUTES = frozenset(("_waiters",))  # of a Condition: threads that wait really
+# Of a Condition and of a Thread: real locks by which threads outside the run really wait.
+_SKIPPED_ATTRIBUTES = frozenset(("_waiters", "_tstate_lock"))
 _DEPTH = 8
 _WIDTH = 2000  # larger containers hold data
 

@@ -399,7 +399,8 @@ def test_other_os_threads_stay_in_the_real_world(world):
         results.append(time.time())
         results.append(threading.current_thread().name)
         results.append(threading.Event().wait(0.01))
-        with threading.Lock():
+        lock = threading.Lock()
+        with lock:
             results.append(threading.get_ident())
         answered.append(True)
 
