@@ -168,7 +168,9 @@ def _rows() -> list[dict[str, Any]]:
             "sentence": row.sentence,
             "origin": list(row.origin),
             "tested": row.id in tested,
-            "controls": [control.name for control in controls.load() if row.id in control.rejects],
+            "controls": [
+                control.name for control in controls.broken() if row.id in control.rejects
+            ],
         }
         for row in catalogue.load().requirements
     ]
@@ -193,7 +195,7 @@ def explain(requirement_id: str) -> None:
     click.echo(f"  comes from: {', '.join(wanted.origin) or 'the design itself'}")
     if not row["tested"]:
         click.echo("  this kit has no test for it yet")
-    breaking = [control for control in controls.load() if wanted.id in control.rejects]
+    breaking = [control for control in controls.broken() if wanted.id in control.rejects]
     if not breaking:
         click.echo("  no broken implementation proves the test yet")
     for control in breaking:
@@ -213,15 +215,15 @@ def self_test(context: click.Context, *, jobs: int) -> None:
     from contract_tests import controls
     from contract_tests.controls.bench import try_control
 
-    broken, odd = controls.load(), controls.oddities()
+    wrong, odd = controls.broken(), controls.oddities()
     good = {"broken": 0, "odd": 0}
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
-        for trial in pool.map(try_control, (*broken, *odd)):
+        for trial in pool.map(try_control, (*wrong, *odd)):
             right = trial.verdict is Ruling.PASS
             good["broken" if trial.control.rejects else "odd"] += right
             click.echo(f"{'ok ' if right else 'BAD'} {trial.control.name}: {trial.reason}")
-    click.echo(f"rejects {good['broken']} of {len(broken)}, accepts {good['odd']} of {len(odd)}")
-    context.exit(0 if sum(good.values()) == len(broken) + len(odd) else 1)
+    click.echo(f"rejects {good['broken']} of {len(wrong)}, accepts {good['odd']} of {len(odd)}")
+    context.exit(0 if sum(good.values()) == len(wrong) + len(odd) else 1)
 
 
 if __name__ == "__main__":

@@ -182,9 +182,7 @@ def collapse(job: Job, planned: datetime, now: datetime) -> list[dict[str, Any]]
     """
     zone = records.zone_of(now)
     slot = _slot(job, planned, now)
-    latest = records.fixed(
-        schedules.latest_not_after(records.schedule_of(job), slot, now, zone)
-    )
+    latest = records.fixed(schedules.latest_not_after(records.schedule_of(job), slot, now, zone))
     entries = executions.missed(job, slot, latest, now)
     job["next_run_at"] = latest.isoformat()
     logger.warning(

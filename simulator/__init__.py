@@ -1,1 +1,71 @@
-"""Deterministic simulation of cron providers."""
+"""Deterministic simulation of cron providers: real code, virtual time, injected faults.
+
+    from simulator import Scenario, judge, reference_host, simulate
+
+    target = reference_host().bundled()["builtin"]
+    run = simulate(Scenario.model_validate({...}), target)
+    judge(run.history, run.scenario).verdict        # "held", "violated" or "unknown"
+
+A map, in the order in which data flows:
+
+- `scenario`, `scenario_file`, `fault_rule`: the frozen input, as data and as YAML
+- `target`: the provider, made anew at each boot; `hosts`: the code around it
+- `kernel`, `core`, `tasks`, `tape`: tasks and virtual time under one total order
+- `patches`, `standins`, `captured`, `locks`, `primitives`, `clock`: what puts the kernel under code
+  that knows nothing of it; `refusals`: what is not simulated, by name
+- `world`, `machine`, `stage`, `operator`, `deliveries`: one run, wired; where faults strike
+- `fake_store`, `volume`, `fake_nas`, `nas_http`: the outside world
+- `history`, `fold`: the record, and what can be rebuilt from it
+- `oracle`, `checkers`, `verdict`: when something is due, found the slow way; who judges
+- `timeline`, `summary`, `forecast`, `runner`, `cli`: for people
+
+Start with `world`. This face is lazy: importing it costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulator.history import History
+    from simulator.hosts import reference_host
+    from simulator.scenario import Scenario
+    from simulator.scenario_file import load_scenario
+    from simulator.tape import Choice, Tape
+    from simulator.target import Target
+    from simulator.verdict import Judged, judge
+    from simulator.world import Run, simulate
+
+__all__ = [
+    "Choice",
+    "History",
+    "Judged",
+    "Run",
+    "Scenario",
+    "Tape",
+    "Target",
+    "judge",
+    "load_scenario",
+    "reference_host",
+    "simulate",
+]
+
+_HOMES = {
+    "Choice": "simulator.tape",
+    "History": "simulator.history",
+    "Judged": "simulator.verdict",
+    "Run": "simulator.world",
+    "Scenario": "simulator.scenario",
+    "Tape": "simulator.tape",
+    "Target": "simulator.target",
+    "judge": "simulator.verdict",
+    "load_scenario": "simulator.scenario_file",
+    "reference_host": "simulator.hosts",
+    "simulate": "simulator.world",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, when it is asked for."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

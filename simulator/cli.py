@@ -45,7 +45,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("scenarios", nargs=-1, metavar="[NAME|FILE]...")
 @click.option("--provider", "-p", "providers", multiple=True, metavar="P",
-              help="A bundled name or module:attribute; may be given again. Default: all bundled.")  # fmt: skip
+              help="A bundled name or module:attribute, more than once if wanted.")  # fmt: skip
 @click.option("--json", "json_file", type=_FILE, metavar="FILE",
               help="Write the results there, for machines.")  # fmt: skip
 @click.option("--history", "history_dir", type=_FOLDER, metavar="DIR",

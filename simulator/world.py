@@ -192,6 +192,8 @@ class World:
                 )
 
     def _until(self, true_us: int) -> None:
+        """Run up to an instant; that it comes is an event, so sleeping gateways are no deadlock."""
+        self.kernel.call_at(true_us, lambda: None)
         self.kernel.run(true_us)
 
     def later(self, us: int, call: Callable[..., object], *args: Any) -> None:

@@ -102,14 +102,21 @@ def test_a_copy_that_is_broken_is_found_out(
     if name == "builtin":
         path = tmp_path / "orbit_ticker.py"
         text = path.read_text(encoding="utf-8")
-        broken = text.replace("except BaseException:", "except Exception:")
+        broken = text.replace("except BaseException", "except Exception")
         scenario = next(one for one in incidents() if one.name == "tick-raises-systemexit")
     else:
         path = tmp_path / "orbit_registry" / "__init__.py"
         text = path.read_text(encoding="utf-8")
-        broken = re.sub(r"(    def fire_due\(.*?\) -> bool:\n)", r"\1        return False\n", text, flags=re.S)
+        broken = re.sub(
+            r"(    def fire_due\(.*?\) -> bool:\n)",
+            r"\1        return False\n",
+            text,
+            flags=re.DOTALL,
+        )
         scenario = next(one for one in incidents() if one.name == "redelivery-after-completion")
     assert broken != text
     path.write_text(broken, encoding="utf-8")
-    target = replace(from_attribute(spec), capabilities=reference_host().bundled()[name].capabilities)
+    target = replace(
+        from_attribute(spec), capabilities=reference_host().bundled()[name].capabilities
+    )
     assert judge(simulate(scenario, target).history, scenario).verdict == "violated"

@@ -70,7 +70,9 @@ def digests() -> list[str]:
     for scenario in incidents():
         for name, target in sorted(reference_host().bundled().items()):
             if target.capabilities & set(scenario.capabilities):
-                found.append(f"{scenario.name} {name} {simulate(scenario, target).history.digest()}")
+                found.append(
+                    f"{scenario.name} {name} {simulate(scenario, target).history.digest()}"
+                )
     return found
 
 

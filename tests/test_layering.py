@@ -31,8 +31,8 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.module
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             # Lazy imports by name obey the same arrows.
-            if node.args and isinstance(node.args[0], ast.Constant):
-                yield node.lineno, str(node.args[0].value)
+            names = [one.value for one in node.args[:1] if isinstance(one, ast.Constant)]
+            yield from ((node.lineno, str(name)) for name in names)
 
 
 def against_the_arrows() -> list[str]:
@@ -60,7 +60,9 @@ def test_the_simulator_never_imports_pytest() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("package", ["simulator/checkers", "simulator/oracle.py", "simulator/cron_text.py"])
+@pytest.mark.parametrize(
+    "package", ["simulator/checkers", "simulator/oracle.py", "simulator/cron_text.py"]
+)
 def test_judges_share_no_code_with_the_host(package: str) -> None:
     place = ROOT / package
     files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
@@ -93,7 +95,11 @@ def test_nothing_in_the_host_knows_that_it_is_simulated() -> None:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         # Prose may explain why a function is looked up at the time of use; code may not depend on it.
         for node in ast.walk(tree):
-            name = getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "name", None)
+            name = (
+                getattr(node, "id", None)
+                or getattr(node, "attr", None)
+                or getattr(node, "name", None)
+            )
             if isinstance(name, str) and words.search(name):
                 found.append(f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)} {name}")
     assert found == []

@@ -48,8 +48,12 @@ def test_its_day_is_virtual(gitops: ModuleType) -> None:
     assert time.monotonic() - began < 60, "a day in real time would take a day"
     assert len(run.history.of("run.begin")) == 24
     seen = made[0].seen
-    assert seen[0][0] == datetime(2026, 6, 1, 0, 0, 0, 250_000, UTC), "datetime.now as a default argument"
-    assert {took for _, took in seen} == {0.25}, "time.sleep and time.monotonic as default arguments"
+    assert seen[0][0] == datetime(2026, 6, 1, 0, 0, 0, 250_000, UTC), (
+        "datetime.now as a default argument"
+    )
+    assert {took for _, took in seen} == {0.25}, (
+        "time.sleep and time.monotonic as default arguments"
+    )
     assert run.history.of("nas.call"), "its httpx client reached the registry of the run"
     assert not run.history.of("not_simulated")
 
@@ -63,7 +67,9 @@ def test_it_is_judged_like_any_other(gitops: ModuleType) -> None:
     host = reference_host()
     target = with_capabilities(from_attribute("gitops_cron:GitOpsCron"), host)
     assert target.capabilities == {"blocking"}
-    rows = run_all(select(["tick-raises-systemexit", "long-job-beside-a-short-one"]), [target], host)
+    rows = run_all(
+        select(["tick-raises-systemexit", "long-job-beside-a-short-one"]), [target], host
+    )
     assert [row.judged.verdict for row in rows] == ["held", "held"]
 
 

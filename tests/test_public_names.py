@@ -15,15 +15,16 @@ def modules() -> list[ModuleType]:
     for package in PACKAGES:
         root = importlib.import_module(package)
         found.append(root)
-        for info in pkgutil.walk_packages(root.__path__, f"{package}."):
-            if not info.name.endswith("__main__"):
-                found.append(importlib.import_module(info.name))
+        names = [info.name for info in pkgutil.walk_packages(root.__path__, f"{package}.")]
+        found += [importlib.import_module(name) for name in names if "__main__" not in name]
     return found
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
 def test_a_module_says_what_is_public_and_has_it(module: ModuleType) -> None:
-    assert hasattr(module, "__all__"), "a module without __all__ makes everything public by accident"
+    assert hasattr(module, "__all__"), (
+        "a module without __all__ makes everything public by accident"
+    )
     assert module.__doc__, "a module starts with what it is"
     missing = [name for name in module.__all__ if not hasattr(module, name)]
     assert missing == []

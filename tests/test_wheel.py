@@ -49,6 +49,7 @@ class Installed:
             capture_output=True,
             text=True,
             timeout=timeout,
+            check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout

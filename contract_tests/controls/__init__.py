@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-__all__ = ["Control", "Edit", "load", "oddities"]
+__all__ = ["Control", "Edit", "broken", "oddities"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Control:
 
 
 @functools.cache
-def load() -> tuple[Control, ...]:
+def broken() -> tuple[Control, ...]:
     """The broken implementations, in the order of the file."""
     return _read("controls.toml")
 

@@ -10,6 +10,8 @@ import yaml
 from contract_tests.engine import Context, Outcome, held, probe, violated
 from contract_tests.surroundings import Answer, Watch, ask, captured_logs, home, watched
 
+__all__: list[str] = []  # probes are found by their ids
+
 AT_ONCE_S = 1.0
 SETTINGS = ("portal_url", "callback_url", "expected_audience")
 

@@ -13,6 +13,8 @@ from contract_tests.engine import Context, Outcome, held, probe, violated
 from contract_tests.surface import BUILTIN_NAMES
 from contract_tests.surroundings import Answer, ask, captured_logs, home
 
+__all__: list[str] = []  # probes are found by their ids
+
 # A plugin as its author would write it; the places that a probe bends are named in braces.
 PLUGIN = '''\
 """A cron provider."""

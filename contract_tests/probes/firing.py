@@ -12,6 +12,8 @@ from contract_tests.engine import Context, Outcome, held, probe, violated
 from contract_tests.surface import CHANGES, OUTCOMES, FireBench, JobChange
 from contract_tests.surroundings import Answer, ask, captured_logs, home, watched
 
+__all__: list[str] = []  # probes are found by their ids
+
 FIRE_WAIT_S = 20.0
 MOMENTS = ("before the signal", "after the claim", "on the shared path")
 

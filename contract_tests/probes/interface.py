@@ -8,6 +8,8 @@ from typing import Any
 from contract_tests.engine import Context, Outcome, held, probe, unknown, violated
 from contract_tests.surroundings import Answer, ask, home
 
+__all__: list[str] = []  # probes are found by their ids
+
 REQUIRED = frozenset({"name", "start"})
 
 # How the host calls each optional hook (HOST.md): positional arguments, then keywords.

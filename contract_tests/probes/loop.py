@@ -11,6 +11,8 @@ from simulator.durations import SECOND_US, parse_duration
 from simulator.history import Event
 from simulator.target import from_class
 
+__all__: list[str] = []  # probes are found by their ids
+
 PROMPT_US = 2 * SECOND_US
 HEARTBEAT, SUCCESS = "ticker_heartbeat", "ticker_last_success"
 LIFE_SIGN_EVERY = 5

@@ -13,6 +13,8 @@ from simulator.fold import Arm, Registry, Store, final_registry, final_store, in
 from simulator.history import Event
 from simulator.hosts import Surroundings
 
+__all__: list[str] = []  # probes are found by their ids
+
 RETURNS_WITHIN_US = 60 * SECOND_US
 LIST = ("nas.list",)
 

@@ -81,6 +81,7 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
     judgement = Judgement("TICK-2", "no tick raised")
     errors = [event for event in history.of("log") if event.data.get("level") == "ERROR"]
     for life, ticks in lives_with_ticks(facts):
+        _left_unasked(judgement, life, ticks)
         for index, tick in enumerate(ticks):
             if tick.end is None or tick.clean:
                 continue
@@ -89,16 +90,31 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
                 continue
             error = error_name(tick.end.data["error"])
             judgement.reached(tick.end)
+            left = life.start_left
             if not goes_on:
                 judgement.violated(
                     f"machine {life.machine}: no tick within an interval of {error}", tick.end
                 )
+            elif left is not None and life.stop_requested is None and left.at_us == tick.end.at_us:
+                # Whoever ticks after this, it is not the loop that was judged.
+                judgement.violated(f"machine {life.machine}: {error} ended start", tick.end, left)
             until = ticks[index + 1].begin.n if index + 1 < len(ticks) else len(history)
             if not _logged(errors, tick.end, until, error):
                 judgement.violated(
                     f"machine {life.machine}: {error} in a tick, and no ERROR names it", tick.end
                 )
     return judgement.finding()
+
+
+def _left_unasked(judgement: Judgement, life: Life, ticks: list[Tick]) -> None:
+    """A loop that ended after a tick that raised, though nobody asked: a fallback hides it only."""
+    left, asked = life.start_left, life.stop_requested
+    if left is None or (asked is not None and asked.n < left.n):
+        return
+    before = [tick for tick in ticks if tick.end is not None and tick.end.n < left.n]
+    if before and before[-1].end is not None and not before[-1].clean:
+        judgement.reached(before[-1].end)
+        judgement.violated(f"machine {life.machine}: the loop ended with that tick", left)
 
 
 def _logged(errors: list[Event], after: Event, before_n: int, error: str) -> bool:

@@ -28,7 +28,9 @@ class GitOpsCron(CronScheduler):
         self._stopwatch = stopwatch
         self._settle_s = settle_s
         self._woken = Event()
-        self._client = httpx.Client(timeout=5.0, headers={"Authorization": "Bearer sim-agent-token"})
+        self._client = httpx.Client(
+            timeout=5.0, headers={"Authorization": "Bearer sim-agent-token"}
+        )
         self.seen = []
 
     @property

@@ -102,6 +102,37 @@ def test_a_trigger_is_an_occurrence_of_its_own():
     assert [due.manual for due in match.dues if due.run is not None] == [False, True]
 
 
+def test_a_change_of_a_job_that_is_gone_changes_nothing():
+    more = "jobs: [{id: j, schedule: 1h}]\nsteps: [{at: 2h, do: update, job: j, set: {schedule: every 20m}}]\n"
+    build = Build(more).up().loop().store(0, "j", next_run_at=iso("1h")).run("j", "1h")
+    build.add("1h2s", "store.commit", changes=[["j", None]], by="a").op("2h", "update", "j", step=0)
+    assert _outcomes(build) == [Outcome.RAN]
+
+
+def test_an_update_to_the_same_interval_keeps_its_grid():
+    more = "jobs: [{id: j, schedule: every 1h}]\nsteps: [{at: 90m, do: update, job: j, set: {schedule: every 1h}}]\n"
+    build = Build(more).up().loop().runs("j", "1h", "2h", "3h").op("90m", "update", "j", step=0)
+    assert _outcomes(build)[:3] == [Outcome.RAN] * 3
+    assert not match_all(facts_of(build.history(), build.scenario))["j"].extras
+
+
+def test_a_one_shot_stays_one_when_it_gets_another_schedule():
+    more = "jobs: [{id: j, schedule: 2h}]\nsteps: [{at: 30m, do: update, job: j, set: {schedule: every 1h}}]\n"
+    build = Build(more).up().loop().run("j", "90m").op("30m", "update", "j", step=0)
+    assert _outcomes(build) == [Outcome.RAN]
+
+
+def test_what_is_called_off_before_its_deadline_is_open():
+    build = (
+        Build(external=True)
+        .up()
+        .arm("j", 0, "1h")
+        .add("30m", "nas.forgot", "nas")
+        .op("90m", "remove", "j")
+    )
+    assert _outcomes(build) == [Outcome.OPEN]
+
+
 def test_repeat_ends_the_occurrences():
     build = (
         Build("jobs: [{id: j, schedule: every 1h, repeat: 2}]\n").up().loop().runs("j", "1h", "2h")

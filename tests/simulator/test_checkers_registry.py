@@ -155,6 +155,28 @@ def test_the_registry(requirement, verdict, build):
     assert finding.reached == (verdict != "unknown")
 
 
+def test_a_call_that_timed_out_after_its_effect_needs_no_other():
+    """The job is armed in truth; nothing has to be tried again, and a green status is no lie."""
+    build = (
+        Build(PAIR, external=True)
+        .up()
+        .arm("j", 0, "1h")
+        .arm("k", 0, "30m")
+        .fire("k", "30m", arms="90m")
+    )
+    build.fire("j", "1h").arm("j", "1h2s", "2h").drop("nas.call", "1h2s").call(
+        "1h2s", "provision", "j", None, "ReadTimeout"
+    )
+    build.fire("k", "90m", arms="2h30m").status("70m", verdict="healthy", promises=True)
+    assert build.judge("LIVE-2").verdict == "held"
+    assert build.judge("STAT-11").verdict == "unknown"
+
+
+def test_who_fires_may_arm_again():
+    build = chronos().call("1h1s", "provision", "j")
+    assert build.judge("RECON-2").verdict == "unknown"
+
+
 def test_what_is_armed_is_named_to_the_second_with_its_key():
     build = Build(external=True).up()
     build.add(

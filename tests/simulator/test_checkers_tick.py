@@ -25,6 +25,8 @@ CASES = [
     ("TICK-2", "violated", error().drop("log").add(3600, "log", level="ERROR", error="ValueError")),
     ("TICK-2", "violated", Build().up().loop(last="1h").tick("1h", error="SystemExit")),
     ("TICK-2", "unknown", Build().up().loop(last="3h59m").tick("3h59m30s", error="SystemExit")),  # the end comes first
+    ("TICK-2", "violated", error().add(3600, "provider.raised", error="SystemExit").add(3600, "fallback")),  # rescued
+    ("TICK-8", "unknown", world().add(3601, "fallback").tick(3602)),  # another loop's first tick
     ("TICK-2", "unknown", world()),
     ("TICK-3", "held", error()),
     ("TICK-3", "violated", error().beat(3601, success=True)),
