@@ -3,7 +3,7 @@
 from bisect import bisect_left
 
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import CLAIM_TTL_US, FOREVER, SLACK_US, Run, Window, merge
+from simulator.checkers.happened import CLAIM_TTL_US, FOREVER, SLACK_US, BodyRun, Window, merge
 from simulator.checkers.plan import Plan
 from simulator.fold import instant_us
 from simulator.history import Event
@@ -13,7 +13,7 @@ __all__ = ["disturbances", "failed_call", "general_disturbances", "until_next_oc
 _CLAIMING = ("claim", "mark", "dispatch")
 
 
-def disturbances(facts: Facts, plan: Plan, runs: list[Run], after_us: int) -> list[Window]:
+def disturbances(facts: Facts, plan: Plan, runs: list[BodyRun], after_us: int) -> list[Window]:
     """All that can keep this job from running, joined where less than `after_us` lies between.
 
     Its own runs are not among them while their machine lives: `matching` looks at these itself.
@@ -62,7 +62,7 @@ def failed_call(event: Event) -> bool:
     return not good or event.data.get("reason") is not None
 
 
-def _of_job(facts: Facts, plan: Plan, runs: list[Run]) -> list[Window]:
+def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
     """What concerns this job only: arms that failed, deliveries lost, claims left standing."""
     job = plan.job.id
     windows: list[Window] = [

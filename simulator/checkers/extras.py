@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from simulator.checkers.facts import Facts
 from simulator.checkers.finding import Judgement
-from simulator.checkers.happened import Run
+from simulator.checkers.happened import BodyRun
 from simulator.checkers.matching import EARLY_LEEWAY_US, Due, Extra, JobMatch, Outcome, match_all
 from simulator.durations import SECOND_US
 from simulator.history import Event
 
-__all__ = ["Delivery", "Judged", "deliveries_of", "extras_under", "judged_extras"]
+__all__ = ["Delivery", "JudgedExtra", "deliveries_of", "extras_under", "judged_extras"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedExtra:
     """A left-over run and the requirement that speaks of its cause."""
 
     extra: Extra
@@ -90,10 +90,10 @@ def _due_at(match: JobMatch, at_us: int) -> Due | None:
     return None
 
 
-def judged_extras(facts: Facts) -> list[Judged]:
+def judged_extras(facts: Facts) -> list[JudgedExtra]:
     """Every left-over run of every job; each stands under exactly one requirement."""
 
-    def build() -> list[Judged]:
+    def build() -> list[JudgedExtra]:
         found = []
         for match in match_all(facts).values():
             if match.extras:
@@ -104,16 +104,18 @@ def judged_extras(facts: Facts) -> list[Judged]:
     return facts.history.derived("extras", build)
 
 
-def _judge(facts: Facts, match: JobMatch, deliveries: list[Delivery], extra: Extra) -> Judged:
+def _judge(facts: Facts, match: JobMatch, deliveries: list[Delivery], extra: Extra) -> JudgedExtra:
     run, first = extra.run, extra.first
     job = f"job {run.job}, run {run.begin.data['run']}"
     if match.plan.off_at(run.begin.n):
-        return Judged(extra, "FIRE-4", f"{job}: it ran though it was paused, disabled or removed")
+        return JudgedExtra(
+            extra, "FIRE-4", f"{job}: it ran though it was paused, disabled or removed"
+        )
     limit = match.plan.repeat or (None if match.plan.recurring else 1)
     if limit is not None and facts.runs[run.job].index(run) >= limit:
-        return Judged(extra, "ONCE-9", f"{job}: it may run {limit} times and ran again")
+        return JudgedExtra(extra, "ONCE-9", f"{job}: it may run {limit} times and ran again")
     if first is not None and first.died is not None and first.died.n < run.begin.n:
-        return Judged(extra, "ONCE-9", f"{job}: the occurrence ran again after a crash")
+        return JudgedExtra(extra, "ONCE-9", f"{job}: the occurrence ran again after a crash")
     fire = facts.fire_of_run.get(run.begin.n)
     if fire is not None:
         index = bisect_left(deliveries, run.begin.n, key=lambda item: item.event.n) - 1
@@ -122,36 +124,38 @@ def _judge(facts: Facts, match: JobMatch, deliveries: list[Delivery], extra: Ext
     return _ticked(facts, match, extra, job)
 
 
-def _ticked(facts: Facts, match: JobMatch, extra: Extra, job: str) -> Judged:
+def _ticked(facts: Facts, match: JobMatch, extra: Extra, job: str) -> JudgedExtra:
     """A left-over run that no delivery brought."""
     fired, first = extra.run.begin.n in facts.fire_of_run, extra.first
     if first is not None and fired != (first.begin.n in facts.fire_of_run):
-        return Judged(extra, "ONCE-8", f"{job}: a tick and a webhook both ran one occurrence")
+        return JudgedExtra(extra, "ONCE-8", f"{job}: a tick and a webhook both ran one occurrence")
     if extra.due is not None and _after_a_gap(match, extra.due):
-        return Judged(extra, "LIVE-5", f"{job}: it ran again for one missed stretch")
+        return JudgedExtra(extra, "LIVE-5", f"{job}: it ran again for one missed stretch")
     what = "one occurrence ran twice" if extra.due is not None else "it ran at no occurrence"
-    return Judged(extra, "ONCE-10", f"{job}: {what}")
+    return JudgedExtra(extra, "ONCE-10", f"{job}: {what}")
 
 
-def _delivered(facts: Facts, extra: Extra, delivery: Delivery, job: str) -> Judged:
+def _delivered(facts: Facts, extra: Extra, delivery: Delivery, job: str) -> JudgedExtra:
     """A left-over run that a delivery brought."""
     event, first = delivery.event, extra.first
     if delivery.stale:
         named = event.data.get("fire_at")
         reason = f"{job}: a delivery for {named}, no longer its occurrence, ran it"
-        return Judged(extra, "ONCE-4", reason, event)
+        return JudgedExtra(extra, "ONCE-4", reason, event)
     if delivery.early:
-        return Judged(extra, "ONCE-5", f"{job}: an early delivery ran it early", event)
+        return JudgedExtra(extra, "ONCE-5", f"{job}: an early delivery ran it early", event)
     if first is None:
-        return Judged(extra, "ONCE-4", f"{job}: a delivery ran it at no occurrence", event)
+        return JudgedExtra(extra, "ONCE-4", f"{job}: a delivery ran it at no occurrence", event)
     if facts.fire_of_run.get(first.begin.n) is None:
-        return Judged(extra, "ONCE-8", f"{job}: a webhook ran what a tick had run", event)
+        return JudgedExtra(extra, "ONCE-8", f"{job}: a webhook ran what a tick had run", event)
     if _on(first, extra.run):
-        return Judged(extra, "ONCE-2", f"{job}: a redelivery ran it while its run was on", event)
-    return Judged(extra, "ONCE-3", f"{job}: a redelivery ran what had been run", event)
+        return JudgedExtra(
+            extra, "ONCE-2", f"{job}: a redelivery ran it while its run was on", event
+        )
+    return JudgedExtra(extra, "ONCE-3", f"{job}: a redelivery ran what had been run", event)
 
 
-def _on(first: Run, second: Run) -> bool:
+def _on(first: BodyRun, second: BodyRun) -> bool:
     """Whether the first run was on when the second began."""
     return second.begin.n < first.end_n
 

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 
-from simulator.checkers.happened import FOREVER, Fire, Life, Op, Run, Tick, Window, merge
+from simulator.checkers.happened import FOREVER, Fire, Life, Op, BodyRun, Tick, Window, merge
 from simulator.durations import SECOND_US
 from simulator.history import Event, History
 from simulator.scenario import Scenario, Step
@@ -131,13 +131,13 @@ class Facts:
         )
 
     @cached_property
-    def runs(self) -> dict[str, list[Run]]:
+    def runs(self) -> dict[str, list[BodyRun]]:
         """Each job's runs, by their beginning."""
-        found: dict[str, list[Run]] = {}
-        on: dict[object, Run] = {}
+        found: dict[str, list[BodyRun]] = {}
+        on: dict[object, BodyRun] = {}
         for event in self.history.of("run.begin", "run.end", "crash", "stopped"):
             if event.kind == "run.begin":
-                run = on[event.data["run"]] = Run(event.data["job"], event)
+                run = on[event.data["run"]] = BodyRun(event.data["job"], event)
                 found.setdefault(run.job, []).append(run)
             elif event.kind == "run.end":
                 if event.data["run"] in on:
@@ -149,7 +149,7 @@ class Facts:
         return found
 
     @cached_property
-    def all_runs(self) -> list[Run]:
+    def all_runs(self) -> list[BodyRun]:
         """Every run, by its beginning."""
         runs = [run for runs in self.runs.values() for run in runs]
         return sorted(runs, key=lambda run: run.begin.n)

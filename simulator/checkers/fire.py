@@ -6,7 +6,7 @@ from itertools import islice
 from simulator import oracle
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import SLACK_US, Run
+from simulator.checkers.happened import SLACK_US, BodyRun
 from simulator.checkers.matching import JobMatch, match_all
 from simulator.checkers.plan import commits_by_job
 from simulator.history import History
@@ -131,7 +131,7 @@ def fire_5(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _failure_recorded(facts: Facts, run: Run) -> bool:
+def _failure_recorded(facts: Facts, run: BodyRun) -> bool:
     """Whether the store says soon after that the run failed; True when the history ends before."""
     assert run.end is not None
     limit_us = run.end.at_us + SLACK_US

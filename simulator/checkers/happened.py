@@ -76,7 +76,7 @@ class Tick:
 
 
 @dataclass(slots=True)
-class Run:
+class BodyRun:
     """One time that a job's body ran."""
 
     job: str
@@ -104,7 +104,7 @@ class Fire:
     job: str
     begin: Event
     end: Event | None = None
-    runs: list[Run] = field(default_factory=list)
+    runs: list[BodyRun] = field(default_factory=list)
     lost: list[Event] = field(default_factory=list)
     won: list[Event] = field(default_factory=list)
 

@@ -17,7 +17,7 @@ from itertools import pairwise
 from simulator import oracle
 from simulator.checkers.disturbance import disturbances
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER, NAS_BACKOFF_US, SLACK_US, Run, Window
+from simulator.checkers.happened import FOREVER, NAS_BACKOFF_US, SLACK_US, BodyRun, Window
 from simulator.checkers.plan import Plan, commits_by_job, plan_of
 from simulator.durations import SECOND_US
 from simulator.history import Event
@@ -62,7 +62,7 @@ class Due:
     next_us: int = FOREVER
     optional: bool = False
     manual: bool = False
-    run: Run | None = None
+    run: BodyRun | None = None
     outcome: Outcome = Outcome.OPEN
 
 
@@ -76,9 +76,9 @@ class Extra:
         first: The run that had it.
     """
 
-    run: Run
+    run: BodyRun
     due: Due | None
-    first: Run | None
+    first: BodyRun | None
 
 
 @dataclass(slots=True)
@@ -131,7 +131,7 @@ def _after_us(facts: Facts) -> int:
     return max(allowance_us(facts), NAS_BACKOFF_US + SLACK_US if facts.external else 0)
 
 
-def _dues(facts: Facts, plan: Plan, runs: list[Run]) -> list[Due]:
+def _dues(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Due]:
     """Every occurrence, to the end of the history or until it had run as often as it may."""
     job, dues = plan.job.id, []
     near_us = allowance_us(facts)
@@ -156,7 +156,7 @@ def _dues(facts: Facts, plan: Plan, runs: list[Run]) -> list[Due]:
     return dues
 
 
-def _taken(facts: Facts, plan: Plan, runs: list[Run]) -> list[Event]:
+def _taken(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Event]:
     """For each run, the event that took its occurrence: its claim in the store, or its start."""
     claims: list[Event] = []
     last: object = None
@@ -180,7 +180,7 @@ def _taken(facts: Facts, plan: Plan, runs: list[Run]) -> list[Event]:
     return taken
 
 
-def _assign(facts: Facts, match: JobMatch, runs: list[Run]) -> None:
+def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
     """Give each run its occurrence; what is left over becomes an extra."""
     instants = [due.at_us for due in match.dues]
     early_us = facts.skew_us + SECOND_US // 2
@@ -215,7 +215,7 @@ def _settling(match: JobMatch, due: Due, taken: Event) -> bool:
     return part.to_n <= taken.n <= part.settled_n
 
 
-def _asked_for(facts: Facts, run: Run) -> bool:
+def _asked_for(facts: Facts, run: BodyRun) -> bool:
     """Whether the run came from a delivery that named no occurrence: it is then one of its own."""
     deliveries = facts.deliveries.get(run.job, [])
     index = bisect_left(deliveries, run.begin.n, key=lambda event: event.n) - 1

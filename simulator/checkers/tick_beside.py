@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import SLACK_US, Life, Run, Tick, merge
+from simulator.checkers.happened import SLACK_US, Life, BodyRun, Tick, merge
 from simulator.checkers.matching import Outcome, match_all
 from simulator.checkers.tick import goes_on_after, lives_with_ticks
 from simulator.durations import SECOND_US
@@ -76,7 +76,7 @@ def tick_6(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _others_in_time(facts: Facts, judgement: Judgement, long_runs: list[Run]) -> None:
+def _others_in_time(facts: Facts, judgement: Judgement, long_runs: list[BodyRun]) -> None:
     """While a long run is on, other jobs start when they are due."""
     for match in match_all(facts).values():
         for due in match.dues:
@@ -93,7 +93,7 @@ def _others_in_time(facts: Facts, judgement: Judgement, long_runs: list[Run]) ->
 
 
 def _ticks_beside(
-    facts: Facts, judgement: Judgement, loop: tuple[Life, list[Tick]], run: Run
+    facts: Facts, judgement: Judgement, loop: tuple[Life, list[Tick]], run: BodyRun
 ) -> None:
     """While a long run is on, ticks come at their interval."""
     (life, ticks), begin, end_us = loop, run.begin, run.end_us
