@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 
-from simulator.checkers.happened import FOREVER, Fire, Life, Op, BodyRun, Tick, Window, merge
+from simulator.checkers.happened import FOREVER, BodyRun, Fire, Life, Op, Tick, Window, merge
 from simulator.durations import SECOND_US
 from simulator.history import Event, History
 from simulator.scenario import Scenario, Step

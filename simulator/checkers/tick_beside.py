@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import SLACK_US, Life, BodyRun, Tick, merge
+from simulator.checkers.happened import SLACK_US, BodyRun, Life, Tick, merge
 from simulator.checkers.matching import Outcome, match_all
 from simulator.checkers.tick import goes_on_after, lives_with_ticks
 from simulator.durations import SECOND_US
