@@ -116,10 +116,9 @@ def _methods() -> Iterator[None]:
 @contextmanager
 def _threads() -> Iterator[None]:
     """The table of threads is the run's own."""
-    names = ("_active", "_limbo", "excepthook")
+    names = ("_active", "excepthook")
     before = {name: getattr(threading, name) for name in names}
     threading._active = ActiveThreads(before["_active"])  # type: ignore[attr-defined]  # noqa: SLF001
-    threading._limbo = {}  # type: ignore[attr-defined]  # noqa: SLF001
     remember_excepthook()
     try:
         yield

@@ -50,7 +50,10 @@ def fake_start_new_thread(
 
 
 class ActiveThreads(dict[int, Any]):
-    """`threading._active` of a run: each task sees the threads of its own machine."""
+    """`threading._active` of a run: each task sees the threads of its own machine.
+
+    Threads outside the run find what they would find without it.
+    """
 
     def __init__(self, outside: dict[int, Any]) -> None:
         super().__init__()
@@ -64,6 +67,20 @@ class ActiveThreads(dict[int, Any]):
             return self._outside[ident]
         self[ident] = thread = _stand_in(task)
         return thread
+
+    def __setitem__(self, ident: int, thread: Any) -> None:
+        """Threads outside the run that begin meanwhile go into the real table."""
+        if here() is None:
+            self._outside[ident] = thread
+        else:
+            super().__setitem__(ident, thread)
+
+    def __delitem__(self, ident: int) -> None:
+        """Threads outside the run that end meanwhile leave the real table."""
+        if ident in self:
+            super().__delitem__(ident)
+        else:
+            del self._outside[ident]
 
     def values(self) -> Any:
         """The threads of the current machine."""
