@@ -90,14 +90,10 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
                 continue
             error = error_name(tick.end.data["error"])
             judgement.reached(tick.end)
-            left = life.start_left
             if not goes_on:
                 judgement.violated(
                     f"machine {life.machine}: no tick within an interval of {error}", tick.end
                 )
-            elif left is not None and life.stop_requested is None and left.at_us == tick.end.at_us:
-                # Whoever ticks after this, it is not the loop that was judged.
-                judgement.violated(f"machine {life.machine}: {error} ended start", tick.end, left)
             until = ticks[index + 1].begin.n if index + 1 < len(ticks) else len(history)
             if not _logged(errors, tick.end, until, error):
                 judgement.violated(
