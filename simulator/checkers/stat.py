@@ -175,11 +175,20 @@ def stat_11(history: History, scenario: Scenario) -> Finding:
             continue
         for first, last in missing:
             job = str(first.data.get("job_id"))
-            if first.n < status.n < last and job not in armed_before(facts, status.n):
+            if not first.n < status.n < last or _running(facts, job, status.n):
+                continue  # who runs arms the next when the run is over
+            if job not in armed_before(facts, status.n):
                 judgement.reached(status)
                 if status.data.get("promises") or status.data.get("verdict") == "healthy":
                     judgement.violated(f"job {job}: not armed, and all is well", first, status)
     return judgement.finding()
+
+
+def _running(facts: Facts, job: str, n: int) -> bool:
+    """Whether a run of the job was on at event `n`."""
+    runs = facts.runs.get(job, [])
+    index = bisect_right(runs, n, key=lambda run: run.begin.n) - 1
+    return index >= 0 and runs[index].end_n > n
 
 
 def _missing_arms(facts: Facts) -> list[tuple[Event, int]]:
