@@ -21,6 +21,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from hermes_cron import clock, process, store
@@ -35,6 +37,7 @@ __all__ = [
     "loop_ended",
     "tick_began",
     "tick_failed",
+    "tick_under_way",
 ]
 
 logger = logging.getLogger(__name__)
@@ -89,6 +92,20 @@ def loop_ended() -> None:
             logger.debug("the evidence %s could not be removed: %s", loop.name, error)
 
 
+@contextmanager
+def tick_under_way() -> Iterator[None]:
+    """A tick of this process' loop, if it has one: a command that ticks once leaves no evidence."""
+    if _SLOT not in process.current().slots:
+        yield
+        return
+    tick_began()
+    try:
+        yield
+    except BaseException as error:
+        tick_failed(error)
+        raise
+
+
 def tick_began() -> None:
     """A tick is under way from now on: a long one is not a dead loop."""
     loop = _loop()
@@ -98,7 +115,9 @@ def tick_began() -> None:
 def tick_failed(error: BaseException) -> None:
     """The tick raised. Written with the next heartbeat."""
     loop = _loop()
-    reason = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
+    reason = type(error).__name__
+    with suppress(BaseException):  # an error may not even be able to say what it is
+        reason = f"{reason}: {error}"[:_LONGEST_ERROR]
     since = repr(clock.epoch())
     if '"failing_since": null' not in loop.failing:
         since = loop.failing.partition('"failing_since": ')[2].partition(",")[0]

@@ -8,7 +8,7 @@ deliver, mark. Functions of the host are looked up on their modules at each call
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from hermes_cron import (
     delivery,
     dispatch,
     executions,
+    heartbeat,
     jobs,
     pending,
     process,
@@ -26,6 +27,7 @@ from hermes_cron import (
     recovery,
     runners,
     runs,
+    store,
 )
 from hermes_cron.process import Execution
 from hermes_cron.records import Job
@@ -64,6 +66,13 @@ def tick(
     """
     if can_dispatch is not None and not can_dispatch():
         return 0
+    with heartbeat.tick_under_way():
+        started = _start_what_is_due(adapters, loop, verbose)
+    return sum(future.result() for future in started) if sync else len(started)
+
+
+def _start_what_is_due(adapters: Any, loop: Any, verbose: bool) -> Sequence[Future[bool]]:
+    """Claim all that is due in one write, and hand it to the pool."""
     state = process.current()
     if state.pending:
         jobs.retry_pending()
@@ -71,17 +80,20 @@ def tick(
         # Refused work was claimed by an earlier tick; it waits for an executor.
         with suppress(dispatch.DispatchRefusedError):
             state.dispatcher.relieve()
-    due = jobs.get_due_jobs()
+    try:
+        due = jobs.get_due_jobs()
+    except store.StoreUnreadable:
+        store.current_store().keep_aside()  # what is corrupt is not lost when somebody mends it
+        raise
     if not due:
-        return 0
+        return ()
     if verbose:
         logger.info("%d cron job(s) due", len(due))
-    started = [
+    return [
         future
         for job in jobs.claim_due(due)
         if (future := _dispatch(job, adapters, loop, verbose)) is not None
     ]
-    return sum(future.result() for future in started) if sync else len(started)
 
 
 def _dispatch(job: Job, adapters: Any, loop: Any, verbose: bool) -> Future[bool] | None:

@@ -141,7 +141,7 @@ class InProcessCronScheduler(CronScheduler):
             can_dispatch: Asked before each tick; while it says no (or raises), no tick is made and
                 nothing counts as a success.
         """
-        from hermes_cron import cadence, clock, jobs, scheduler
+        from hermes_cron import cadence, clock, heartbeat, jobs, scheduler
 
         logger.info("In-process cron scheduler started (interval=%ss)", interval)
         self._beat(jobs, success=False)
@@ -159,6 +159,7 @@ class InProcessCronScheduler(CronScheduler):
                     clean = True
             except BaseException as error:  # also SystemExit: see the class
                 _say_error("Cron tick error", error)
+                heartbeat.tick_failed(error)
             self._beat(jobs, success=clean)
             ticks += 1
             if ticks % _LIFE_SIGN_EVERY_TICKS == 0:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import threading
 import time
 from datetime import timedelta
@@ -15,6 +17,7 @@ from hermes_cron import (
     claims,
     delivery,
     dispatch,
+    heartbeat,
     jobs,
     process,
     scheduler,
@@ -451,3 +454,36 @@ def wait_until(true, timeout_s=5.0):
 def finish():
     """Wait until nothing runs in this process."""
     wait_until(lambda: not process.current().running)
+
+
+def test_a_tick_of_a_loop_says_that_it_is_under_way_and_how_it_failed(home, monkeypatch):
+    seen = []
+
+    def look():
+        seen.append(json.loads(store.current_store().read_signal(f"ticker-{os.getpid()}")))
+        raise RuntimeError("no look")
+
+    heartbeat.loop_began(60)
+    jobs.record_ticker_heartbeat()
+    monkeypatch.setattr(jobs, "get_due_jobs", look)
+    with pytest.raises(RuntimeError, match="no look"):
+        scheduler.tick(verbose=False)
+    assert seen[0]["tick_since"] is not None
+    jobs.record_ticker_heartbeat()
+    told = json.loads(store.current_store().read_signal(f"ticker-{os.getpid()}"))
+    assert told["tick_since"] is None
+    assert told["error"] == "RuntimeError: no look"
+
+
+def test_a_single_tick_of_a_command_leaves_no_evidence_of_a_loop(home):
+    scheduler.tick(verbose=False)
+    assert not [name for name in store.current_store().signals() if name.startswith("ticker-")]
+
+
+def test_a_corrupt_jobs_file_is_kept_aside_by_a_tick(home):
+    jobs.create_job("x", "every 1h")
+    jobs.JOBS_FILE.write_text("{ not json", encoding="utf-8")
+    with pytest.raises(store.StoreUnreadable):
+        scheduler.tick(verbose=False)
+    kept = list(jobs.JOBS_FILE.parent.glob("jobs.json.corrupt-*"))
+    assert [one.read_text(encoding="utf-8") for one in kept] == ["{ not json"]
