@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 import time
 from datetime import timedelta
@@ -460,7 +459,9 @@ def test_a_tick_of_a_loop_says_that_it_is_under_way_and_how_it_failed(home, monk
     seen = []
 
     def look():
-        seen.append(json.loads(store.current_store().read_signal(f"ticker-{os.getpid()}")))
+        seen.append(
+            json.loads(store.current_store().read_signal(f"ticker-{process.current().pid}"))
+        )
         raise RuntimeError("no look")
 
     heartbeat.loop_began(60)
@@ -470,7 +471,7 @@ def test_a_tick_of_a_loop_says_that_it_is_under_way_and_how_it_failed(home, monk
         scheduler.tick(verbose=False)
     assert seen[0]["tick_since"] is not None
     jobs.record_ticker_heartbeat()
-    told = json.loads(store.current_store().read_signal(f"ticker-{os.getpid()}"))
+    told = json.loads(store.current_store().read_signal(f"ticker-{process.current().pid}"))
     assert told["tick_since"] is None
     assert told["error"] == "RuntimeError: no look"
 
