@@ -247,3 +247,9 @@ def test_a_start_in_the_second_pass_of_a_repeated_hour_is_there_and_not_an_hour_
     )  # fmt: skip
     assert fires(answer) == ["25 02:30 CET", "25 03:30 CET"]
     assert answer.question.end - answer.question.start == timedelta(hours=2)
+
+
+def test_a_gateway_with_nothing_armed_any_more_is_no_trouble():
+    answer = ask(once("2026-06-01T01:00:00"), provider="chronos")
+    assert fires(answer) == ["01 01:00 UTC"]
+    assert answer.trouble == ()
