@@ -131,7 +131,7 @@ class RunStage:
     def store_seam(self, name: str, /, **context: Any) -> None:
         """A step of the store (`simulator.fake_store.Seam`)."""
         self._world.kernel.decision()
-        if name == "store.committed":
+        if not self._world.plan.concerns(name):
             return
         fault = self.consult(name, job=_job_of(context))
         if fault is not None:

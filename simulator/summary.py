@@ -4,7 +4,7 @@ from collections import Counter
 
 from simulator.durations import format_duration
 from simulator.fault_rule import Fault, say_raise
-from simulator.history import History
+from simulator.history import Event, History
 from simulator.scenario import Body, Scenario, Step
 
 __all__ = ["happened", "injected"]
@@ -34,16 +34,16 @@ def happened(history: History) -> str:
     runs = Counter(event.data["job"] for event in history.of("run.begin"))
     failed = sum(not event.data["ok"] for event in history.of("run.end"))
     parts = [_say_runs(runs)]
-    for label, count in (
-        ("failed", failed),
-        ("crashes", len(history.of("crash"))),
-        ("failed ticks", sum(event.data["error"] is not None for event in history.of("tick.end"))),
-        ("fires", len(history.of("nas.deliver"))),
-        ("refused by NAS", sum(_refused(event.data) for event in history.of("nas.call"))),
-        ("failed writes", len(history.of("store.refused"))),
+    for one, many, count in (
+        ("run failed", "runs failed", failed),
+        ("crash", "crashes", len(history.of("crash"))),
+        ("failed tick", "failed ticks", sum(_raised(event) for event in history.of("tick.end"))),
+        ("fire", "fires", len(history.of("nas.deliver"))),
+        ("call refused", "calls refused", sum(_refused(e.data) for e in history.of("nas.call"))),
+        ("failed write", "failed writes", len(history.of("store.refused"))),
     ):
         if count:
-            parts.append(f"{count} {label}")
+            parts.append(f"{count} {one if count == 1 else many}")
     return ", ".join(parts)
 
 
@@ -53,6 +53,10 @@ def _say_runs(runs: Counter[str]) -> str:
         return ", ".join(f"{job} ran {count}x" for job, count in sorted(runs.items())) or "no run"
     alike = Counter(runs.values())
     return ", ".join(f"{jobs} jobs ran {count}x each" for count, jobs in sorted(alike.items()))
+
+
+def _raised(tick_end: Event) -> bool:
+    return tick_end.data["error"] is not None
 
 
 def _refused(data: dict[str, object]) -> bool:
