@@ -58,7 +58,7 @@ def run_file(question: Question, until: datetime, target: Target, host: Host) ->
                 for outage in question.outages
             ],
         }
-    ).model_copy(update={"start": wall.replace(tzinfo=None)})  # validation forgets the fold
+    )
     world = World(scenario, target, host, Tape(), question.jobs_file)
     world.history = _Brief(world.history.header, world.history.now_us)
     # A gateway that waits for the registry and has nothing armed is idle, not deadlocked: something

@@ -172,6 +172,15 @@ def test_what_is_not_overdue_is_not_listed():
     assert overdue(ask(cron("0 * * * *", next_run_at="2026-06-01T00:00:00+00:00"))) == {}
 
 
+def test_what_a_dead_gateway_held_and_gives_back_is_late_and_not_missed():
+    held = {
+        "at": "2026-05-31T09:00:00+00:00", "by": "gone:1", "boot": "x", "source": "webhook",
+        "occurrence": "2026-05-31T09:00:00+00:00", "token": 3, "reserved": True, "execution": "e",
+    }  # fmt: skip
+    record = cron("0 9 * * *", next_run_at="2026-06-01T09:00:00+00:00", fire_claim=held)
+    assert overdue(ask(record)) == {"job": "the one of Sun 31 May 09:00 runs at 00:00, 15h late"}
+
+
 # -- outages
 
 
