@@ -1,8 +1,9 @@
 """One run in a few words: what was injected and what came of it."""
 
 from collections import Counter
+from datetime import datetime
 
-from simulator.durations import format_duration
+from simulator.durations import MINUTE_US, format_duration
 from simulator.fault_rule import Fault, say_raise
 from simulator.history import Event, History
 from simulator.scenario import Body, Scenario, Step
@@ -26,7 +27,19 @@ def injected(scenario: Scenario, history: History) -> str:
             parts.append(f"{job.id}: {said}")
         if job.body.plain():
             parts.append(f"{job.id} {_say_body(job.body)}")
+        if job.runs_for >= MINUTE_US:
+            parts.append(f"{job.id} takes {format_duration(job.runs_for)}")
+    if _clock_changes(scenario):
+        parts.append(f"the clock changes in {scenario.zone}")
     return "; ".join(parts) or "nothing goes wrong"
+
+
+def _clock_changes(scenario: Scenario) -> bool:
+    offsets = {
+        datetime.fromtimestamp(us / 1_000_000, scenario.tz).utcoffset()
+        for us in (scenario.start_us, scenario.end_us)
+    }
+    return len(offsets) > 1
 
 
 def happened(history: History) -> str:
