@@ -109,7 +109,7 @@ def _cron_note(job: JobForecast, expr: str, change: ClockChange, question: Quest
         return None
     named = _named_walls(cron, change)
     if not named:
-        return _steady_note(job, cron, change)
+        return _steady_note(job, change)
     if change.forward:
         return _gap_note(job, cron, named, change, question)
     return _twice_note(job, cron, named, change)
@@ -173,10 +173,10 @@ def _twice_note(
     return f"{come}: {first} in the first pass, {len(passes[1])} in the second"
 
 
-def _steady_note(job: JobForecast, cron: Cron, change: ClockChange) -> str | None:
-    """A fixed time far from the change keeps its wall time; the day is longer or shorter."""
+def _steady_note(job: JobForecast, change: ClockChange) -> str | None:
+    """A time away from the change keeps its wall time; the day is longer or shorter."""
     before, after = _around(job, change)
-    if not cron.fixed or before is None or after is None:
+    if before is None or after is None:
         return None
     one, other = (_wall_time(fire) for fire in (before, after))
     took = after.due - before.due

@@ -99,3 +99,13 @@ def test_a_note_is_what_the_fires_show_and_not_what_the_schedule_promises():
         cron("0 13 * * *"), AUTUMN, lambda fires: [fires[0], moved(fires[1], timedelta(hours=1))]
     )
     assert strays == []
+    lost = with_fires(cron("*/15 * * * *"), SPRING, lambda seen: seen[:-30])
+    assert lost == ["02:00, 02:15 … 02:45 do not exist, so there is no fire for them"]
+
+
+def test_fires_that_are_more_than_a_week_from_the_change_say_nothing_about_it():
+    job = cron("0 9 1,20 * *")
+    assert note_at("spring", job) is None
+    answer = ask(job, zone="Europe/Berlin", start="2026-03-19T00:00", hours=24 * 15)
+    assert len(answer.jobs[0].fires) == 2
+    assert list(notes(answer, *clock_changes(answer.question))) == []
