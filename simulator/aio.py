@@ -50,7 +50,6 @@ class SimSelector(selectors.SelectSelector):
             raise OutsideTask("an event loop's events are waited for outside a task")
         kernel.decision()
         if timeout is not None and timeout <= 0:
-            kernel.count_spin(kernel.current)
             return ready
         self._waiter = kernel.current
         kernel.park("an event of its loop", None if timeout is None else as_us(timeout))

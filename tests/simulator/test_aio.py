@@ -75,6 +75,17 @@ def test_two_loops_in_two_tasks_do_not_see_each_other(world):
     assert seen == [("x", 3), ("y", 4), ("x", 6), ("y", 8), ("x", 9), ("y", 12)]
 
 
+def test_each_task_has_its_own_current_loop(world):
+    def body():
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        time.sleep(5)
+        assert asyncio.get_event_loop_policy().get_event_loop() is loop
+        loop.close()
+
+    world(body, body)
+
+
 def test_a_loop_in_a_thread_is_called_from_others(world):
     async def answer(n):
         await asyncio.sleep(5)

@@ -282,6 +282,21 @@ def test_what_a_thread_raises_ends_only_that_thread_and_reaches_a_hook_set_in_th
     assert threading.excepthook is before
 
 
+def test_a_hook_from_outside_the_run_is_not_called_for_what_happens_in_it(world, monkeypatch):
+    """Pytest has one, which would warn of every thread that a fault ends."""
+    called = []
+    monkeypatch.setattr(threading, "excepthook", called.append)
+
+    def body():
+        thread = threading.Thread(target=lambda: 1 // 0)
+        thread.start()
+        thread.join()
+
+    with pytest.raises(ZeroDivisionError):
+        world(body)
+    assert called == []
+
+
 def test_a_timer_fires_and_a_cancelled_one_does_not(world):
     fired = []
 
@@ -331,12 +346,13 @@ def test_sched_runs_in_virtual_time(world):
 
 
 def test_log_handlers_do_not_hang_when_a_task_waits_while_it_logs(world):
-    seen = []
+    seen, left = [], []
 
     class Slow(logging.Handler):
         def emit(self, record):
             time.sleep(10)
             seen.append((record.getMessage(), record.created, record.threadName))
+            left.append(world.now())
 
     handler = Slow()
     logger = logging.getLogger("slow")
@@ -347,7 +363,7 @@ def test_log_handlers_do_not_hang_when_a_task_waits_while_it_logs(world):
     finally:
         logger.removeHandler(handler)
     assert [line[0] for line in seen] == ["x", "y"]
-    assert world.now() == 3600
+    assert left == [10, 20]
     assert seen[0][1:] == (START / 1_000_000, "a#1/t0")
     assert handler.lock is real_lock
 
@@ -391,7 +407,7 @@ def test_an_object_made_in_a_run_works_after_it(world):
 
 def test_other_os_threads_stay_in_the_real_world(world):
     """A test runner's own threads go on while a run is on."""
-    asked, answered, results = [], [], []
+    asked, results = [], []
 
     def outsider():
         while not asked:
@@ -402,7 +418,10 @@ def test_other_os_threads_stay_in_the_real_world(world):
         lock = threading.Lock()
         with lock:
             results.append(threading.get_ident())
-        answered.append(True)
+        child = threading.Thread(target=lambda: results.append(threading.current_thread().name))
+        child.name = "child"
+        child.start()
+        child.join()
 
     thread = threading.Thread(target=outsider, name="outsider")
     thread.start()
@@ -410,10 +429,10 @@ def test_other_os_threads_stay_in_the_real_world(world):
 
     def body():
         asked.append(True)
-        while not answered and primitives._thread_is_alive(thread):
+        while primitives._thread_is_alive(thread):
             primitives._real_sleep(0.001)  # an attribute that no run replaces
 
     world(body)
     thread.join()
     assert abs(results[0] - real) < 20
-    assert results[1:] == ["outsider", False, thread.ident]
+    assert results[1:] == ["outsider", False, thread.ident, "child"]
