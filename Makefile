@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test bench format clean
+.PHONY: run test bench versions format clean
 
 run: $(VENV)/.installed
 	@PYTHONHASHSEED=0 $(BIN)/hermes-sim run
@@ -17,6 +17,10 @@ test: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m tests.benchmarks
+
+# The same histories under every Python that is here; one that is missing is NOT_RUN.
+versions: $(VENV)/.installed-test
+	@$(BIN)/python tests/versions.py
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
@@ -37,4 +41,4 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-3.1? .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
