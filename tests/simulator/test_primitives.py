@@ -407,7 +407,7 @@ def test_an_object_made_in_a_run_works_after_it(world):
 
 def test_other_os_threads_stay_in_the_real_world(world):
     """A test runner's own threads go on while a run is on."""
-    asked, results = [], []
+    asked, results, children, over = [], [], [], []
 
     def outsider():
         while not asked:
@@ -418,10 +418,13 @@ def test_other_os_threads_stay_in_the_real_world(world):
         lock = threading.Lock()
         with lock:
             results.append(threading.get_ident())
-        child = threading.Thread(target=lambda: results.append(threading.current_thread().name))
-        child.name = "child"
-        child.start()
-        child.join()
+        children.append(threading.Thread(target=outlives, name="child"))
+        children[0].start()
+
+    def outlives():
+        while not over:
+            primitives._real_sleep(0.001)
+        results.append(threading.current_thread().name)
 
     thread = threading.Thread(target=outsider, name="outsider")
     thread.start()
@@ -433,6 +436,8 @@ def test_other_os_threads_stay_in_the_real_world(world):
             primitives._real_sleep(0.001)  # an attribute that no run replaces
 
     world(body)
-    thread.join()
+    over.append(True)
+    children[0].join()
+    assert not {thread, children[0]} & set(threading.enumerate())
     assert abs(results[0] - real) < 20
     assert results[1:] == ["outsider", False, thread.ident, "child"]
