@@ -28,7 +28,6 @@ def show(forecast: Forecast, console: Console, *, every_fire: bool = False) -> N
     """Print what fires, what the clock and outages do to it, and what never fires and why."""
     width = console.width if console.is_terminal else max(console.width, _PIPED_WIDTH)
     for line in _lines(forecast, max(width, _LEAST_WIDTH), every_fire=every_fire):
-        line.rstrip()
         console.print(line, soft_wrap=True, highlight=False)
 
 
