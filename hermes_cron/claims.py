@@ -67,7 +67,8 @@ def reserve(job_id: str, fire_at: str | None) -> Reservation:
         found = _reserve(edit, job, fire_at, now, entries)
     executions.append(entries)
     extra = {"job_id": job_id, "occurrence": fire_at}
-    logger.info("fire of job '%s' for %s: %s", job_id, fire_at, found, extra=extra)
+    said = f"{found.outcome} ({found.reason})" if found.reason else found.outcome
+    logger.info("fire of job '%s' for %s: %s", job_id, fire_at or "now", said, extra=extra)
     return found
 
 

@@ -111,6 +111,7 @@ def missed(
     """
     zone = records.zone_of(now)
     schedule = records.schedule_of(job)
+    first, before = records.fixed(first), records.fixed(before)
     if first >= before or not schedule:
         return []
     found = list(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from jobs_home import Home, make_home
@@ -106,6 +106,20 @@ class TestReserve:
             ("claimed", "08:00"),
         ]
         assert home.job()["next_run_at"] == "2026-03-02T12:00:00+00:00"
+
+    def test_what_is_jumped_over_in_a_repeated_hour_is_recorded(self, tmp_path, monkeypatch):
+        """The wall says 02:10 for the second time: 02:30 and 02:00 were before it."""
+        for home in make_home(tmp_path, monkeypatch, "Europe/Berlin"):
+            home.at = datetime(2026, 10, 25, 0, 0, tzinfo=UTC)
+            home.plant(schedule={"kind": "interval", "minutes": 30})
+            home.wait(minutes=70)
+            assert claims.reserve("job", None).outcome == "reserved"
+            trace = [(entry["state"], entry["occurrence"]) for entry in executions.attempts("job")]
+            assert trace == [
+                ("missed", "2026-10-25T02:30:00+02:00"),
+                ("missed", "2026-10-25T02:00:00+01:00"),
+                ("claimed", "2026-10-25T02:00:00+02:00"),
+            ]
 
     def test_without_fire_at_the_first_caller_wins(self, home, hourly):
         assert claims.reserve("job", None).outcome == "reserved"
