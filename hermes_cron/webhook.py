@@ -158,6 +158,8 @@ def _read_body(body: bytes) -> tuple[str, str | None]:
     job_id, fire_at = fire.get("job_id"), fire.get("fire_at")
     if not isinstance(job_id, str) or not job_id.strip():
         raise Refused(400, "job_id is missing or not a string")
+    if not job_id.isascii() and any("\ud800" <= character <= "\udfff" for character in job_id):
+        raise Refused(400, "job_id is not text: it holds half of a surrogate pair")
     if fire_at is not None and not _is_instant(fire_at):
         raise Refused(400, "fire_at is not an ISO 8601 instant with an offset")
     return job_id, fire_at

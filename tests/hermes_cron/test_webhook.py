@@ -268,3 +268,18 @@ def test_the_default_fire_due_runs_what_was_reserved(desk, tmp_path):
     assert Plain().fire_due(fire["job_id"]) is True
     assert record(fire)["last_status"] == "ok"
     assert desk.receive(fire).body["reason"] == "duplicate"
+
+
+def test_a_job_id_that_is_half_a_surrogate_pair_is_400_in_an_answer_that_can_be_sent(desk):
+    answer = desk.receive(b'{"job_id": "\\ud800"}')
+    assert answer.status == 400
+    json.dumps(answer.body, ensure_ascii=False).encode()
+
+
+def test_the_log_says_in_words_what_became_of_a_fire(desk, caplog):
+    caplog.set_level("INFO")
+    fire = due_job()
+    desk.receive(fire)
+    desk.receive(fire)
+    said = [r.getMessage() for r in caplog.records if "fire of job" in r.getMessage()]
+    assert [line.rpartition(": ")[2] for line in said] == ["reserved", "ignored (duplicate)"]
