@@ -12,8 +12,9 @@ say whose they are, so each looping process writes `ticker-<pid>` beside them, o
 | `tick_since` | since when a tick is under way; null between ticks |
 | `failing_since`, `error` | since when no tick was clean, and why; null when fine |
 
-A loop calls `loop_began`, then `tick_began`, `tick_failed` (when it did) and, through the job API,
-`record_ticker_heartbeat`. None of these raises.
+A loop calls `loop_began` and, through the job API, `record_ticker_heartbeat`; a tick is put in
+`tick_under_way`, and calls `tick_works` when it finds something to do: a tick that finds nothing is
+over before anybody could read of it, and need not be written down. None of these raises.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ __all__ = [
     "beat",
     "loop_began",
     "loop_ended",
-    "tick_began",
     "tick_failed",
     "tick_under_way",
+    "tick_works",
 ]
 
 logger = logging.getLogger(__name__)
@@ -59,13 +60,15 @@ class _Loop:
     head: str
     heartbeat_at: str = "null"
     success_at: str = "null"
+    tick_since: str = "null"
+    tick_told: bool = False
     failing: str = field(default='"failing_since": null, "error": null')
     complained: bool = False
 
-    def text(self, tick_since: str = "null") -> str:
+    def text(self) -> str:
         return (
             f'{self.head}, "heartbeat_at": {self.heartbeat_at}, "success_at": {self.success_at}, '
-            f'"tick_since": {tick_since}, {self.failing}}}'
+            f'"tick_since": {self.tick_since}, {self.failing}}}'
         )
 
 
@@ -95,21 +98,26 @@ def loop_ended() -> None:
 @contextmanager
 def tick_under_way() -> Iterator[None]:
     """A tick of this process' loop, if it has one: a command that ticks once leaves no evidence."""
-    if _SLOT not in process.current().slots:
+    loop: _Loop | None = process.current().slots.get(_SLOT)
+    if loop is None:
         yield
         return
-    tick_began()
+    loop.tick_since, loop.tick_told = repr(clock.epoch()), False
     try:
         yield
     except BaseException as error:
         tick_failed(error)
         raise
+    finally:
+        loop.tick_since = "null"
 
 
-def tick_began() -> None:
-    """A tick is under way from now on: a long one is not a dead loop."""
-    loop = _loop()
-    _write(loop, loop.name, loop.text(repr(clock.epoch())))
+def tick_works() -> None:
+    """The tick under way, if there is one, may take long from here on, and is no dead loop."""
+    loop: _Loop | None = process.current().slots.get(_SLOT)
+    if loop is not None and loop.tick_since != "null" and not loop.tick_told:
+        loop.tick_told = True
+        _write(loop, loop.name, loop.text())
 
 
 def tick_failed(error: BaseException) -> None:
@@ -129,6 +137,7 @@ def beat(*, success: bool) -> None:
     loop = _loop()
     at = repr(clock.epoch())
     loop.heartbeat_at = at
+    loop.tick_since = "null"
     _write(loop, HEARTBEAT, at)
     if success:
         loop.success_at = at

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 SILENT_MARKER = runners.SILENT
 
+_get_due_jobs = jobs.get_due_jobs
+
 
 def tick(
     verbose: bool = True,
@@ -75,7 +77,10 @@ def _start_what_is_due(adapters: Any, loop: Any, verbose: bool) -> Sequence[Futu
     """Claim all that is due in one write, and hand it to the pool."""
     state = process.current()
     if state.pending:
+        heartbeat.tick_works()
         jobs.retry_pending()
+    if jobs.get_due_jobs is not _get_due_jobs:
+        heartbeat.tick_works()  # one that was put in its place does not say so itself
     if state.dispatcher is not None:
         # Refused work was claimed by an earlier tick; it waits for an executor.
         with suppress(dispatch.DispatchRefusedError):
@@ -87,6 +92,7 @@ def _start_what_is_due(adapters: Any, loop: Any, verbose: bool) -> Sequence[Futu
         raise
     if not due:
         return ()
+    heartbeat.tick_works()
     if verbose:
         logger.info("%d cron job(s) due", len(due))
     return [

@@ -71,8 +71,11 @@ def test_the_loop_says_more_beside_them(home):
         "error": None,
     }
     home.wait(seconds=30)
-    heartbeat.tick_began()
-    assert evidence()["tick_since"] == home.epoch()
+    with heartbeat.tick_under_way():
+        assert evidence()["tick_since"] is None
+        heartbeat.tick_works()
+        assert evidence()["tick_since"] == home.epoch()
+    heartbeat.tick_works()
     heartbeat.tick_failed(ValueError('a "bad" thing\n'))
     jobs.record_ticker_heartbeat()
     assert (evidence()["tick_since"], evidence()["error"]) == (None, 'ValueError: a "bad" thing\n')
@@ -97,5 +100,6 @@ def test_a_heartbeat_that_cannot_be_written_raises_nothing(home, monkeypatch, ca
     monkeypatch.setattr(store.current_store(), "write_signal", broken)
     for _ in range(3):
         jobs.record_ticker_heartbeat(success=True)
-        heartbeat.tick_began()
+        with heartbeat.tick_under_way():
+            heartbeat.tick_works()
     assert len([r for r in caplog.records if "Cron ticker heartbeat" in r.getMessage()]) == 1

@@ -128,12 +128,13 @@ class TestTick:
     def test_no_more_at_once_than_configured(self, home, monkeypatch):
         monkeypatch.setenv("HERMES_CRON_MAX_PARALLEL", "3")
         now, most, lock = [0], [0], threading.Lock()
+        three = threading.Barrier(3)
 
         def body(job):
             with lock:
                 now[0] += 1
                 most[0] = max(most[0], now[0])
-            time.sleep(0.01)
+            three.wait(30)
             with lock:
                 now[0] -= 1
             return True, "out", "text", None
@@ -474,6 +475,31 @@ def test_a_tick_of_a_loop_says_that_it_is_under_way_and_how_it_failed(home, monk
     told = json.loads(store.current_store().read_signal(f"ticker-{process.current().pid}"))
     assert told["tick_since"] is None
     assert told["error"] == "RuntimeError: no look"
+
+
+def test_a_tick_that_finds_nothing_to_do_is_not_written_down(home, monkeypatch):
+    """An idle loop writes three small files a tick, not four."""
+    written = []
+    write = type(store.current_store()).write_signal
+
+    def count(self, name, text):
+        written.append((name, 'tick_since": null' in text))
+        write(self, name, text)
+
+    monkeypatch.setattr(type(store.current_store()), "write_signal", count)
+    home.plant(next_run_at=at(home, minutes=1))
+    heartbeat.loop_began(60)
+    scheduler.tick(verbose=False)
+    written.clear()
+    scheduler.tick(verbose=False)
+    assert written == []
+    jobs.record_ticker_heartbeat(success=True)
+    assert len(written) == 3
+    written.clear()
+    home.wait(minutes=1)
+    scheduler.tick(verbose=False)
+    name = f"ticker-{process.current().pid}"
+    assert written == [(name, False)], "said once, however much there is to do"
 
 
 def test_a_single_tick_of_a_command_leaves_no_evidence_of_a_loop(home):
