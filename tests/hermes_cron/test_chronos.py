@@ -640,3 +640,19 @@ def test_the_provider_of_this_process_hears_of_changes(agent):
     assert list(agent.armed()) == [created["id"]]
     jobs.pause_job(created["id"])
     assert agent.armed() == {}
+
+
+def test_the_last_arm_and_fire_are_kept_by_other_processes(agent):
+    """The gateway's fire is still known when a command has written the account after it."""
+    job = agent.home.plant(next_run_at=agent.home.at.isoformat())
+    agent.provider.start(agent.stop_event)
+    assert agent.provider.fire_due(job["id"])
+    fired, accepted = agent.signal()["last_fire"], agent.signal()["last_accepted"]
+    assert fired["ran"]
+    assert accepted["job_id"] == job["id"]
+    agent.home.wait(seconds=5)
+    agent.restart()
+    assert (agent.signal()["last_fire"], agent.signal()["last_accepted"]) == (fired, accepted)
+    store.current_store().write_signal("registry-chronos", '{"last_fire": {"at": 1e99}, "x": [')
+    agent.provider.reconcile()
+    assert agent.signal()["last_fire"] == fired

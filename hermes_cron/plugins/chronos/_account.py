@@ -18,7 +18,11 @@ logger = logging.getLogger("cron.chronos")
 
 
 class Account:
-    """Keeps the account and writes it; writing never raises. Thread-safe."""
+    """Keeps the account and writes it; writing never raises. Thread-safe.
+
+    Several processes write it in turn, the gateway and each command that changes a job: what the
+    last accepted arm and the last fire were is kept from whoever told it.
+    """
 
     def __init__(self, provider: str) -> None:
         self._signal = f"registry-{provider}"
@@ -68,7 +72,10 @@ class Account:
         from hermes_cron import clock, process, store
 
         try:
+            told = _read(store.current_store().read_signal(self._signal))
             with self._lock:
+                for what in ("last_accepted", "last_fire"):
+                    self._facts[what] = _newer(self._facts[what], told.get(what))
                 text = json.dumps(
                     self._facts
                     | {"pid": process.current().pid, "at": clock.epoch()}
@@ -90,3 +97,22 @@ class Account:
             return None
         job_id, failure = max(self._failures.items(), key=lambda item: float(item[1]["at"]))
         return f"{failure['call']} {job_id}".strip() + f": {failure['reason']}"
+
+
+def _read(text: str | None) -> dict[str, Any]:
+    """The account as it stands; empty when there is none that can be read."""
+    try:
+        told = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _newer(ours: Any, theirs: Any) -> Any:
+    """The later one of two notes; what is no note, or comes from the future, counts for nothing."""
+    from hermes_cron import clock
+
+    at = theirs.get("at") if isinstance(theirs, dict) else None
+    if not isinstance(at, int | float) or not at <= clock.epoch():
+        return ours
+    return theirs if ours is None or at > ours["at"] else ours
