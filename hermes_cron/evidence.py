@@ -22,6 +22,7 @@ from hermes_cron import (
     heartbeat,
     jobs,
     process,
+    provider_calls,
     scheduler_provider,
     store,
 )
@@ -99,7 +100,7 @@ def gather() -> Evidence:
     gateways = [facts for facts in told.values() if facts["pid"] in (pids or ())]
     loops, foreign = _assign(ask("the loops' evidence", _loops) or [], pids or [], gateways)
     found_jobs, store_error = _jobs()
-    provider, external, fallback = _provider(gateways, ask)
+    provider, external, fallback = _provider(gateways, pids, ask)
     return Evidence(
         now=now,
         configured=ask("the configuration", gateway_evidence.configured_name) or "",
@@ -115,7 +116,7 @@ def gather() -> Evidence:
         foreign_loops=foreign,
         registry=ask("the registry's evidence", lambda: _registry(provider)) if external else None,
         jobs=found_jobs,
-        broken=ask("broken records", broken_records) or [],
+        broken=(ask("broken records", broken_records) or []) if store_error is None else [],
         store_error=store_error,
         unlearned=unlearned,
     )
@@ -173,7 +174,9 @@ def _assign(
 
 
 def _provider(
-    gateways: Sequence[Mapping[str, Any]], ask: Callable[[str, Callable[[], Any]], Any]
+    gateways: Sequence[Mapping[str, Any]],
+    pids: Sequence[int] | None,
+    ask: Callable[[str, Callable[[], Any]], Any],
 ) -> tuple[str | None, bool | None, Mapping[str, str] | None]:
     """Who decides when jobs fire: as a running gateway says, else as this process would resolve."""
     for facts in gateways:
@@ -190,15 +193,17 @@ def _provider(
     resolved = ask("the provider", _resolved)
     if resolved is None:
         return None, None, None
-    name, is_builtin = resolved
-    if not is_builtin:
-        return name, True, None
-    return name, False, gateway_evidence.resolver_fallback()
+    name, is_builtin, arms_outside = resolved
+    if is_builtin:
+        return name, False, gateway_evidence.resolver_fallback()
+    # What arms nothing outside needs a process; while one runs that says no more, who knows.
+    return name, arms_outside or pids is None or bool(pids), None
 
 
-def _resolved() -> tuple[str, bool]:
+def _resolved() -> tuple[str, bool, bool]:
     provider = scheduler_provider.resolve_cron_scheduler()
-    return str(provider.name), isinstance(provider, scheduler_provider.InProcessCronScheduler)
+    is_builtin = isinstance(provider, scheduler_provider.InProcessCronScheduler)
+    return str(provider.name), is_builtin, provider_calls.is_external(provider)
 
 
 def _registry(provider: str | None) -> dict[str, Any] | None:

@@ -169,7 +169,7 @@ def _stalled(beat_s: float, evidence: Evidence) -> Finding:
         "stalled",
         f"Gateway is running but the cron ticker looks STALLED: no heartbeat for {ago(beat_s)} "
         f"(expected every {ago(evidence.interval_s)}); cron jobs may not fire",
-        RESTART,
+        f"if its log says 'could not be written', make room on the disk; else {RESTART}",
     )
 
 

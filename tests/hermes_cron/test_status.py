@@ -268,3 +268,28 @@ def test_no_evidence_is_too_strange(**strange):
     report = status.judge(evidence)
     assert (PROMISE in status.as_text(report)) == (report.verdict == "healthy")
     json.loads(status.as_json(report), parse_constant=pytest.fail)
+
+
+def test_a_looping_provider_of_ones_own_is_judged_as_a_loop_when_no_gateway_runs(
+    home, monkeypatch, capsys
+):
+    """STAT-4: what arms nothing outside has no managed scheduler to count on."""
+
+    class Loop(scheduler_provider.CronScheduler):
+        name = "loop"
+
+        def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+            stop_event.wait()
+
+    monkeypatch.setattr(config, "load_config", lambda: {"cron": {"provider": "loop"}})
+    monkeypatch.setattr(scheduler_provider, "resolve_cron_scheduler", Loop)
+    report = status.report()
+    assert (report.verdict, report.reasons) == ("unhealthy", ["no-gateway"])
+    assert "will NOT fire" in report.headline
+    assert "managed" not in status.as_text(report)
+
+
+def test_an_unreadable_store_is_said_once(running):
+    jobs.JOBS_FILE.parent.mkdir(parents=True, exist_ok=True)
+    jobs.JOBS_FILE.write_text("{ not json")
+    assert status.as_text(status.report()).count("is not valid JSON") == 1
