@@ -61,6 +61,8 @@ def make_private_folder(folder: str) -> None:
         if parent and not os.path.isdir(parent):
             make_private_folder(parent)
         os.mkdir(folder, PRIVATE_FOLDER)
+    except StoreWriteFailed:
+        raise  # about the folder above, which is the one to look at
     except FileExistsError:
         if not os.path.isdir(folder):
             raise StoreWriteFailed(

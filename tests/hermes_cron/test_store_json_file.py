@@ -19,7 +19,7 @@ from unittest import mock
 import pytest
 
 from hermes_cron import paths, process, store
-from hermes_cron.store import JsonFileStore, StoreBusy, StoreUnreadable, StoreWriteFailed
+from hermes_cron.store import JsonFileStore, StoreBusy, StoreUnreadable, StoreWriteFailed, files
 
 JOB = {"id": "a", "n": 0}
 
@@ -668,3 +668,14 @@ def test_errors_travel_between_processes(error):
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), vars(again)) == (type(error), "said", vars(error))
     assert isinstance(again, RuntimeError)
+
+
+def test_a_home_that_cannot_be_made_is_said_once(tmp_path, monkeypatch):
+    def read_only(folder, _mode):
+        raise OSError(errno.EROFS, "Read-only file system", folder)
+
+    monkeypatch.setattr(os, "mkdir", read_only)
+    with pytest.raises(StoreWriteFailed) as failed:
+        files.make_private_folder(str(tmp_path / "home" / "cron"))
+    assert str(failed.value).count("could not make the folder") == 1
+    assert f"{tmp_path}/home " in str(failed.value)
