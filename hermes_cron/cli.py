@@ -188,7 +188,10 @@ def remove(job: str, as_json: bool) -> None:
 @_job_argument
 @_json_option
 def run(job: str, as_json: bool) -> None:
-    """Run a job now, here, and wait for it. Its schedule is not affected.
+    """Run a job now, here, and wait for it.
+
+    Its schedule goes on as planned, and a paused job stays paused. The run counts: a job that was
+    to run once, or has no run left of its --repeat, is done then.
 
     Exit code 0 when the job succeeded, 1 when it failed or somebody else runs it.
     """

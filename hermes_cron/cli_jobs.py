@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from hermes_cron import claim_rules, clock, jobs, records, status, store
+from hermes_cron import claim_rules, clock, jobs, process, records, status, store
 from hermes_cron.cli_output import print_json, print_pairs, print_table, relative, when
 from hermes_cron.evidence import broken_records, instant_of
+from hermes_cron.store.document import safe_component
 
 __all__ = ["create", "find", "pause", "remove", "resume", "show", "show_all"]
 
@@ -92,8 +93,14 @@ def show_all(*, active: bool, as_json: bool) -> None:
 
 
 def show(reference: str, *, as_json: bool) -> None:
-    """Show one job with its trace."""
-    job = find(reference)
+    """Show one job with its trace; of one that is gone, what is left of it."""
+    try:
+        job = find(reference)
+    except click.ClickException:
+        if not jobs.list_executions(reference):
+            raise
+        _show_gone(reference, as_json=as_json)
+        return
     runs = jobs.list_executions(job["id"])[-_SHOWN_RUNS:]
     outputs = store.current_store().outputs(job["id"])
     if as_json:
@@ -124,20 +131,36 @@ def show(reference: str, *, as_json: bool) -> None:
         ]
     )
     if runs:
-        click.echo("Last executions")
-        print_table(
-            ("AT", "OCCURRENCE", "STATE", "WHY"),
-            [
-                (
-                    when(entry.get("at"), seconds=True),
-                    when(entry.get("occurrence"), seconds=True) or "-",
-                    str(entry.get("state") or ""),
-                    str(entry.get("reason") or entry.get("error") or ""),
-                )
-                for entry in runs
-            ],
-            give=3,
-        )
+        _print_runs(runs)
+
+
+def _show_gone(job_id: str, *, as_json: bool) -> None:
+    """Show what outlives a job: its executions and its outputs."""
+    runs = jobs.list_executions(job_id)[-_SHOWN_RUNS:]
+    outputs = store.current_store().outputs(job_id) if safe_component(job_id) else []
+    if as_json:
+        print_json({"id": job_id, "state": "gone", "executions": runs, "outputs": outputs})
+        return
+    click.echo(f"Job '{job_id}' is gone: removed, or done with its last run")
+    print_pairs([("newest output", outputs[-1] if outputs else None)])
+    _print_runs(runs)
+
+
+def _print_runs(runs: list[dict[str, Any]]) -> None:
+    click.echo("Last executions")
+    print_table(
+        ("AT", "OCCURRENCE", "STATE", "WHY"),
+        [
+            (
+                when(entry.get("at"), seconds=True),
+                when(entry.get("occurrence"), seconds=True) or "-",
+                str(entry.get("state") or ""),
+                str(entry.get("reason") or entry.get("error") or ""),
+            )
+            for entry in runs
+        ],
+        give=3,
+    )
 
 
 def _warn_unless_it_will_fire() -> None:
@@ -172,9 +195,11 @@ def _state(job: dict[str, Any]) -> str:
     stay = records.stay_reason(job)
     if stay is not None:
         return stay
-    return (
-        "running" if claim_rules.is_held(job, clock.now()) else str(job.get("state") or "scheduled")
-    )
+    if not claim_rules.is_held(job, clock.now()):
+        return str(job.get("state") or "scheduled")
+    claim = claim_rules.claim_of(job) or {}
+    gone = process.current().is_gone(claim.get("by"), claim.get("boot"))
+    return "interrupted" if gone else "running"
 
 
 def _last_run(job: dict[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ from hermes_cron.cli_output import print_json
 __all__ = ["run", "serve", "tick"]
 
 DEFAULT_PORT = 8787
+_REST = ("enabled", "state", "paused_at", "paused_reason")
 
 
 def run(reference: str, *, as_json: bool) -> int:
@@ -26,6 +27,38 @@ def run(reference: str, *, as_json: bool) -> int:
     """
     job = find(reference)
     label = records.label(job)
+    rests = records.stay_reason(job) in ("paused", "disabled")
+    try:
+        _run(job, label)
+    finally:
+        if rests:  # the trigger has woken it
+            jobs.update_job(job["id"], {name: job.get(name) for name in _REST})
+    entry = _last_execution(job["id"])
+    succeeded = entry.get("state") == "completed"
+    outputs = store.current_store().outputs(job["id"])
+    newest = outputs[-1] if outputs else None
+    gone = jobs.get_job(job["id"]) is None
+    if as_json:
+        print_json(
+            {
+                "job_id": job["id"],
+                "succeeded": succeeded,
+                "execution": entry,
+                "output": newest,
+                "gone": gone,
+            }
+        )
+    elif succeeded:
+        click.echo(f"Ran job {label}; its output is in {newest}")
+    else:
+        why = entry.get("error") or entry.get("reason") or "no reason was recorded"
+        click.echo(f"Error: job {label} failed: {why}", err=True)
+    if gone and not as_json:
+        click.echo("That was its last run: the job is done and gone from the list.")
+    return 0 if succeeded else 1
+
+
+def _run(job: dict[str, Any], label: str) -> None:
     if jobs.trigger_job(job["id"]) is None:
         raise click.ClickException(f"job {label} was gone before it could be run")
     if not jobs.claim_job_for_fire(job["id"]):
@@ -36,20 +69,6 @@ def run(reference: str, *, as_json: bool) -> int:
     if claimed is None:
         raise click.ClickException(f"job {label} was gone before it could be run")
     scheduler.run_one_job(claimed)
-    entry = _last_execution(job["id"])
-    succeeded = entry.get("state") == "completed"
-    outputs = store.current_store().outputs(job["id"])
-    newest = outputs[-1] if outputs else None
-    if as_json:
-        print_json(
-            {"job_id": job["id"], "succeeded": succeeded, "execution": entry, "output": newest}
-        )
-    elif succeeded:
-        click.echo(f"Ran job {label}; its output is in {newest}")
-    else:
-        why = entry.get("error") or entry.get("reason") or "no reason was recorded"
-        click.echo(f"Error: job {label} failed: {why}", err=True)
-    return 0 if succeeded else 1
 
 
 def tick(*, as_json: bool) -> int:

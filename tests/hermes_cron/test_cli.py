@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hermes_cron import cli, gateway, jobs, store
+from hermes_cron import cli, gateway, jobs, process, store
 
 
 @pytest.fixture
@@ -287,3 +287,41 @@ def test_jobs_complete_by_name_and_id(command, backup):
     items = list(cli._names(None, None, "back"))
     assert [item.value for item in items] == ["backup"]
     assert backup["id"] in [item.value for item in cli._names(None, None, "")]
+
+
+def test_run_keeps_a_paused_job_paused(command, backup):
+    command("pause", "backup", "--reason", "holiday")
+    assert command("run", "backup")[0] == 0
+    job = jobs.get_job(backup["id"])
+    assert (job["enabled"], job["state"], job["paused_reason"]) == (False, "paused", "holiday")
+    assert job["last_status"] == "ok"
+
+
+def test_run_says_that_a_job_had_its_last_run_and_show_still_tells_of_it(command):
+    _, out, _ = command("create", "1d", "--script", "ok.sh", "--name", "once", "--json")
+    job_id = json.loads(out)["id"]
+    code, out, _ = command("run", "once")
+    assert (code, "its last run" in out) == (0, True)
+    code, out, _ = command("show", job_id)
+    assert code == 0
+    assert "is gone" in out
+    assert "completed" in out
+    code, out, _ = command("show", job_id, "--json")
+    assert json.loads(out)["state"] == "gone"
+    assert command("show", "nothing")[0] == 1
+
+
+def test_a_run_whose_process_is_dead_is_not_said_to_be_on(command, backup, monkeypatch):
+    assert jobs.claim_job_for_fire(backup["id"])
+    assert "running" in command("list")[1]
+    monkeypatch.setattr(type(process.current()), "is_gone", lambda *_: True)
+    assert "interrupted" in command("list")[1]
+    assert "interrupted" in command("show", "backup")[1]
+
+
+def test_the_commands_do_not_load_what_only_the_network_needs(home):
+    script = "import sys\nfrom hermes_cron import cli\ntry: cli.main(['list'])\nexcept SystemExit: print(sorted({'httpx', 'jwt', 'starlette', 'uvicorn'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

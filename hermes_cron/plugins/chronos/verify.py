@@ -11,8 +11,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hermes_cron.plugins.chronos._nas_client import tls
-
 __all__ = ["get_fire_verifier", "verify_nas_fire_token"]
 
 logger = logging.getLogger("cron.chronos.verify")
@@ -161,9 +159,10 @@ class _KeySet:
 
     def _fetch(self) -> bool:
         """Fetch the keys unless that failed a moment ago; the old ones stay when it fails."""
-        import httpx
+        import httpx  # late, as is all that brings it in: every command would pay for it
 
         from hermes_cron import clock
+        from hermes_cron.plugins.chronos._nas_client import tls
 
         if clock.monotonic() < self._retry_at_s:
             return False
