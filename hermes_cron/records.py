@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from hermes_cron import schedule as schedules
+from hermes_cron import zone_spans
 
 __all__ = [
     "RECURRING",
@@ -54,7 +55,7 @@ def instant(value: object, zone: tzinfo) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(value)
-        return fixed((at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(zone))
+        return fixed(zone_spans.to_utc(at, zone).astimezone(zone))
     except (ValueError, OverflowError):
         return None
 
@@ -269,4 +270,5 @@ def _display(job: Mapping[str, Any]) -> str:
         text = str(source or "").strip()
         if text:
             return text
-    return "?"
+    minutes = fields.get("minutes")
+    return f"every {minutes}m" if isinstance(minutes, int) else "?"

@@ -45,6 +45,9 @@ def mend(job: Job, now: datetime) -> list[dict[str, Any]]:
         return []
     extra = {"job_id": job.get("id"), "occurrence": job.get("next_run_at")}
     if records.kind_of(job) == "once":
+        if records.instant(job.get("next_run_at"), records.zone_of(now)) is not None:
+            job["next_run_at"] = records.schedule_of(job)["run_at"]
+            return []
         return _mend_one_shot(job, now)
     if records.instant(job.get("next_run_at"), records.zone_of(now)) is not None:
         _move_to_zone(job, now)
@@ -91,6 +94,8 @@ def _mend_one_shot(job: Job, now: datetime) -> list[dict[str, Any]]:
 
 def _zone_moved(job: Mapping[str, Any], now: datetime) -> bool:
     """Whether a cron time was computed in another zone than the configured one (TIME-5)."""
+    if records.kind_of(job) == "once":
+        return _one_shot_moved(job, now)
     if records.kind_of(job) != "cron":
         return False
     zone = records.zone_of(now)
@@ -103,6 +108,17 @@ def _zone_moved(job: Mapping[str, Any], now: datetime) -> bool:
     except schedules.ScheduleError:
         return False
     return expected is not None and not records.same_instant(expected, planned)
+
+
+def _one_shot_moved(job: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a one-shot that is meant by the wall was planned by the wall of another zone."""
+    run_at = records.schedule_of(job).get("run_at")
+    meant = records.instant(run_at, records.zone_of(now))
+    if meant is None or datetime.fromisoformat(str(run_at)).tzinfo is not None:
+        return False
+    planned = datetime.fromisoformat(job["next_run_at"])
+    same_wall = planned.replace(tzinfo=None) == datetime.fromisoformat(str(run_at))
+    return same_wall and planned.tzinfo is not None and not records.same_instant(planned, meant)
 
 
 def _move_to_zone(job: Job, now: datetime) -> None:

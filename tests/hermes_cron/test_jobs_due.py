@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from jobs_home import Home, make_home
 
-from hermes_cron import jobs, process, scheduler, store
+from hermes_cron import jobs, process, records, scheduler, store, upkeep
 
 
 @pytest.fixture
@@ -366,3 +367,58 @@ def test_a_copy_is_handed_out(home):
     jobs.get_due_jobs()[0]["repeat"]["times"] = 99
     assert home.job()["repeat"] == {"times": 4}
     assert process.current().running == {}
+
+
+@pytest.mark.parametrize(
+    "schedule", [{"kind": "interval", "minutes": "x"}, {"kind": "odd"}, "text"]
+)
+def test_a_due_job_whose_schedule_cannot_be_read_is_in_error_and_not_silent(home, schedule):
+    """LIVE-7, LIVE-13: it stays enabled, and its record says what to mend."""
+    home.plant(schedule=schedule)
+    home.plant(id="other")
+    assert scheduler.tick() == 1
+    job = home.job()
+    assert (job.get("enabled", True), job["state"], job["next_run_at"]) == (True, "error", None)
+    assert "mend the schedule" in job["last_error"]
+    before = store.current_store().read().version
+    scheduler.tick()
+    assert store.current_store().read().version == before, "one write is enough"
+    jobs.update_job("job", {"schedule": "every 30m"})
+    assert home.job()["state"] == "scheduled"
+
+
+def test_an_interval_without_a_display_is_shown_all_the_same(home):
+    home.plant(schedule={"kind": "interval", "minutes": 90})
+    assert jobs.list_jobs()[0]["schedule_display"] == "every 90m"
+
+
+def test_broken_records_are_counted_from_one_in_the_log_too(home, caplog):
+    home.plant()
+    jobs.save_jobs([*jobs.load_jobs(), None])
+    jobs.get_due_jobs()
+    assert "record 2 of the jobs file is no job" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("zone", "run_at", "planned", "due"),
+    [
+        # In a gap it is the first instant after it, whoever reads it.
+        ("Europe/Berlin", "2026-03-29T02:01:00", "2026-03-29T02:01:00", "2026-03-29T01:00:00+00:00"),
+        # Planned by the wall of another zone: it keeps its wall time (TIME-5).
+        ("America/New_York", "2026-11-03T14:30:00", "2026-11-03T14:30:00+01:00", "2026-11-03T19:30:00+00:00"),
+        # An instant with an offset is that instant in every zone.
+        ("America/New_York", "2026-11-03T14:30:00+01:00", "2026-11-03T14:30:00+01:00", "2026-11-03T13:30:00+00:00"),
+    ],
+)  # fmt: skip
+def test_a_one_shot_is_due_at_the_instant_that_its_text_means(zone, run_at, planned, due):
+    job = {
+        "id": "x",
+        "schedule": {"kind": "once", "run_at": run_at},
+        "next_run_at": planned,
+        "repeat": {"times": 1, "completed": 0},
+    }
+    now = datetime(2026, 3, 1, tzinfo=ZoneInfo(zone))
+    upkeep.mend(job, now)
+    found = records.instant(job["next_run_at"], ZoneInfo(zone))
+    assert found == datetime.fromisoformat(due)
+    assert not upkeep.needs_mending(job, now)

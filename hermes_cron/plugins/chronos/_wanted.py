@@ -44,7 +44,7 @@ def fire_at_of(job: Mapping[str, Any]) -> str:
     "" without one. What already has that form is sent as it stands; a naive time is in the
     configured zone; text that is no time is sent too, so that the registry's refusal names it.
     """
-    from hermes_cron import clock
+    from hermes_cron import clock, zone_spans
 
     text = job.get("next_run_at")
     if not isinstance(text, str):
@@ -55,7 +55,9 @@ def fire_at_of(job: Mapping[str, Any]) -> str:
         return text.strip()
     if at.tzinfo is not None and not at.microsecond:
         return text
-    return (at if at.tzinfo else at.replace(tzinfo=clock.zone())).isoformat(timespec="seconds")
+    if at.tzinfo is None:
+        at = zone_spans.to_utc(at, clock.zone()).astimezone(clock.zone())
+    return at.isoformat(timespec="seconds")
 
 
 def is_same_fire(one: str | None, other: str) -> bool:
