@@ -63,6 +63,7 @@ def run_command(
         scenarios = select(names)
     except ScenarioError as error:
         raise click.UsageError(str(error)) from error
+    _can_write(json_file, history_dir)
     chosen = [resolve(name, host) for name in providers] or list(host.bundled().values())
     targets = [with_capabilities(target, host) for target in chosen]
     console = Console(soft_wrap=True, highlight=False)
@@ -85,6 +86,17 @@ def run_command(
     if json_file is not None:
         _write_json(json_file, rows, verdict)
     return EXIT_CODES[verdict]
+
+
+def _can_write(json_file: Path | None, history_dir: Path | None) -> None:
+    """Find out before the runs, not after them."""
+    try:
+        if history_dir is not None:
+            history_dir.mkdir(parents=True, exist_ok=True)
+        if json_file is not None:
+            json_file.touch()
+    except OSError as error:
+        raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from error
 
 
 def _print_row(console: Console, row: Row, *, verbose: bool) -> None:
@@ -129,7 +141,6 @@ def _print_verdict(console: Console, rows: Sequence[Row], verdict: str) -> None:
 
 
 def _write_histories(folder: Path, rows: Sequence[Row]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for row in rows:
         label = "".join(c if c.isalnum() or c in "-_." else "-" for c in row.run.target)
         name = f"{row.run.scenario.name}.{label}.jsonl"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from simulator.fake_nas import FakeNas
@@ -69,12 +70,19 @@ class Deliveries:
 
     def again(self, job: str, fire_at: str | None, times: int) -> None:
         """Deliver once more what was delivered for a job, or another of its occurrences."""
-        said = None if fire_at in (None, "last") else fire_at
+        said = None if fire_at in (None, "last") else self._instant(fire_at)
         for _ in range(times):
             if not self.nas.redeliver(job, said):
                 self._world.history.append("nas.nothing_to_deliver", LANE, job=job)
 
     # -- inside
+
+    def _instant(self, fire_at: str) -> str:
+        """An occurrence as an agent would have armed it; a naive one is wall time in the zone."""
+        instant = datetime.fromisoformat(fire_at)
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=self._world.scenario.tz)
+        return instant.astimezone(UTC).isoformat()
 
     def _sleep(self, seconds: float) -> None:
         self._world.kernel.sleep_us(round(seconds * 1_000_000))
@@ -90,9 +98,7 @@ class Deliveries:
         fault = stage.consult(name, job=job)
         if fault is None:
             return None
-        if fault.crash:
-            stage.strike(fault)
-        return _action(fault)
+        return _action(fault, lambda: stage.strike(fault))
 
     def _deliver(self, delivery: Delivery) -> None:
         """Send a fire to a machine that is up; they take turns."""
@@ -123,15 +129,16 @@ class Deliveries:
         self.nas.answer(delivery, status)
 
 
-def _action(fault: Fault) -> Action:
+def _action(fault: Fault, strike: Callable[[], object]) -> Action:
     """What a fault means to the registry."""
     answer = fault.answer
     return Action(
         status=answer if isinstance(answer, int) else None,
         body=answer if isinstance(answer, str) else None,
-        error=fault.raises.type if fault.raises is not None else None,
+        error=fault.raises.type.rpartition(".")[2] if fault.raises is not None else None,
         hang_us=fault.hang or 0,
         after=fault.after,
+        crash=strike if fault.crash else None,
         drop=fault.drop,
         delay_us=fault.delay or 0,
         duplicate_us=fault.duplicate,

@@ -195,6 +195,8 @@ class FakeNas:
         if action.after:
             with self._lock:
                 good = self._effect(call, authorization, body, action)
+        if action.crash is not None:
+            action.crash()
         if action.hang_us and not wait(action.hang_us):
             raise _GaveUpError
         if action.error is not None:

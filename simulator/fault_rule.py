@@ -1,71 +1,80 @@
 """Faults as data: one rule says where something goes wrong, which time, and what.
 
-What a seam and an effect do is `simulator.faults`' affair; here they only have names.
+Where a rule would mean nothing it is refused, with what would: `SEAMS` says what each seam knows.
+When a rule fires is `simulator.faults`' affair, what it does there the seam's own.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainSerializer, model_validator
+import httpx
+from pydantic import Field, model_validator
 
+from simulator.raising import Raise, RaiseField, build_exception
 from simulator.scenario_base import Duration, Model, known_word
 
-__all__ = ["EFFECTS", "PHASES", "SEAMS", "Fault", "Raise", "RaiseField"]
-
-SEAMS = (
-    "tick",
-    "heartbeat",
-    "recover",
-    "claim",
-    "mark",
-    "dispatch",
-    "body",
-    "store.read",
-    "store.lock",
-    "store.write",
-    "store.sync",
-    "store.replace",
-    "store.signal",
-    "store.execution",
-    "store.output",
-    "nas.provision",
-    "nas.cancel",
-    "nas.list",
-    "nas.deliver",
-)
-"""Where a fault can be put. `simulator.faults` gives each its meaning."""
-
-PHASES = ("due", "advance", "claim", "mark", "create", "update", "remove", "recover")
-"""What the caller of a store seam is doing; `on` narrows a fault to it."""
+__all__ = ["EFFECTS", "PHASES", "SEAMS", "Fault", "Place"]
 
 EFFECTS = ("raise", "answer", "hang", "crash", "drop", "delay", "duplicate")
 """What a fault can do; each fault does exactly one."""
 
-
-class Raise(Model):
-    """An exception to raise: `SystemExit`, `{OSError: ENOSPC}` or `{ValueError: some text}`."""
-
-    type: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")
-    detail: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_forms(cls, data: Any) -> Any:
-        if isinstance(data, str):
-            return {"type": data}
-        if isinstance(data, Mapping) and len(data) == 1 and "type" not in data:
-            ((name, detail),) = data.items()
-            return {"type": name, "detail": detail}
-        return data
+PHASES = ("due", "advance", "claim", "mark", "create", "update", "remove", "recover")
+"""What the caller of a store seam is doing; `on` narrows a fault to it."""
 
 
-def say_raise(value: Raise | None) -> Any:
-    if value is None:
-        return None
-    return value.type if value.detail is None else {value.type: value.detail}
+@dataclass(frozen=True)
+class Place:
+    """What a seam knows, so that a rule that cannot mean anything there is refused.
+
+    Attributes:
+        effects: What can go wrong there.
+        job: Whether it knows whose passage it is.
+        machine: Whether it is a machine that passes.
+        phases: Whether it knows what the caller is doing (`on`).
+        after: The effects that can also come after the passage had its own effect.
+    """
+
+    effects: frozenset[str] = frozenset({"raise", "hang", "crash"})
+    job: bool = False
+    machine: bool = True
+    phases: bool = False
+    after: frozenset[str] = frozenset()
 
 
-RaiseField = Annotated[Raise | None, PlainSerializer(say_raise)]
+_CALL = frozenset({"raise", "hang", "crash"})
+_NAS = _CALL | {"answer"}
+_HOST = Place(after=_CALL)
+_OF_JOB = Place(job=True, after=_CALL)
+_DISK = Place(phases=True)
+_DISK_OF_JOB = Place(phases=True, job=True)
+
+SEAMS: Mapping[str, Place] = {
+    "tick": _HOST,
+    "heartbeat": _HOST,
+    "recover": _HOST,
+    "dispatch": Place(frozenset({"raise", "crash"}), after=frozenset({"crash"})),
+    "claim": _OF_JOB,
+    "mark": _OF_JOB,
+    "body": _OF_JOB,
+    "store.read": _DISK,
+    "store.lock": _DISK,
+    "store.write": _DISK_OF_JOB,
+    "store.sync": _DISK_OF_JOB,
+    "store.replace": Place(phases=True, job=True, after=frozenset({"hang", "crash"})),
+    "store.signal": _DISK,
+    "store.execution": _DISK_OF_JOB,
+    "store.output": _DISK_OF_JOB,
+    "nas.provision": Place(_NAS, job=True, after=_NAS),
+    "nas.cancel": Place(_NAS, job=True, after=_NAS),
+    "nas.list": Place(_NAS, after=_NAS),
+    "nas.deliver": Place(frozenset({"drop", "delay", "duplicate"}), job=True, machine=False),
+}
+"""Where a fault can be put, and what it can be there.
+
+"recover" is the look at what an earlier process left, at boot; "dispatch" is the host's leave to
+start what is due, asked before a tick; "claim" is that of a fire, or of all that is due in a tick.
+"""
 
 
 class Fault(Model):
@@ -73,7 +82,8 @@ class Fault(Model):
 
     Attributes:
         into: The seam.
-        raises: (`raise`) It raises this instead of doing anything.
+        raises: (`raise`) It raises this instead of doing anything. A disk raises OSError, a call to
+            NAS one of httpx's.
         answer: NAS answers this HTTP status, or "html" or "shape": 200 with what is no answer.
         hang: It takes this long (a caller with a time-out gives up before).
         crash: The machine dies there; comes back after `for` when that is given.
@@ -93,7 +103,7 @@ class Fault(Model):
 
     into: Annotated[str, known_word(SEAMS, "seam")]
     raises: RaiseField = Field(default=None, alias="raise")
-    answer: int | Literal["html", "shape"] | None = None
+    answer: Annotated[int, Field(ge=100, le=599)] | Literal["html", "shape"] | None = None
     hang: Duration | None = None
     crash: bool = False
     lasts: Duration | None = Field(default=None, alias="for")
@@ -125,21 +135,47 @@ class Fault(Model):
         said = self.plain()
         return next(name for name in EFFECTS if name in said)
 
+    @property
+    def first_at(self) -> int:
+        """Microseconds since the start before which it cannot strike."""
+        return max(self.at or 0, self.since or 0)
+
     @model_validator(mode="after")
-    def _one_effect(self) -> Self:
+    def _means_something(self) -> Self:
         said = [name for name in EFFECTS if name in self.plain()]
         if len(said) != 1:
             found = " and ".join(said) or "nothing"
             raise ValueError(f"a fault does exactly one of {', '.join(EFFECTS)}; this: {found}")
-        effect = said[0]
-        if effect in {"drop", "delay", "duplicate"} and self.into != "nas.deliver":
-            raise ValueError(f"{effect!r} is for deliveries: into must be nas.deliver")
-        if effect == "answer" and not self.into.startswith("nas."):
-            raise ValueError(
-                "'answer' is NAS's: into must be nas.provision, nas.cancel or nas.list"
-            )
-        if self.lasts is not None and effect != "crash":
-            raise ValueError(
-                "'for' says how long a crashed machine stays down: it needs crash: true"
-            )
+        for wrong in self._wrong(said[0], SEAMS[self.into]):
+            raise ValueError(wrong)
         return self
+
+    def _wrong(self, effect: str, place: Place) -> Iterator[str]:
+        """Why it could never strike, or would mean nothing where it strikes."""
+        if effect not in place.effects:
+            fit = ", ".join(name for name, other in SEAMS.items() if effect in other.effects)
+            can = ", ".join(name for name in EFFECTS if name in place.effects)
+            yield f"{effect!r} cannot happen at {self.into}, only {can} can; it can at {fit}"
+        if self.lasts is not None and effect != "crash":
+            yield "'for' says how long a crashed machine stays down: it needs crash: true"
+        if self.after and effect not in place.after:
+            yield f"'after' means nothing for {effect!r} at {self.into}: leave it out"
+        if self.job is not None and not place.job:
+            yield f"{self.into} knows no job: leave 'job' out"
+        if self.machine is not None and not place.machine:
+            yield f"{self.into} is no machine's: leave 'machine' out"
+        if self.on is not None and not place.phases:
+            yield f"'on' narrows a step of the store: into must be store.*, not {self.into}"
+        if self.until is not None and self.first_at >= self.until:
+            yield "it can never strike: 'until' is not after 'from' and 'at'"
+        if self.raises is not None:
+            yield from _wrong_kind(self.into, self.raises)
+
+
+def _wrong_kind(seam: str, spec: Raise) -> Iterator[str]:
+    """What a disk or a connection does not raise."""
+    error = build_exception(spec)
+    if seam.startswith("store.") and not isinstance(error, OSError):
+        yield f"a disk raises OSError, not {spec.type}: write {{OSError: ENOSPC}} or crash: true"
+    if seam.startswith("nas.") and not isinstance(error, httpx.TransportError):
+        yield f"a call to NAS raises what httpx does, not {spec.type}: write httpx.ConnectError"

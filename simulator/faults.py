@@ -4,16 +4,12 @@ A rule (`simulator.fault_rule.Fault`) is data; this module decides when it fires
 `FaultPlan.consult` at each passage; what a fired rule does there is the seam's own affair.
 """
 
-import builtins
-import errno
-import importlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simulator.fault_rule import Fault, Raise
+from simulator.fault_rule import Fault
 
-__all__ = ["FaultPlan", "build_exception"]
+__all__ = ["FaultPlan"]
 
 
 @dataclass(slots=True)
@@ -48,7 +44,7 @@ class FaultPlan:
         self._armed = [_Armed(index, rule) for index, rule in enumerate(faults)]
         self._by_seam: dict[str, list[_Armed]] = {}
         for armed in self._armed:
-            self._by_seam.setdefault(armed.rule.into, []).append(armed)
+            self._by_seam.setdefault(_seam_of(armed.rule), []).append(armed)
         self._healed = False
 
     def concerns(self, seam: str) -> bool:
@@ -98,39 +94,6 @@ class FaultPlan:
         return [armed.index for armed in self._armed if not armed.fired]
 
 
-def build_exception(spec: Raise) -> BaseException:
-    """The exception that a rule names.
-
-    `OSError` and its kin take an errno name as their detail; a dotted type is imported.
-
-    Raises:
-        ValueError: No such exception type, or no such errno name.
-    """
-    kind = _exception_type(spec.type)
-    if issubclass(kind, OSError):
-        return _os_error(kind, spec.detail)
-    return kind(spec.detail) if spec.detail is not None else kind()
-
-
-def _exception_type(name: str) -> type[BaseException]:
-    module_name, _, attribute = name.rpartition(".")
-    try:
-        module = importlib.import_module(module_name) if module_name else builtins
-        found = getattr(module, attribute, None)
-    except ImportError as error:
-        raise ValueError(f"cannot raise {name!r}: {error}") from error
-    if attribute == "CancelledError" and found is None:
-        found = importlib.import_module("asyncio").CancelledError
-    if not (isinstance(found, type) and issubclass(found, BaseException)):
-        known = "no such exception; write SystemExit or a.b.Error"
-        raise ValueError(f"cannot raise {name!r}: {known}")  # noqa: TRY004 - it is a name's value
-    return found
-
-
-def _os_error(kind: type[OSError], detail: str | None) -> OSError:
-    if detail is None:
-        return kind(errno.EIO, os.strerror(errno.EIO)) if kind is OSError else kind()
-    code = getattr(errno, detail, None)
-    if code is None:
-        raise ValueError(f"cannot raise OSError with {detail!r}: write an errno name, like ENOSPC")
-    return kind(code, os.strerror(code))
+def _seam_of(rule: Fault) -> str:
+    """Where a rule strikes. After the replacement of the jobs file is a step of its own."""
+    return "store.committed" if rule.into == "store.replace" and rule.after else rule.into

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.fake_store import FakeStore
 from simulator.kernel import Kernel
 from simulator.primitives import fast_event
-from simulator.tasks import Incarnation, MachineClock
+from simulator.tasks import Handle, Incarnation, MachineClock
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -47,6 +47,8 @@ class Machine:
         self.name = name
         self.life: Life | None = None
         self._world = world
+        self._comes_back: Handle | None = None
+        self._wanted = False  # to come back as soon as the process that leaves has left
         self._clock = MachineClock(world.kernel.start_us, skew_us=skew_us)
 
     @property
@@ -55,10 +57,12 @@ class Machine:
         return self.life is not None and not self.life.stop_event.is_set()
 
     def boot(self) -> None:
-        """Start a process; nothing happens when one runs."""
+        """Start a process; nothing happens when one runs. One that leaves is waited for."""
         if self.life is not None:
+            self._wanted = not self.is_up
             return
         world = self._world
+        self._wanted = False
         self.life = life = world.new_life(self.name, self._clock)
         world.history.append(
             "boot", self.name, incarnation=life.incarnation.number, pid=life.incarnation.pid
@@ -83,8 +87,13 @@ class Machine:
             )
         self._end(life, "stopped")
 
-    def stop(self) -> None:
-        """Ask the process to leave, as SIGTERM does."""
+    def stop(self, *, back_after_us: int | None = None) -> None:
+        """Ask the process to leave, as SIGTERM does.
+
+        Args:
+            back_after_us: Boot again this much later, but not before the process has left.
+        """
+        self._plan_return(back_after_us)
         if self.life is not None and not self.life.stop_event.is_set():
             self._world.history.append("stop.requested", self.name)
             self.life.stop_event.set()
@@ -94,12 +103,19 @@ class Machine:
 
         Args:
             back_after_us: Boot again this much later; None: only a `restart` step brings it back.
+                What an earlier crash or stop said about that no longer counts.
         """
         life = self.life
-        if back_after_us is not None:
-            self._world.later(back_after_us, self.boot)
+        self._plan_return(back_after_us)
         if life is not None:
             self._end(life, "crash")
+
+    def _plan_return(self, back_after_us: int | None) -> None:
+        if self._comes_back is not None:
+            self._comes_back.cancel()
+        self._wanted = False
+        later = self._world.later
+        self._comes_back = later(back_after_us, self.boot) if back_after_us is not None else None
 
     def _end(self, life: Life, kind: str) -> None:
         if self.life is not life:
@@ -108,6 +124,8 @@ class Machine:
         self._world.history.append(kind, self.name)
         life.store.die()
         self._world.forget_life(life)
+        if self._wanted:
+            self._world.later(1, self.boot)
         self._world.kernel.kill_machine(life.incarnation)
 
     def run(self, name: str, call: Callable[[Life], None]) -> None:

@@ -34,6 +34,7 @@ class Action:
             only) with the list as it was given the time before.
         error: The call gets no answer; the name of httpx's exception, such as "ConnectError".
         hang_us: The call takes this long; a caller with a shorter time-out gives up.
+        crash: Kills the caller's machine; called in the caller's task, and need not return.
         after: All of the above only after the call had its effect.
         drop: The delivery is lost on its way; NAS sees no answer.
         delay_us: The delivery, or at "nas.arm" the timer, is late by this; early when negative.
@@ -44,6 +45,7 @@ class Action:
     body: Literal["html", "shape", "stale"] | None = None
     error: str | None = None
     hang_us: int = 0
+    crash: Callable[[], object] | None = None
     after: bool = False
     drop: bool = False
     delay_us: int = 0

@@ -45,14 +45,15 @@ class Operator:
         def make(life: Life) -> None:
             for job in at_start:
                 self._operate("create", job.id, _creation(job))
-            if any(job.record for job in at_start):
-                self._write_by_hand(life, at_start)
+            self._write_by_hand(life, at_start)
 
         self._command("prepare", make)
 
     def _write_by_hand(self, life: Life, jobs: list[Job]) -> None:
         """Somebody edited the jobs file: what `record` says stands in it, valid or not."""
         by_id = {job.id: job.record for job in jobs if job.record}
+        if not by_id:
+            return
         with life.store.edit() as edit:
             edit.replace_all(
                 [{**one, **by_id.get(one.get("id"), {})} for one in edit.document.records]
@@ -70,9 +71,7 @@ class Operator:
             case "crash" if machine is not None:
                 machine.crash(back_after_us=step.lasts)
             case "stop" if machine is not None:
-                machine.stop()
-                if step.lasts is not None:
-                    world.later(step.lasts, machine.boot)
+                machine.stop(back_after_us=step.lasts)
             case "restart" if machine is not None:
                 machine.crash(back_after_us=1)
             case "status":
@@ -114,8 +113,10 @@ class Operator:
         if step.machine is not None:
             running = [machine for machine in running if machine.name == step.machine]
 
-        def change(_life: Life) -> None:
+        def change(life: Life) -> None:
             self._operate(do, job_id, arguments)
+            if do == "create":
+                self._write_by_hand(life, [self._jobs[job_id]])
 
         if running:
             running[0].run(f"operator-{do}", change)

@@ -5,7 +5,7 @@ scenario names no provider and no code: jobs, the operator's steps, faults at na
 horizon. Instants are durations since `start`, in microseconds; `start` is wall time in `zone`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from simulator.durations import SECOND_US, format_duration
-from simulator.fault_rule import Fault, RaiseField
-from simulator.scenario_base import Duration, Model, hint, known_word
+from simulator.fault_rule import Fault
+from simulator.raising import RaiseField
+from simulator.scenario_base import Duration, Model, Offset, hint, known_word
 
 __all__ = [
     "OPERATIONS",
@@ -39,7 +40,7 @@ OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "remove": (frozenset({"job"}), frozenset()),
     "trigger": (frozenset({"job"}), frozenset()),
     "tick": (frozenset({"machine"}), frozenset()),
-    "status": (frozenset(), frozenset({"machine"})),
+    "status": (frozenset(), frozenset()),
     "deliver": (frozenset({"job"}), frozenset({"fire_at", "times"})),
     "forget": (frozenset(), frozenset()),
     "heal": (frozenset(), frozenset()),
@@ -103,7 +104,7 @@ class Machine(Model):
     """A gateway. `skew` is how far its wall clock is ahead of true time."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
-    skew: Duration = 0
+    skew: Offset = 0
 
     @field_validator("id")
     @classmethod
@@ -148,6 +149,14 @@ class Step(Model):
             raise ValueError(f"step {self.do!r} needs {missing!r}")
         for extra in sorted(given - must - may):
             raise ValueError(f"step {self.do!r} takes no {extra!r}{hint(extra, must | may)}")
+        if self.fire_at not in (None, "last"):
+            try:
+                datetime.fromisoformat(self.fire_at)
+            except ValueError as error:
+                raise ValueError(
+                    f"fire_at {self.fire_at!r} is no instant: write last, "
+                    "or one like 2026-03-02T09:00:00"
+                ) from error
         return self
 
 
@@ -218,6 +227,13 @@ class Scenario(Model):
             raise ValueError(f"no time zone {value!r}{tail}")
         return value
 
+    @field_validator("lasts")
+    @classmethod
+    def _takes_time(cls, value: int) -> int:
+        if not value:
+            raise ValueError("a run of no time shows nothing: lasts must be more than 0s")
+        return value
+
     @field_validator("start")
     @classmethod
     def _start_is_wall_time(cls, value: datetime) -> datetime:
@@ -226,10 +242,16 @@ class Scenario(Model):
         return value
 
     @model_validator(mode="after")
-    def _names_resolve(self) -> Self:
+    def _fits_together(self) -> Self:
+        for wrong in (*self._wrong_names(), *self._never()):
+            raise ValueError(wrong)
+        return self
+
+    def _wrong_names(self) -> Iterator[str]:
+        """Names that stand for nothing, or for two things."""
         jobs = [job.id for job in self.jobs]
-        for name in {name for name in jobs if jobs.count(name) > 1}:
-            raise ValueError(f"two jobs are named {name!r}")
+        for name in dict.fromkeys(name for name in jobs if jobs.count(name) > 1):
+            yield f"two jobs are named {name!r}"
         machines = [machine.id for machine in self.machines]
         parts: list[tuple[str, Step | Fault]] = [
             *((f"steps[{i}]", step) for i, step in enumerate(self.steps)),
@@ -237,18 +259,27 @@ class Scenario(Model):
         ]
         for place, part in parts:
             if part.job is not None and part.job not in jobs:
-                raise ValueError(f"{place}: no job {part.job!r}{hint(part.job, jobs)}")
+                yield f"{place}: no job {part.job!r}{hint(part.job, jobs)}"
             if part.machine is not None and part.machine not in machines:
-                tail = hint(part.machine, machines)
-                raise ValueError(f"{place}: no machine {part.machine!r}{tail}")
-        for i, step in enumerate(self.steps):
-            if not 0 <= step.at <= self.lasts:
-                when = format_duration(step.at)
-                raise ValueError(f"steps[{i}]: step {step.do!r} at {when} is not in the run")
+                yield f"{place}: no machine {part.machine!r}{hint(part.machine, machines)}"
         for name in self.expect.runs:
             if name not in jobs:
-                raise ValueError(f"expect.runs: no job {name!r}{hint(name, jobs)}")
-        return self
+                yield f"expect.runs: no job {name!r}{hint(name, jobs)}"
+
+    def _never(self) -> Iterator[str]:
+        """What could not happen in this run."""
+        for i, step in enumerate(self.steps):
+            if step.at > self.lasts:
+                when = format_duration(step.at)
+                yield f"steps[{i}]: step {step.do!r} at {when} is not in the run"
+        for i, fault in enumerate(self.faults):
+            if fault.first_at > self.lasts:
+                when = format_duration(fault.first_at)
+                yield f"faults[{i}]: {when} is not in the run, so it can never strike"
+        made = {step.job for step in self.steps if step.do == "create"}
+        for i, job in enumerate(self.jobs):
+            if job.created == "by a step" and job.id not in made:
+                yield f"jobs[{i}]: no step creates {job.id!r}"
 
     @property
     def tz(self) -> ZoneInfo:

@@ -5,17 +5,34 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from simulator.durations import format_duration, parse_duration
 
-__all__ = ["Duration", "Model", "hint", "known_word"]
+__all__ = ["Duration", "Model", "Offset", "hint", "known_word"]
 
-Duration = Annotated[
+Offset = Annotated[
     int, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
 ]
-"""Microseconds; written like "1h30m" in files."""
+"""Microseconds, ahead or (negative) behind; written like "1h30m" or "-2s" in files."""
+
+
+def _not_negative(value: int) -> int:
+    if value < 0:
+        raise ValueError(f"{format_duration(value)} is before nothing: write it without the minus")
+    return value
+
+
+Duration = Annotated[Offset, AfterValidator(_not_negative)]
+"""Microseconds, 0 or more; written like "1h30m" in files."""
 
 
 def hint(word: object, known: Iterable[str]) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from simulator.durations import format_duration
 from simulator.fault_rule import Fault
-from simulator.faults import build_exception
 from simulator.hosts import BodyResult, Surroundings
+from simulator.raising import build_exception
 from simulator.scenario import Body
 from simulator.tasks import Task
 
@@ -114,7 +114,7 @@ class RunStage:
         index, fault = struck
         data = {} if job is None else {"job": job}
         world.history.append(
-            "fault", world.name_here(), index=index, seam=seam, does=fault.effect, **data
+            "fault", world.name_here(), index=index, seam=fault.into, does=fault.effect, **data
         )
         world.fault_struck()
         return fault
@@ -124,7 +124,7 @@ class RunStage:
         if fault.hang is not None:
             self._world.kernel.sleep_us(fault.hang)
         elif fault.crash:
-            self._world.machine_here().crash(back_after_us=fault.lasts)
+            self._world.crash_here(back_after_us=fault.lasts)
         elif fault.raises is not None:
             raise build_exception(fault.raises)
 
@@ -163,7 +163,7 @@ class RunStage:
         if body.nth is not None and body.nth != nth:
             body = _PLAIN_BODY
         if body.crashes:
-            self._world.machine_here().crash(back_after_us=body.restarts_after)
+            self._world.crash_here(back_after_us=body.restarts_after)
         if body.raises is not None:
             raise build_exception(body.raises)
         if body.fails is not None:
@@ -179,9 +179,8 @@ class RunStage:
 
 def _job_of(context: Mapping[str, Any]) -> str | None:
     """The one job that a step of the store is about, where there is one."""
-    changes = context.get("changes")
-    if changes is not None:
-        ids = {change[0] for change in changes}
-        return ids.pop() if len(ids) == 1 else None
-    job = context.get("job")
+    ids = {change[0] for change in context.get("changes", ())}
+    ids |= {record.get("job_id") for record in context.get("records", ())}
+    ids |= {context.get("job")} - {None}
+    job = ids.pop() if len(ids) == 1 else None
     return job if isinstance(job, str) else None

@@ -14,7 +14,7 @@ from simulator.checkers import check
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Verdict
 from simulator.checkers.matching import Outcome, match_all
-from simulator.history import History
+from simulator.history import Event, History
 from simulator.scenario import Scenario
 
 __all__ = ["Judged", "judge"]
@@ -24,6 +24,8 @@ _EXTERNAL = {
     "FIRE-1", "FIRE-2", "FIRE-3", "FIRE-5", "RECON", "ONCE-2", "ONCE-3", "ONCE-4", "ONCE-5",
     "LIVE-2", "LIVE-3", "LIVE-4", "STAT-11",
 }  # fmt: skip
+
+_WENT_WRONG = ("fault", "crash", "nas.forgot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def _unknown(facts: Facts, findings: tuple[Finding, ...]) -> Iterator[str]:
     for index, fault in enumerate(scenario.faults):
         if index not in fired:
             yield f"fault {index} ({fault.effect} at {fault.into}) never fired"
+    yield from _not_as_told(history)
     for event in history.of("not_simulated"):
         yield f"{event.data.get('what')} is not simulated (event {event.n})"
     for event in history.of("world.end"):
@@ -83,6 +86,23 @@ def _unknown(facts: Facts, findings: tuple[Finding, ...]) -> Iterator[str]:
             yield f"{name}: {finding.reason}"
 
 
+def _not_as_told(history: History) -> Iterator[str]:
+    """What the scenario says stands or is done, and was not so."""
+    boots = history.of("boot")
+    first = boots[0].n if boots else len(history)
+    for event in history.of("op.end"):
+        if event.n < first and event.data.get("error") is not None:
+            said = f"{event.data['error']}: {history.text(event.n)}"
+            yield f"job {event.data.get('job')} was never made ({said})"
+    idle = [event.data.get("job") for event in history.of("nas.nothing_to_deliver")]
+    for job in dict.fromkeys(idle):
+        yield f"nothing was armed for job {job}, so nothing was delivered"
+    for event in history.of("task.raised"):
+        back = any(boot.machine == event.machine and boot.n > event.n for boot in boots)
+        if event.data.get("task") == "gateway" and not back:
+            yield f"gateway {event.machine} ended by {event.data.get('error')} (event {event.n})"
+
+
 def _applies(name: str, facts: Facts) -> bool:
     """Whether a requirement speaks of this provider, by the capabilities that it declares."""
     names = {name, name.partition("-")[0]}
@@ -94,7 +114,7 @@ def _applies(name: str, facts: Facts) -> bool:
 def _due_after_last_fault(facts: Facts) -> bool:
     """Whether something was due, and decided, after all that went wrong."""
     last_us = max(
-        [event.at_us for event in facts.history.of("fault", "crash", "nas.forgot")],
+        (_over_us(event, facts.scenario) for event in facts.history.of(*_WENT_WRONG)),
         default=facts.scenario.start_us - 1,
     )
     return any(
@@ -102,3 +122,11 @@ def _due_after_last_fault(facts: Facts) -> bool:
         for match in match_all(facts).values()
         for due in match.dues
     )
+
+
+def _over_us(event: Event, scenario: Scenario) -> int:
+    """When something that went wrong was over: what hangs, or is late, goes wrong until its end."""
+    if event.kind != "fault":
+        return event.at_us
+    fault = scenario.faults[event.data["index"]]
+    return event.at_us + (fault.hang or fault.delay or 0)

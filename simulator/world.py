@@ -26,7 +26,7 @@ from simulator.scenario import Scenario
 from simulator.stage import RunStage
 from simulator.tape import Tape
 from simulator.target import Target
-from simulator.tasks import Deadlock, Hang, Incarnation, Livelock, MachineClock, Task
+from simulator.tasks import Deadlock, Handle, Hang, Incarnation, Livelock, MachineClock, Task
 from simulator.volume import Volume
 
 __all__ = ["Run", "World", "simulate"]
@@ -193,12 +193,12 @@ class World:
 
     def _until(self, true_us: int) -> None:
         """Run up to an instant; that it comes is an event, so sleeping gateways are no deadlock."""
-        self.kernel.call_at(true_us, lambda: None)
+        self.kernel.call_at(true_us + 1, lambda: None)
         self.kernel.run(true_us)
 
-    def later(self, us: int, call: Callable[..., object], *args: Any) -> None:
+    def later(self, us: int, call: Callable[..., object], *args: Any) -> Handle:
         """Call from outside all tasks, this much from now."""
-        self.kernel.call_at(self.kernel.now_us + us, call, *args)
+        return self.kernel.call_at(self.kernel.now_us + us, call, *args)
 
     def fault_struck(self) -> None:
         """Somebody looks at the status a little after each of the first faults."""
@@ -244,12 +244,17 @@ class World:
         task = self.kernel.current
         return task.machine.name if task is not None and task.machine is not None else "world"
 
-    def machine_here(self) -> Machine:
-        """The machine whose task is running."""
-        name = self.name_here()
-        if name not in self.machines:
-            raise RuntimeError(f"a fault cannot kill {name!r}: it is no machine of the scenario")
-        return self.machines[name]
+    def crash_here(self, *, back_after_us: int | None) -> None:
+        """Kill the process whose task is running: a machine, or the command that somebody typed."""
+        life = self.life_here()
+        machine = self.machines.get(life.machine)
+        if machine is not None:
+            machine.crash(back_after_us=back_after_us)
+            return
+        self.history.append("crash", life.machine)
+        life.store.die()
+        self.forget_life(life)
+        self.kernel.kill_machine(life.incarnation)
 
     # -- inside
 

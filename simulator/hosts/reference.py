@@ -35,7 +35,6 @@ LOOP_LOGGER = "cron.scheduler_provider"
 _PHASES = {
     "get_due_jobs": "due",
     "advance_next_run": "advance",
-    "claim_due": "claim",
     "claim_job_for_fire": "claim",
     "mark_job_run": "mark",
     "create_job": "create",
@@ -135,6 +134,8 @@ def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
     yield verify, "get_fire_verifier", lambda: lambda *, token, **_: stage.check_token(token)
     yield scheduler, "run_job", lambda job: _body(stage, job)
     yield scheduler, "tick", _tick(stage, scheduler.tick)
+    yield scheduler, "recover", _recover(stage, scheduler.recover)
+    yield jobs, "claim_due", _claim_due(stage, jobs.claim_due)
     yield jobs, "record_ticker_heartbeat", _heartbeat(stage, jobs.record_ticker_heartbeat)
     yield jobs, "claim_job_for_fire", _claim(stage, jobs.claim_job_for_fire)
     yield jobs, "mark_job_run", _mark(stage, jobs.mark_job_run)
@@ -196,6 +197,21 @@ def _heartbeat(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
     return record_ticker_heartbeat
 
 
+def _recover(stage: Stage, real: Callable[[], int]) -> Callable[[], int]:
+    def recover() -> int:
+        return stage.around("recover", lambda: stage.phase("recover", real))
+
+    return recover
+
+
+def _claim_due(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
+    def claim_due(due: list[Any]) -> Any:
+        job = str(due[0].get("id")) if len(due) == 1 else None
+        return stage.around("claim", lambda: stage.phase("claim", lambda: real(due)), job=job)
+
+    return claim_due
+
+
 def _claim(stage: Stage, real: Callable[..., bool]) -> Callable[..., bool]:
     def claim_job_for_fire(job_id: str, **kwargs: Any) -> bool:
         try:
@@ -231,11 +247,14 @@ def _mark(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _started(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
+    def may_dispatch() -> bool:
+        return stage.around("dispatch", lambda: True)
+
     def run_start(provider: Any, stop_event: Any, offered: Mapping[str, Any]) -> Any:
         taken = sorted(set(inspect.signature(provider.start).parameters) & set(offered))
         stage.record("provider.start", interval_s=offered.get("interval"), kwargs=taken)
         try:
-            result = real(provider, stop_event, offered)
+            result = real(provider, stop_event, {**offered, "can_dispatch": may_dispatch})
         except BaseException as error:
             stage.record("provider.raised", error=type(error).__name__, text=str(error))
             raise

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from simulator.durations import format_duration, parse_duration
 from simulator.fault_rule import Fault
+from simulator.raising import build_exception
 from simulator.scenario import OPERATIONS, Scenario
 from simulator.scenario_file import ScenarioError, load_scenario, parse_scenario, to_yaml
 
@@ -120,15 +122,58 @@ def test_it_is_frozen_and_differs_by_value():
         ("strt: 1", "F:5: unknown key 'strt'; did you mean 'start'?"),
         ("on: 1", "F:5: unknown key 'on'; did you mean"),
         (
-            "faults:\n- {into: tick, raise: X}\n- {into: tik, raise: X}",
+            "faults:\n- {into: tick, raise: KeyError}\n- {into: tik, raise: KeyError}",
             "F:7: unknown seam 'tik'; did you mean 'tick'?",
         ),
-        ("faults:\n- into: tick\n  rais: X", "F:7: unknown key 'rais'; did you mean 'raise'?"),
+        (
+            "faults:\n- into: tick\n  rais: KeyError",
+            "F:7: unknown key 'rais'; did you mean 'raise'?",
+        ),
         ("faults: [{into: tick}]", "F:5: a fault does exactly one of .*; this: nothing"),
-        ("faults: [{into: tick, raise: X, hang: 1s}]", "F:5: .* this: raise and hang"),
-        ("faults: [{into: tick, drop: true}]", "F:5: 'drop' is for deliveries"),
-        ("faults: [{into: tick, answer: 500}]", "F:5: 'answer' is NAS's"),
-        ("faults: [{into: tick, raise: X, for: 1s}]", "F:5: 'for' says how long a crashed machine"),
+        ("faults: [{into: tick, raise: KeyError, hang: 1s}]", "F:5: .* this: raise and hang"),
+        (
+            "faults: [{into: tick, drop: true}]",
+            "F:5: 'drop' cannot happen at tick, only raise, hang, crash can; it can at nas.deliver$",
+        ),
+        (
+            "faults: [{into: tick, answer: 500}]",
+            "F:5: 'answer' cannot .* at nas.provision, nas.cancel, nas.list$",
+        ),
+        *(
+            (f"faults: [{{into: nas.deliver, {effect}}}]", "F:5: .* cannot happen at nas.deliver")
+            for effect in ("crash: true", "hang: 3s", "answer: 503", "raise: KeyError")
+        ),
+        ("faults: [{into: nas.list, answer: 7}]", "F:5: .*answer"),
+        (
+            "faults: [{into: nas.deliver, drop: true, after: true}]",
+            "F:5: 'after' means nothing for 'drop' at nas.deliver",
+        ),
+        (
+            "faults: [{into: store.write, crash: true, after: true}]",
+            "F:5: 'after' means nothing for 'crash' at store.write",
+        ),
+        ("faults: [{into: tick, crash: true, job: report}]", "F:5: tick knows no job"),
+        ("faults: [{into: store.read, crash: true, job: report}]", "F:5: store.read knows no job"),
+        (
+            "faults: [{into: nas.deliver, drop: true, machine: a}]",
+            "F:5: nas.deliver is no machine's",
+        ),
+        ("faults: [{into: tick, crash: true, on: mark}]", "F:5: 'on' narrows a step of the store"),
+        ("faults: [{into: tick, crash: true, from: 2h, until: 1h}]", "F:5: it can never strike"),
+        ("faults: [{into: tick, crash: true, at: 2h, until: 2h}]", "F:5: it can never strike"),
+        ("faults: [{into: tick, crash: true, at: 7h}]", "F:5: 7h is not in the run"),
+        ("faults: [{into: tick, hang: -2s}]", "F:5: .*-2s is before nothing"),
+        ("faults: [{into: store.read, raise: KeyError}]", "F:5: a disk raises OSError, not KeyErr"),
+        ("faults: [{into: nas.list, raise: KeyError}]", "F:5: a call to NAS .* httpx.ConnectError"),
+        ("faults: [{into: tick, raise: NoSuch}]", "F:5: cannot raise 'NoSuch': no such exception"),
+        ("faults: [{into: tick, raise: no.such.Error}]", "F:5: cannot raise .* No module named"),
+        ("faults: [{into: tick, raise: {OSError: ENONE}}]", "F:5: cannot .* write an errno name"),
+        ("steps: [{at: 1h, do: status, machine: a}]", "F:5: step 'status' takes no 'machine'"),
+        ("steps: [{at: 1h, do: deliver, job: report, fire_at: soon}]", "F:5: .* is no instant"),
+        (
+            "faults: [{into: tick, raise: KeyError, for: 1s}]",
+            "F:5: 'for' says how long a crashed machine",
+        ),
         ("steps: [{at: 1h, do: crsh}]", "F:5: unknown step 'crsh'; did you mean 'crash'?"),
         ("steps: [{at: 1h, do: crash}]", "F:5: step 'crash' needs 'machine'"),
         ("steps: [{at: 1h, do: status, job: report}]", "F:5: step 'status' takes no 'job'"),
@@ -155,13 +200,14 @@ def test_a_mistake_is_said_with_file_and_line(lines, message):
 def test_every_mistake_is_said_at_once():
     with pytest.raises(ScenarioError) as caught:
         parse_scenario(
-            SMALL + "x1: 1\nfaults: [{into: tik, raise: X}]\nsteps: [{at: 1h, do: crsh}]",
+            SMALL + "x1: 1\nfaults: [{into: tik, raise: KeyError}]\nsteps: [{at: 1h, do: crsh}]",
             source="F",
         )
     assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["5"]  # keys first
     with pytest.raises(ScenarioError) as caught:
         parse_scenario(
-            SMALL + "faults: [{into: tik, raise: X}]\nsteps: [{at: 1h, do: crsh}]", source="F"
+            SMALL + "faults: [{into: tik, raise: KeyError}]\nsteps: [{at: 1h, do: crsh}]",
+            source="F",
         )
     assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["5", "6"]
 
@@ -223,7 +269,7 @@ def test_what_is_no_duration(value):
     ],
 )
 def test_how_often_a_fault_fires(fields, limit):
-    fault = Fault.model_validate({"into": "tick", "raise": "X", **fields})
+    fault = Fault.model_validate({"into": "tick", "raise": "KeyError", **fields})
     assert fault.limit == limit
     assert fault.effect == "raise"
 
@@ -241,3 +287,35 @@ def test_every_step_of_the_table_can_be_written():
         step = {"at": "1h", "do": do} | {name: fields[name] for name in must | may}
         scenario = parse_scenario(SMALL)
         Scenario.model_validate({**scenario.plain(), "steps": [step]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lasts": "0s"}, "F:3: .*lasts must be more than 0s"),
+        ({"jobs": [{"id": "j", "schedule": "1h", "runs_for": "-1s"}]}, "F:7: -1s is before"),
+        (
+            {"jobs": [{"id": "j", "schedule": "1h", "created": "by a step"}]},
+            "F:5: no step creates 'j'",
+        ),
+        (
+            {"jobs": [{"id": "j", "schedule": "1h", "body": {"raises": "Nope"}}]},
+            "F:8: cannot raise",
+        ),
+    ],
+)
+def test_what_proves_nothing_is_refused(change, message):
+    with pytest.raises(ScenarioError, match=message):
+        parse_scenario(
+            yaml.safe_dump({**yaml.safe_load(SMALL), **change}, sort_keys=False), source="F"
+        )
+
+
+@pytest.mark.parametrize("raised", ["UnicodeDecodeError", "httpx.ConnectError", "SystemExit"])
+def test_an_exception_that_needs_a_text_gets_one(raised):
+    if raised == "UnicodeDecodeError":  # five arguments: no text makes one
+        with pytest.raises(ValidationError, match="cannot raise"):
+            Fault.model_validate({"into": "tick", "raise": raised})
+        return
+    fault = Fault.model_validate({"into": "tick", "raise": raised})
+    assert type(build_exception(fault.raises)).__name__ == raised.rpartition(".")[2]

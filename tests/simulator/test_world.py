@@ -1,0 +1,167 @@
+"""What a scenario says happens, happens: faults, steps, machines; and what proves nothing says so."""
+
+import pytest
+
+from simulator.hosts import reference_host
+from simulator.scenario import Scenario
+from simulator.verdict import judge
+from simulator.world import simulate
+
+HOURLY = {"id": "report", "schedule": "every 1h", "runs_for": "2s"}
+TARGETS = reference_host().bundled()
+
+
+def run(provider="builtin", **fields):
+    """A run of a few hours with one hourly job, and the verdict on it."""
+    base = {"name": "x", "start": "2026-03-02T08:00:00", "lasts": "3h10m", "jobs": [HOURLY]}
+    scenario = Scenario.model_validate(base | fields)
+    history = simulate(scenario, TARGETS[provider]).history
+    return history, judge(history, scenario)
+
+
+def minutes(history, *kinds, machine=None):
+    """When events were seen, whole minutes since the start."""
+    start_us = history[0].at_us
+    return [
+        (event.at_us - start_us) // 60_000_000
+        for event in history.of(*kinds)
+        if machine in (None, event.machine)
+    ]
+
+
+class TestMachines:
+    def test_a_stop_that_takes_longer_than_its_for_ends_in_a_boot(self):
+        history, _ = run(
+            jobs=[{**HOURLY, "runs_for": "20m"}],
+            steps=[{"at": "1h2m", "do": "stop", "machine": "a", "for": "10s"}],
+        )
+        stopped = history.of("stopped")[0]
+        assert [event.at_us - stopped.at_us for event in history.of("boot")[1:]] == [1]
+
+    @pytest.mark.parametrize("do", ["crash", "stop"])
+    def test_the_last_word_says_when_a_machine_comes_back(self, do):
+        steps = [
+            {"at": "1h", "do": "crash", "machine": "a", "for": "10m"},
+            {"at": "65m", "do": do, "machine": "a", "for": "30m"},
+        ]
+        assert minutes(run(steps=steps)[0], "boot") == [0, 95]
+        del steps[1]["for"]
+        assert minutes(run(steps=steps)[0], "boot") == [0]
+
+    def test_a_command_can_die_too(self):
+        history, _ = run(
+            jobs=[HOURLY, {"id": "late", "schedule": "every 1h", "created": "by a step"}],
+            steps=[
+                {"at": "10m", "do": "stop", "machine": "a", "for": "10m"},
+                {"at": "12m", "do": "create", "job": "late"},
+                {"at": "14m", "do": "create", "job": "late"},
+            ],
+            faults=[{"into": "store.replace", "crash": True, "on": "create"}],
+        )
+        assert minutes(history, "crash", machine="operator") == [12]
+        assert [event.data["error"] for event in history.of("op.end")] == [None, None]
+        assert minutes(history, "op.end") == [0, 14]
+
+    def test_a_registry_provider_may_sleep_to_the_horizon(self):
+        history, judged = run("chronos", jobs=[{"id": "once", "schedule": "30m"}])
+        assert history.of("world.end")[0].data["reason"] == "horizon"
+        assert judged.verdict == "held", judged.reasons
+
+
+class TestFaults:
+    def test_a_crash_after_the_replacement_leaves_the_new_state(self):
+        fault = {"into": "store.replace", "on": "claim", "crash": True, "for": "1s"}
+        before, _ = run(faults=[fault])
+        after, _ = run(faults=[fault | {"after": True}])
+
+        def commits_of_that_minute(history):
+            struck = history.of("fault")[0]
+            assert struck.data["seam"] == "store.replace"
+            return [e for e in history.of("store.commit") if e.at_us == struck.at_us]
+
+        assert commits_of_that_minute(before) == []
+        assert len(commits_of_that_minute(after)) == 1
+
+    def test_a_crash_after_an_accepted_call_leaves_the_arm(self):
+        fault = {"into": "nas.provision", "crash": True, "for": "1m", "at": "30m"}
+        for after in (False, True):
+            history, judged = run("chronos", faults=[{**fault, "after": after}])
+            crash = history.of("crash")[0]
+            armed = [event for event in history.of("nas.armed") if event.at_us == crash.at_us]
+            assert len(armed) == int(after)
+            assert judged.verdict == "held", judged.reasons
+
+    @pytest.mark.parametrize("seam", ["recover", "dispatch", "claim"])
+    def test_every_seam_of_a_loop_is_passed(self, seam):
+        when = {} if seam == "recover" else {"at": "30m"}
+        history, judged = run(faults=[{"into": seam, "raise": "RuntimeError", **when}])
+        assert [event.data["seam"] for event in history.of("fault")] == [seam]
+        assert judged.verdict == "held", judged.reasons
+
+    def test_a_step_of_recovery_can_be_struck(self):
+        history, judged = run(
+            jobs=[{**HOURLY, "runs_for": "5m"}],
+            steps=[{"at": "62m", "do": "crash", "machine": "a", "for": "1m"}],
+            faults=[{"into": "store.replace", "raise": {"OSError": "EIO"}, "on": "recover"}],
+        )
+        assert minutes(history, "fault") == [63]
+        assert judged.verdict == "held", judged.reasons
+
+    def test_an_execution_record_knows_its_job(self):
+        fault = {"into": "store.execution", "raise": {"OSError": "EIO"}, "job": "report"}
+        history, _ = run(faults=[fault])
+        assert [event.data["job"] for event in history.of("fault")] == ["report"]
+
+    def test_a_refused_connection_is_the_clients_own_exception(self):
+        fault = {"into": "nas.list", "raise": {"httpx.ConnectError": "refused"}}
+        history, judged = run("chronos", faults=[fault])
+        assert [e.data["reason"] for e in history.of("nas.call") if e.data["reason"]] == [
+            "ConnectError"
+        ]
+        assert not [e for e in history.of("log") if e.data["error"] == "AttributeError"]
+        assert judged.verdict == "held", judged.reasons
+
+
+class TestUnknown:
+    def test_what_hangs_goes_wrong_until_its_end(self):
+        _, judged = run(faults=[{"into": "tick", "hang": "9h", "at": "30m"}])
+        assert judged.reasons == ("no occurrence was due after the last fault",)
+
+    def test_a_job_that_could_not_be_made(self):
+        _, judged = run(jobs=[HOURLY, {"id": "bad", "schedule": "every blue moon"}])
+        assert judged.verdict == "unknown"
+        assert judged.reasons[0].startswith("job bad was never made (ScheduleError: ")
+
+    def test_a_delivery_of_nothing(self):
+        _, judged = run(steps=[{"at": "1h", "do": "deliver", "job": "report", "times": 3}])
+        assert judged.reasons == ("nothing was armed for job report, so nothing was delivered",)
+
+    def test_a_gateway_that_ended_by_itself(self):
+        fault = {"into": "store.lock", "raise": {"OSError": "EIO"}, "times": "always"}
+        _, judged = run(faults=[fault])
+        assert "gateway a ended by StoreWriteFailed" in " ".join(judged.reasons)
+
+
+def test_a_record_can_be_broken_that_a_step_made():
+    late = {"id": "late", "schedule": "every 1h", "created": "by a step"}
+    history, _ = run(
+        jobs=[HOURLY, {**late, "record": {"next_run_at": "garbage"}}],
+        steps=[{"at": "10m", "do": "create", "job": "late"}],
+    )
+    stored = [
+        record["next_run_at"]
+        for event in history.of("store.commit")
+        for job, record in event.data["changes"]
+        if job == "late"
+    ]
+    assert stored[1] == "garbage"
+
+
+def test_a_wall_time_to_deliver_is_in_the_zone():
+    history, _ = run(
+        "chronos",
+        zone="Europe/Berlin",
+        steps=[{"at": "1h", "do": "deliver", "job": "report", "fire_at": "2026-03-02T10:00:00"}],
+    )
+    copies = [event.data["fire_at"] for event in history.of("nas.deliver") if event.data["copy"]]
+    assert copies == ["2026-03-02T09:00:00+00:00"]
