@@ -14,8 +14,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from hermes_cron import claim_rules, claims, clock, executions, process, records, store, upkeep
+from hermes_cron import (
+    claim_rules,
+    claims,
+    clock,
+    executions,
+    heartbeat,
+    process,
+    records,
+    store,
+    upkeep,
+)
 from hermes_cron.records import Job
+from hermes_cron.schedule import ScheduleError
 from hermes_cron.store import Document, Edit
 
 __all__ = ["advance", "scan"]
@@ -53,6 +64,7 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     at = clock_now().timestamp() if patched else clock.epoch()
     if quiet is not None and quiet.document is document and quiet.since <= at < quiet.until:
         return []
+    heartbeat.tick_works()
     now = clock_now()
     # Next times that are too far off are looked for when the clock may have been ahead.
     suspicious = quiet is None or at < quiet.since
@@ -130,7 +142,10 @@ def _look(  # noqa: PLR0911 - one line for each state that a job can be in
         return _MEND
     if planned > now:
         return _MEND if suspicious and upkeep.is_ahead(job, now) else planned.timestamp()
-    return _MEND if upkeep.is_late(job, planned, now) else _DUE
+    try:
+        return _MEND if upkeep.is_late(job, planned, now) else _DUE
+    except ScheduleError:
+        return _MEND
 
 
 def _is_hopeless(job: Mapping[str, Any], now: datetime) -> bool:
@@ -185,8 +200,21 @@ def _mend(
         ]
         upkeep.pull_back(job, now, claimed)
     planned = records.instant(job.get("next_run_at"), records.zone_of(now))
-    if planned is not None and planned <= now and upkeep.is_late(job, planned, now):
-        entries += upkeep.collapse(job, planned, now)
+    if planned is None or planned > now:
+        return
+    try:
+        if upkeep.is_late(job, planned, now):
+            entries += upkeep.collapse(job, planned, now)
+    except ScheduleError as error:
+        # Whether this time is one of the schedule's cannot be told: the record says so (LIVE-13).
+        records.plan(job, None, str(error))
+        logger.error(  # noqa: TRY400 - the message is the whole story
+            "job %s does not run for %s and stays enabled, in error: %s",
+            records.label(job),
+            planned.isoformat(),
+            error,
+            extra={"job_id": job["id"], "occurrence": planned.isoformat()},
+        )
 
 
 def _report_broken(document: Document) -> None:
@@ -198,7 +226,7 @@ def _report_broken(document: Document) -> None:
         for index, reason in said:
             logger.error(
                 "record %d of the jobs file is no job and is left alone: %s; mend or remove it",
-                index,
+                index + 1,
                 reason,
                 extra={"job_id": None, "occurrence": None},
             )
