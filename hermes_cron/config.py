@@ -15,7 +15,7 @@ from typing import Any
 
 from hermes_cron import paths, process
 
-__all__ = ["DEFAULT_CONFIG", "cfg_get", "config_path", "load_config"]
+__all__ = ["DEFAULT_CONFIG", "cfg_get", "config_path", "load_config", "problems"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ DEFAULT_CONFIG: dict[str, Any] = {
 }
 
 _SLOT = "config"  # where process.current() keeps what was parsed last, with its signature
+_PROBLEMS = "config.problems"  # and what was wrong with that
 
 
 def config_path() -> Path:
@@ -60,10 +61,20 @@ def load_config() -> dict[str, Any]:
     slots = process.current().slots
     cached = slots.get(_SLOT)
     if cached is None or cached[0] != signature:
+        slots[_PROBLEMS] = []
         cached = (signature, _read(path))
         slots[_SLOT] = cached
     merged: dict[str, Any] = copy.deepcopy(cached[1])
     return merged
+
+
+def problems() -> list[str]:
+    """What is wrong with the file as it is now, a sentence each: there the defaults are in effect.
+
+    Never raises.
+    """
+    load_config()
+    return list(process.current().slots.get(_PROBLEMS, ()))
 
 
 def cfg_get(cfg: Mapping[str, Any] | None, *keys: str, default: Any = None) -> Any:
@@ -131,4 +142,5 @@ def _merge(defaults: Mapping[str, Any], given: Mapping[Any, Any], path: Path) ->
 
 
 def _complain(path: Path, what: str) -> None:
+    process.current().slots.setdefault(_PROBLEMS, []).append(f"{path} {what}")
     logger.error("%s %s; the defaults are in effect until it is mended", path, what)

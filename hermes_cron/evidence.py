@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from hermes_cron import (
     clock,
+    config,
     gateway,
     gateway_evidence,
     heartbeat,
@@ -57,6 +58,7 @@ class Evidence:
         broken: records of the jobs file that are no usable jobs: id or place, and what is wrong.
         store_error: why the jobs cannot be read.
         unlearned: what could not be found out, a sentence each.
+        config_problems: what is wrong with the configuration, a sentence each.
     """
 
     now: float
@@ -76,6 +78,7 @@ class Evidence:
     broken: Sequence[str] = ()
     store_error: str | None = None
     unlearned: Sequence[str] = field(default=())
+    config_problems: Sequence[str] = ()
 
     @property
     def stale_after_s(self) -> float:
@@ -119,6 +122,7 @@ def gather() -> Evidence:
         broken=(ask("broken records", broken_records) or []) if store_error is None else [],
         store_error=store_error,
         unlearned=unlearned,
+        config_problems=ask("what is wrong with the configuration", config.problems) or (),
     )
 
 

@@ -98,5 +98,12 @@ def _common_findings(evidence: Evidence) -> Iterator[Finding]:
             f"({evidence.fallback.get('reason')}); the built-in runs in its place",
             "mend it or its configuration, then restart the gateway",
         )
+    for sentence in evidence.config_problems:
+        yield Finding(
+            "note",
+            "config-unreadable",
+            f"{sentence}; the defaults are in effect until it is mended",
+            "mend it; a provider that it names does not run until then",
+        )
     for sentence in evidence.unlearned:
         yield Finding("unknown", "not-learned", f"It could not be found out: {sentence}")

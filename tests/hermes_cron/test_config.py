@@ -97,3 +97,13 @@ def test_an_empty_section_is_the_default_one(home, caplog):
 )
 def test_a_path_that_ends_early_gives_the_default(cfg, keys, expected):
     assert config.cfg_get(cfg, *keys, default="d") == expected
+
+
+def test_what_is_wrong_with_the_file_is_told_until_it_is_mended(home):
+    path = home / "config.yaml"
+    path.write_text("cron: 7\n")
+    [problem] = config.problems()
+    assert problem.startswith(f"{path} has a int")
+    assert config.problems() == [problem], "told once, however often the file is asked"
+    path.write_text("cron: {}\n")
+    assert config.problems() == []

@@ -293,3 +293,12 @@ def test_an_unreadable_store_is_said_once(running):
     jobs.JOBS_FILE.parent.mkdir(parents=True, exist_ok=True)
     jobs.JOBS_FILE.write_text("{ not json")
     assert status.as_text(status.report()).count("is not valid JSON") == 1
+
+
+def test_a_configuration_that_cannot_be_read_is_named(home):
+    """STAT-10: what it names does not run, and nobody can say what that is."""
+    config.config_path().parent.mkdir(parents=True, exist_ok=True)
+    config.config_path().write_text("cron: [")
+    report = status.report()
+    assert [finding.code for finding in report.findings] == ["no-gateway", "config-unreadable"]
+    assert "is not valid YAML" in status.as_text(report)
