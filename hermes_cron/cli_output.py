@@ -55,7 +55,11 @@ def print_table(
         )
     for row in cells:
         table.add_row(*row)
-    Console(file=sys.stdout, width=WIDTH, highlight=False).print(table)
+    console = Console(file=sys.stdout, width=WIDTH, highlight=False)
+    with console.capture() as printed:
+        console.print(table)
+    # By click, not by rich, which would leave with 1 when the reader has seen enough.
+    click.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def print_pairs(pairs: Sequence[tuple[str, object]]) -> None:

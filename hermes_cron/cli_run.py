@@ -54,7 +54,7 @@ def run(reference: str, *, as_json: bool) -> int:
         why = entry.get("error") or entry.get("reason") or "no reason was recorded"
         click.echo(f"Error: job {label} failed: {why}", err=True)
     if gone and not as_json:
-        click.echo("That was its last run: the job is done and gone from the list.")
+        click.echo(f"That was its last run; 'hermes-cron show {job['id']}' still tells of it.")
     return 0 if succeeded else 1
 
 

@@ -222,6 +222,8 @@ def _copied(value: Any) -> Any:
 def label(job: Mapping[str, Any]) -> str:
     """How messages name a job: its name and id."""
     name, job_id = job.get("name"), job.get("id")
+    if name and not str(name).isprintable():  # a terminal or a log would obey it
+        name = "".join(one if one.isprintable() else " " for one in str(name))
     return f"'{name}' ({job_id})" if name and name != job_id else f"'{job_id}'"
 
 

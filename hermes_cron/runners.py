@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from hermes_cron import config, paths, records
+from hermes_cron import config, paths
 
 __all__ = ["GROUP", "SILENT", "Result", "run_prompt", "run_script", "script_job"]
 
@@ -56,7 +56,7 @@ def run_prompt(job: Mapping[str, Any]) -> Result:
     runner = _runner()
     if runner is None:
         error = (
-            f"job {records.label(job)} asks an agent and none is installed: install a package that"
+            "it asks an agent and none is installed: install a package that"
             f" offers one in the entry-point group '{GROUP}', or make it a script job (no_agent)"
         )
         return False, _document(job, "no agent", error), "", error

@@ -301,7 +301,7 @@ def test_run_says_that_a_job_had_its_last_run_and_show_still_tells_of_it(command
     _, out, _ = command("create", "1d", "--script", "ok.sh", "--name", "once", "--json")
     job_id = json.loads(out)["id"]
     code, out, _ = command("run", "once")
-    assert (code, "its last run" in out) == (0, True)
+    assert (code, f"its last run; 'hermes-cron show {job_id}'" in out) == (0, True)
     code, out, _ = command("show", job_id)
     assert code == 0
     assert "is gone" in out
@@ -325,3 +325,15 @@ def test_the_commands_do_not_load_what_only_the_network_needs(home):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_name_that_would_steer_the_terminal_is_printed_without(command):
+    _, out, _ = command("create", "1d", "x", "--name", "e\x1b[31mvil\nname")
+    assert "Created job 'e [31mvil name'" in out
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(home):
+    for number in range(3):
+        jobs.create_job("x", "1d", name=f"job{number}")
+    script = "import os, sys\nfrom hermes_cron import cli\nread, write = os.pipe()\nos.close(read)\nos.dup2(write, 1)\ncli.main(['list'])"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
