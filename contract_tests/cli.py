@@ -199,7 +199,7 @@ def explain(requirement_id: str) -> None:
     if not breaking:
         click.echo("  no broken implementation proves the test yet")
     for control in breaking:
-        click.echo(f"\nbroken by {control.name} (hermes-contract check {control.check}):")
+        click.echo(f"\nbroken by {control.name} (hermes-contract {' '.join(control.arguments)}):")
         click.echo(f"  {control.story}")
         for line in control.diff():
             click.echo(f"  {line}")

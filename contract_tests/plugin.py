@@ -122,9 +122,12 @@ class _Recorder:
         """One line for each contract class, and the reasons of those that are not conformant."""
         for name, suite in sorted(self.suites.items()):
             verdict, reasons = suite.verdict()
-            passed = sum(1 for row in suite.results.values() if row["verdict"] == "PASS")
+            seen = [row["verdict"] for row in suite.results.values()]
+            away = seen.count("NOT_SUPPORTED")
+            others = f", {away} do not apply to it" if away else ""
             terminalreporter.write_line(
-                f"hermes-cron contract: {name}: {verdict}, {passed} of {suite.how_many} held",
+                f"hermes-cron contract: {name}: {verdict}, {seen.count('PASS')} of "
+                f"{suite.how_many} held, of those that this kit judges{others}",
                 bold=True,
                 green=verdict == "conformant",
                 red=verdict == "violated",

@@ -139,14 +139,23 @@ def _tally(results: Iterable[Result]) -> str:
 
 
 def _print_verdict(assessment: Assessment, console: Console) -> None:
-    counts = assessment.counts()
-    verdict = assessment.verdict
-    passed = sum(1 for row in assessment.expected() if row.verdict is Ruling.PASS)
+    verdict, expected = assessment.verdict, assessment.expected()
+    passed = sum(1 for row in expected if row.verdict is Ruling.PASS)
+    # What no kit of this release judges must not be taken for good by anybody.
+    open_rows = {level: assessment.not_judged(level) for level in ("core", "strict")}
+    scope = "that this kit judges" if open_rows["core"] else "that apply to it"
     console.print(
-        f"[{_OVERALL[verdict]}]{verdict}[/]: {passed} of {counts['expected']} requirements of the "
-        f"{assessment.profile} profile hold; {counts['executed']} of {counts['total']} in the "
-        f"contract were judged, {counts[Ruling.NOT_RUN.value]} were not run and count for nothing"
+        f"[{_OVERALL[verdict]}]{verdict}[/]: of the {len(expected)} requirements of the "
+        f"{assessment.profile} profile {scope}, {passed} hold"
     )
+    for level, rows in open_rows.items():
+        if rows:
+            groups = Counter(row.requirement.group for row in rows)
+            said = ", ".join(f"{group} {count}" for group, count in groups.items())
+            console.print(
+                f"[yellow]not judged[/]: {len(rows)} more {level} requirements that apply to it "
+                f"({said}); nothing is said about them"
+            )
 
 
 def _version() -> str:

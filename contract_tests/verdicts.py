@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from contract_tests.catalogue import Requirement
+from contract_tests.catalogue import Level, Requirement
 
 __all__ = ["EXIT_CODES", "TESTED_GROUPS", "Assessment", "Overall", "Profile", "Result", "Ruling"]
 
@@ -69,6 +69,16 @@ class Assessment:
         """The rows that the profile demands of a target with these capabilities."""
         return tuple(row for row in self.results if self._expects(row.requirement))
 
+    def not_judged(self, level: Level) -> tuple[Result, ...]:
+        """The rows of a level that apply to the target and have neither PASS nor FAIL."""
+        return tuple(
+            row
+            for row in self.results
+            if row.requirement.level == level
+            and row.requirement.applies_to(self.declared)
+            and row.verdict in (Ruling.NOT_RUN, Ruling.KIT_ERROR)
+        )
+
     def counts(self) -> dict[str, int]:
         """How many rows have each verdict, and how many there are; adds up to the contract."""
         by_verdict = Counter(row.verdict for row in self.results)
@@ -78,6 +88,8 @@ class Assessment:
             "total": len(self.results),
             "expected": len(self.expected()),
             "executed": executed,
+            "core_not_judged": len(self.not_judged("core")),
+            "strict_not_judged": len(self.not_judged("strict")),
         }
 
     @property

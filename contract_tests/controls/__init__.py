@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from contract_tests import catalogue
+from contract_tests.verdicts import Profile
+
 __all__ = ["Control", "Edit", "broken", "oddities"]
 
 
@@ -51,6 +54,18 @@ class Control:
     rejects: tuple[str, ...]
     message: str
     edits: tuple[Edit, ...]
+
+    @property
+    def profile(self) -> Profile:
+        """The profile to judge it by: strict where only strict rows can reject it."""
+        levels = {catalogue.load().get(one).level for one in self.rejects}
+        return "strict" if levels == {"strict"} else "core"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What stands behind `hermes-contract` to judge it."""
+        more = ("--profile", self.profile) if self.profile != "core" else ()
+        return ("check", self.check, *more)
 
     def diff(self) -> Iterator[str]:
         """The edits as a person reads them, without the surroundings."""

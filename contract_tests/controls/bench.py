@@ -86,7 +86,7 @@ def _command(control: Control, folder: Path) -> tuple[int, str, dict[str, Any] |
     report = folder / "report.json"
     try:
         done = subprocess.run(  # noqa: S603 - our own command
-            [*command, "check", control.check, "--json", str(report)],
+            [*command, *control.arguments, "--json", str(report)],
             cwd=folder,
             env=environment,
             capture_output=True,

@@ -29,7 +29,20 @@ def test_the_references_are_conformant(checked):
     _, result, report = checked
     assert result.exit_code == 0, result.output
     assert report["verdict"] == "conformant"
-    assert "conformant" in result.output
+    assert "requirements of the core profile that this kit judges" in result.output
+
+
+def test_what_is_not_judged_stands_beside_the_verdict(checked):
+    """Nobody may take the groups that have no test yet for kept."""
+    target, result, report = checked
+    declared = set(report["capabilities"]["declared"])
+    applies = [row for row in report["requirements"] if row["capability"] in (None, *declared)]
+    for level in ("core", "strict"):
+        count = sum(row["level"] == level and row["verdict"] == "NOT_RUN" for row in applies)
+        assert count > 0, target
+        assert f"not judged: {count} more {level} requirements that apply to it" in result.output
+        assert report["counts"][f"{level}_not_judged"] == count
+    assert "(ONCE" in result.output
 
 
 def test_every_core_row_of_the_tested_groups_is_judged_and_reached(checked):
