@@ -100,11 +100,19 @@ def ask(function: Callable[[], Any], *, wait_s: float = 10.0) -> Answer:
 
 @dataclasses.dataclass
 class Watch:
-    """What the interpreter reported while the watch was on, from threads that it covers."""
+    """What the interpreter reported while the watch was on, from threads that it covers.
+
+    Attributes:
+        network: connections, look-ups and processes that were refused.
+        writes: what changed the disk.
+        others: the threads that were there before and are left alone.
+        asked: there was something to watch.
+    """
 
     network: list[str] = dataclasses.field(default_factory=list)
     writes: list[str] = dataclasses.field(default_factory=list)
     others: frozenset[threading.Thread] = frozenset()
+    asked: bool = True
 
     def see(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take note of one audit event; refuse it when it would leave this machine."""

@@ -105,7 +105,12 @@ def _checked(spec: str, target: Target) -> Subject:
 
 
 def _name(name: str, host: HostSurface) -> Subject:
-    with tempfile.TemporaryDirectory(prefix="hermes-contract-") as folder, home(Path(folder) / "h"):
+    # What the host says in its log about a home of ours would only confuse: we say it below.
+    with (
+        tempfile.TemporaryDirectory(prefix="hermes-contract-") as folder,
+        home(Path(folder) / "h"),
+        captured_logs(),
+    ):
         first = host.load(name)
         known = host.names()
     if first is None:
@@ -122,6 +127,8 @@ def _no_such_name(name: str, known: tuple[str, ...]) -> str:
     message = f"no provider is called {name!r}: the host knows {', '.join(known)}"
     if name.endswith(".py"):
         return f"{message}; a file is named as module:attribute, {name[:-3]}:MyProvider"
+    if (Path.cwd() / f"{name}.py").is_file():
+        return f"{message}; for the file {name}.py write module:attribute, {name}:MyProvider"
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "or give module:attribute, or a plugin folder"
     return f"{message}; {hint}"
@@ -159,8 +166,17 @@ def _offered(spec: str) -> str:
 
 def _folder(spec: str, host: HostSurface) -> Target:
     folder = Path(spec).resolve()
+    if folder.is_file() and folder.suffix == ".py":
+        raise TargetError(
+            f"{spec} is a file: name it as module:attribute, {folder.stem}:MyProvider, from its "
+            "folder or with that on PYTHONPATH"
+        )
     if not folder.is_dir():
         raise TargetError(f"there is no folder {spec}")
+    if not (folder / "__init__.py").is_file():
+        below = sorted(file.parent.name for file in folder.glob("*/__init__.py"))
+        hint = f"; did you mean {Path(spec) / below[0]}?" if below else ""
+        raise TargetError(f"{folder} is no plugin folder: it has no __init__.py{hint}")
     if not all(importlib.util.find_spec(name) for name in ("cron", "plugins")):
         host.alias()
     return from_folder(folder, _loader(folder, host))

@@ -59,6 +59,11 @@ def from_attribute(spec: str) -> Target:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
+        if error.name is not None and not f"{module_name}.".startswith(f"{error.name}."):
+            raise TargetError(
+                f"{module_name!r} was found, and what it imports was not ({error}); install that, "
+                "or put the folder that holds it on PYTHONPATH"
+            ) from error
         raise TargetError(
             f"cannot import {module_name!r} ({error}); run from the folder that holds it, "
             "or put that folder on PYTHONPATH"

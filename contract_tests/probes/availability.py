@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from contract_tests.engine import Context, Outcome, held, probe, violated
+from contract_tests.engine import Context, Outcome, held, probe, unknown, violated
 from contract_tests.surroundings import Answer, Watch, ask, captured_logs, home, watched
 
 __all__: list[str] = []  # probes are found by their ids
@@ -36,6 +36,8 @@ def no_network(context: Context) -> Outcome:
         watch, answer = _ask_in(context, label, prepare)
         if watch.network:
             return violated(f"with {label}, is_available() reached for the network", *watch.network)
+        if answer.late or not watch.asked:
+            return unknown(f"with {label}, is_available() could not be seen to its end: {answer}")
         seen.append(f"with {label}: {answer}, no connection and no look-up")
     return held(*seen)
 
@@ -59,7 +61,11 @@ def leaves_no_trace(context: Context) -> Outcome:
         watch, answer = _ask_in(context, label, prepare)
         if watch.writes:
             return violated(f"with {label}, is_available() changed the disk", *watch.writes)
-        if answer.late or answer.took_s > AT_ONCE_S:
+        if not watch.asked:
+            return unknown(f"with {label}, no provider could be made: {answer}")
+        if answer.late:
+            return violated(f"with {label}, is_available() {answer}")
+        if answer.took_s > AT_ONCE_S:
             return violated(f"with {label}, is_available() took {answer.took_s:.1f} s")
     return held("nothing was written, and each answer came at once")
 
@@ -70,7 +76,7 @@ def _ask_in(context: Context, label: str, prepare: Callable[[Path], None]) -> tu
         prepare(folder)
         made = ask(context.target.make)
         if made.error is not None or made.late:
-            return Watch(), made
+            return Watch(asked=False), made
         with watched() as watch:
             # `bool` subclasses and truthy objects are told apart by the caller.
             answer = ask(made.value.is_available)

@@ -23,6 +23,13 @@ __all__ = ["MACHINE", "SLACK_US", "Watched", "is_between", "watch", "watching"]
 
 MACHINE = "a"
 SLACK_US = 5 * SECOND_US
+# A provider that spins takes minutes and gigabytes for each run; what was seen once will do. The
+# busiest run of one that does not has a few thousand.
+MOST_EVENTS = 200_000
+
+
+class SpunError(Exception):
+    """An earlier run showed that the provider spins, so that no further one is made."""
 
 
 class Watched:
@@ -69,7 +76,8 @@ class Watched:
         if finding.verdict != "violated":
             return None
         lines = ", ".join(str(line) for line in finding.lines)
-        return violated(f"in {self.run.scenario.name}: {finding.reason} (lines {lines})")
+        where = f" (lines {lines})" if lines else ""
+        return violated(f"in {self.run.scenario.name}: {finding.reason}{where}")
 
     def trouble(self, *, optional: Iterable[str] = ()) -> Outcome | None:
         """Why nothing can be said, if nothing can.
@@ -89,8 +97,13 @@ class Watched:
                 f"in {self.run.scenario.name}, the provider did what is not simulated: {what}"
             )
         ended = self.history.of("world.end")
-        if ended and ended[-1].data.get("reason") != "horizon":
-            return unknown(f"{self.run.scenario.name} ended early: {ended[-1].data.get('reason')}")
+        # With nothing armed and nothing waited for, the world stands still; at its horizon it may.
+        lasted = bool(ended) and self.since(ended[-1]) >= self.run.scenario.lasts
+        if ended and ended[-1].data.get("reason") != "horizon" and not lasted:
+            stuck = self.history.of("world.stuck")
+            why = (self.history.text(stuck[-1].n) if stuck else None) or "without a reason"
+            reason = ended[-1].data.get("reason")
+            return unknown(f"{self.run.scenario.name} ended early by {reason}: {why}")
         return None
 
     def left_unasked(self) -> str | None:
@@ -98,8 +111,13 @@ class Watched:
         for life in self.lives:
             left, asked = life.start_left, life.stop_requested
             if left is not None and (asked is None or left.n < asked.n):
-                how = left.data.get("error") or "it returned"
-                return f"the loop was left {self.when(left)}: {how}"
+                if error := left.data.get("error"):
+                    return f"the loop was left {self.when(left)}: {error}"
+                return (
+                    f"the loop was left {self.when(left)}: start returned, and nobody had asked it "
+                    "to stop. A provider with a loop blocks in start; one that runs its loop on a "
+                    "thread waits there for that thread, or the host starts the built-in beside it"
+                )
         return None
 
 
@@ -112,10 +130,14 @@ def watch(context: Context, name: str, target: Target | None = None) -> Watched:
     """Run the scenario of this name with the context's target, or another one."""
     key = f"scenario {name} {'' if target is None else target.label}"
     if key not in context.shared:
+        if target is None and (spun := context.shared.get("spun")) is not None:
+            raise SpunError(f"{name} was not run, because {spun}")
         chosen = context.target.target if target is None else target
         if target is None:
             chosen = replace(chosen, capabilities=context.capabilities)
-        context.shared[key] = Watched(simulate(scenario(name), chosen))
+        watched = context.shared[key] = Watched(simulate(scenario(name), chosen))
+        if watched.run.events > MOST_EVENTS and not context.target.is_builtin:
+            context.shared["spun"] = f"{watched.run.events} things happened in {name}: it spins"
     return cast("Watched", context.shared[key])
 
 
@@ -127,7 +149,10 @@ def watching(
     def register(function: Callable[..., Outcome]) -> Callable[[Context], Outcome]:
         @functools.wraps(function)
         def judged(context: Context) -> Outcome:
-            runs = [watch(context, name) for name in scenarios]
+            try:
+                runs = [watch(context, name) for name in scenarios]
+            except SpunError as error:
+                return unknown(str(error))
             outcome = function(context, *runs)
             if outcome.holds is False:
                 return outcome

@@ -46,7 +46,10 @@ def error_name(error: object) -> str:
 
 
 def tick_1(history: History, scenario: Scenario) -> Finding:
-    """It ticks at once, at least once, and leaves promptly after the stop event is set."""
+    """It ticks at once, at least once, and leaves promptly after the stop event is set, not before.
+
+    A loop that ends with a tick that raised is TICK-2's affair.
+    """
     facts = facts_of(history, scenario)
     judgement = Judgement("TICK-1", "no provider with a loop was started")
     for life, ticks in lives_with_ticks(facts):
@@ -56,7 +59,10 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
             judgement.reached(ticks[0].begin)
         elif until_us > life.started.at_us + _AT_ONCE_US or life.stop_requested is not None:
             judgement.violated(f"machine {life.machine}: no tick at its start", life.started)
-        asked = life.stop_requested
+        left, asked = life.start_left, life.stop_requested
+        if _is_unasked(life) and _raised_last(life, ticks) is None:
+            judgement.violated(f"machine {life.machine}: {_how_it_left(life)}", life.started, left)
+            continue
         if asked is None or life.end_us < asked.at_us:
             continue
         busy_us = next(
@@ -67,7 +73,6 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
             ),
             asked.at_us,
         )
-        left = life.start_left
         limit_us = busy_us + SLACK_US
         left_us = left.at_us if left is not None else life.end_us
         if left_us > limit_us and facts.last_us > limit_us:
@@ -104,13 +109,36 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
 
 def _left_unasked(judgement: Judgement, life: Life, ticks: list[Tick]) -> None:
     """A loop that ended after a tick that raised, though nobody asked: a fallback hides it only."""
+    raised = _raised_last(life, ticks)
+    if _is_unasked(life) and raised is not None:
+        judgement.reached(raised)
+        judgement.violated(
+            f"machine {life.machine}: the loop ended with that tick", life.start_left
+        )
+
+
+def _is_unasked(life: Life) -> bool:
+    """Whether start was left though nobody had asked."""
     left, asked = life.start_left, life.stop_requested
-    if left is None or (asked is not None and asked.n < left.n):
-        return
-    before = [tick for tick in ticks if tick.end is not None and tick.end.n < left.n]
-    if before and before[-1].end is not None and not before[-1].clean:
-        judgement.reached(before[-1].end)
-        judgement.violated(f"machine {life.machine}: the loop ended with that tick", left)
+    return left is not None and (asked is None or left.n < asked.n)
+
+
+def _raised_last(life: Life, ticks: list[Tick]) -> Event | None:
+    """The end of the last tick before start was left, if that tick raised."""
+    left = life.start_left
+    before = [tick for tick in ticks if tick.end and left is not None and tick.end.n < left.n]
+    return before[-1].end if before and not before[-1].clean else None
+
+
+def _how_it_left(life: Life) -> str:
+    left = life.start_left
+    assert left is not None, "asked of loops that were left only"
+    if left.kind == "provider.raised":
+        return f"start raised {error_name(left.data.get('error'))}, and no tick had"
+    return (
+        "start returned, and nobody had asked it to stop; the host then takes the loop for dead "
+        "and starts the built-in, also beside a thread of the provider's own"
+    )
 
 
 def _logged(errors: list[Event], after: Event, before_n: int, error: str) -> bool:

@@ -1,12 +1,16 @@
 """Probes against providers and hosts of the tests' own, each with one thing wrong."""
 
+import functools
 import logging
+import threading
 from pathlib import Path
 
 import pytest
 
 from contract_tests.engine import Judge
+from contract_tests.probes import availability, virtual
 from contract_tests.surface import ReferenceSurface
+from contract_tests.surroundings import ask
 from contract_tests.target import subject_of
 from contract_tests.verdicts import Ruling
 from hermes_cron import CronScheduler, jobs, scheduler
@@ -126,6 +130,44 @@ def test_a_plugin_that_calls_itself_builtin_is_not_taken_for_it():
     ruling, evidence = verdict(Quiet, "FALL-2", host=Host(resolve=resolve))
     assert ruling is Ruling.FAIL
     assert "Changed with the name 'builtin'" in evidence
+
+
+def test_an_availability_that_hangs_is_not_known_to_keep_off_the_network(monkeypatch):
+    monkeypatch.setattr(availability, "ask", functools.partial(ask, wait_s=0.2))
+    gate = threading.Event()
+    slow = changed(Quiet, is_available=lambda self: gate.wait(5))
+    assert verdict(slow, "AVAIL-1")[0] is Ruling.NOT_RUN
+    ruling, evidence = verdict(slow, "AVAIL-3")
+    gate.set()
+    assert ruling is Ruling.FAIL
+    assert "did not come back" in evidence
+
+
+def test_a_thread_of_its_own_behind_a_start_that_returns_is_told_what_is_wrong():
+    def start(self, stop_event, **_):
+        threading.Thread(target=Loop.start, args=(self, stop_event), daemon=True).start()
+
+    ruling, evidence = verdict(changed(Loop, start=start), "TICK-1")
+    assert ruling is Ruling.FAIL
+    assert "the host starts the built-in beside it" in evidence
+
+
+def test_a_provider_that_was_seen_to_spin_is_not_run_again(monkeypatch):
+    monkeypatch.setattr(virtual, "MOST_EVENTS", 10)
+    with Judge(subject_of(Loop)) as judge:
+        assert judge.judge("TICK-1").verdict is Ruling.PASS
+        result = judge.judge("TICK-6")
+    assert result.verdict is Ruling.NOT_RUN
+    assert "it spins" in result.evidence[0]
+
+
+def test_a_provider_that_arms_nothing_fails_where_something_was_to_be_armed():
+    """With nothing armed the world stands still; that is no reason to say nothing."""
+    assert verdict(Quiet, "RECON-1")[0] is Ruling.FAIL
+    ruling, evidence = verdict(Quiet, "RECON-2")
+    assert ruling is Ruling.FAIL
+    assert "is not armed" in evidence
+    assert "(lines )" not in evidence
 
 
 @pytest.mark.parametrize("key", ["TICK-1", "TICK-2", "TICK-3", "TICK-4", "TICK-6"])

@@ -1,5 +1,6 @@
 """TARGET: what can be named, and what is said when nothing can."""
 
+import logging
 import textwrap
 
 import pytest
@@ -80,6 +81,10 @@ def test_a_plugin_folder_is_loaded_as_the_host_would(here):
         ("leaves:Mine", "raised SystemExit"),
         ("./not-there", "there is no folder"),
         ("./empty", "is no plugin folder"),
+        ("./wrong_ones.py", "is a file: name it as module:attribute, wrong_ones:MyProvider"),
+        ("wrong_ones", "for the file wrong_ones.py write module:attribute"),
+        ("./plugs", "no plugin folder.*did you mean plugs/one"),
+        ("needs_more:Mine", "'needs_more' was found, and what it imports was not.*no_such_thing"),
         ("./breaks", "gives no provider.*division by zero"),
     ],
 )
@@ -87,9 +92,19 @@ def test_what_cannot_be_judged_is_said(here, tmp_path, spec, said):
     here("wrong_ones.py")
     here("leaves.py", "raise SystemExit(3)")
     here("breaks/__init__.py", "from hermes_cron import CronScheduler\n1 / 0\n")
+    here("plugs/one/__init__.py")
+    here("needs_more.py", "import no_such_thing\n")
     (tmp_path / "empty").mkdir()
     with pytest.raises(TargetError, match=said):
         find_subject(spec)
+
+
+def test_looking_for_a_name_leaves_no_log_lines_behind(capsys, monkeypatch):
+    """The reason is in the message; the host's warning about an empty home only confuses."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in the command
+    with pytest.raises(TargetError):
+        find_subject("not.a.name")
+    assert capsys.readouterr().err == ""
 
 
 class Local(CronScheduler):

@@ -20,6 +20,9 @@ CASES = [
     ("TICK-1", "violated", Build().up().loop().add("3h", "stop.requested").add("3h1m", "provider.returned").add("3h1m", "stopped")),
     ("TICK-1", "held", Build().up().loop(last="3h").add("3h", "stop.requested").add("3h", "provider.returned").add("3h", "stopped")),
     ("TICK-1", "unknown", Build(external=True).up()),
+    ("TICK-1", "violated", world().add("1h0m1s", "provider.returned")),  # left unasked, and rescued by a fallback
+    ("TICK-1", "violated", world().add(1, "provider.raised", error="SystemExit")),
+    ("TICK-1", "held", error().add("1h0m1s", "provider.raised", error="SystemExit")),  # TICK-2's affair
     ("TICK-2", "held", error()),
     ("TICK-2", "violated", error(logged=False)),
     ("TICK-2", "violated", error().drop("log").add(3600, "log", level="ERROR", error="ValueError")),
