@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from hermes_cron import __version__
 
@@ -50,6 +49,14 @@ class _InOrder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The reader of our output has seen enough: no failure, as click would have it. A flush
+            # at exit would complain again.
+            os._exit(0)
 
 
 @click.group(
@@ -269,12 +276,6 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)
-    except SystemExit:
-        if isinstance(sys.stdout, PacifyFlushWrapper):
-            # click's way to say that the reader of our output has seen enough; no failure of ours,
-            # and a flush at exit would complain again.
-            os._exit(0)
-        raise
     except Exception as error:  # the last place where an error can be said in one line
         code = _explain(error)
         if code is None:
