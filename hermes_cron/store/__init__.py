@@ -11,7 +11,7 @@ Host code asks `store.current_store()` at each call, so that tests and the simul
 store in its place.
 """
 
-from hermes_cron import paths, process
+from hermes_cron import config, paths, process
 from hermes_cron.store.base import EXECUTIONS_KEPT, OUTPUTS_KEPT, JobStore
 from hermes_cron.store.document import BrokenRecord, Document, parse, safe_component, serialize
 from hermes_cron.store.edit import Edit
@@ -44,7 +44,17 @@ def current_store() -> JobStore:
     slots = process.current().slots
     found: JobStore | None = slots.get(_SLOT)
     if found is None:
-        fresh: JobStore = JsonFileStore(lambda: paths.current())  # noqa: PLW0108 as it is then
+        fresh: JobStore = JsonFileStore(
+            lambda: paths.current(),  # noqa: PLW0108 as it is then
+            outputs_kept=_outputs_kept,
+        )
         # Of two threads that get here at once, both use the same locks.
         found = slots.setdefault(_SLOT, fresh)
     return found
+
+
+def _outputs_kept() -> int:
+    """`cron.output_retention`; the default where that is no whole number, 1 or more."""
+    wanted = config.cfg_get(config.load_config(), "cron", "output_retention")
+    usable = isinstance(wanted, int) and not isinstance(wanted, bool) and wanted > 0
+    return wanted if usable else OUTPUTS_KEPT

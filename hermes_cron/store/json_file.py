@@ -34,10 +34,18 @@ class JsonFileStore:
     Args:
         paths: where the files are, asked at each call, so that a changed home is followed.
         lock_timeout_s: how long an edit waits for the lock.
+        outputs_kept: how many outputs of a job stay, asked at each one.
     """
 
-    def __init__(self, paths: Callable[[], Paths], *, lock_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        paths: Callable[[], Paths],
+        *,
+        lock_timeout_s: float = 10.0,
+        outputs_kept: Callable[[], int] = lambda: OUTPUTS_KEPT,
+    ) -> None:
         self.lock_timeout_s = lock_timeout_s
+        self._outputs_kept = outputs_kept
         self._paths = paths
         self._locks = LockTable()
         self._cached: tuple[_Signature, Document] | None = None
@@ -129,7 +137,9 @@ class JsonFileStore:
             name = f"{stamp}_{number:03d}.md"
         replace_file(str(folder / name), text.encode(errors="replace"))
         sweep(str(folder))
-        for path in _outputs(folder)[:-OUTPUTS_KEPT]:
+        # By age, not by name: in a repeated hour the names of the newest come before older ones.
+        by_age = sorted(_outputs(folder), key=lambda path: (path.name == name, _changed_ns(path)))
+        for path in by_age[: -self._outputs_kept()]:
             try:
                 path.unlink()
             except OSError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from jobs_home import Home, make_home
@@ -383,3 +384,26 @@ def test_unknown_fields_survive_every_change(home):
     jobs.trigger_job("job")
     scheduler.tick()
     assert home.job()["theirs"] == {"a": [1, None]}
+
+
+@pytest.mark.parametrize(("wanted", "kept"), [("3", 3), ("0", 50), ("many", 50), ("true", 50)])
+def test_as_many_outputs_are_kept_as_configured(home, wanted, kept):
+    (home.path / "config.yaml").write_text(f"cron: {{output_retention: {wanted}}}")
+    for number in range(55):
+        home.wait(seconds=1)
+        jobs.save_job_output("job", str(number))
+    found = store.current_store().outputs("job")
+    assert len(found) == kept
+    assert Path(found[-1]).read_text() == "54"
+
+
+def test_the_newest_output_stays_in_a_repeated_hour(tmp_path, monkeypatch):
+    """The wall goes back from 03:00 to 02:00; what is written then is not the oldest."""
+    for home in make_home(tmp_path, monkeypatch, "Europe/Berlin"):
+        home.at = datetime(2026, 10, 25, 0, 0, tzinfo=UTC)
+        for number in range(70):
+            newest = Path(jobs.save_job_output("job", str(number)))
+            assert newest.exists(), number
+            home.wait(minutes=1)
+        kept = sorted(int(Path(path).read_text()) for path in store.current_store().outputs("job"))
+        assert kept == list(range(20, 70))
