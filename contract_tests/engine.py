@@ -21,7 +21,7 @@ from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
 from contract_tests.surface import HostSurface, reference_surface
 from contract_tests.target import Subject
-from contract_tests.verdicts import Assessment, Profile, Result, Ruling
+from contract_tests.verdicts import KINDS, Assessment, Profile, Result, Ruling
 
 __all__ = [
     "Context",
@@ -229,6 +229,9 @@ class Judge:
 
     def _judge(self, requirement: Requirement) -> Result:
         # Seeing what a provider can do takes a simulated run; rows for everybody need none.
+        if requirement.capability in KINDS and not self.capabilities & KINDS:
+            reason = "it could not be seen whether it has a loop or a registry; declare what it is"
+            return Result(requirement, Ruling.NOT_RUN, (reason, *self._notes))
         if requirement.capability and not requirement.applies_to(self.capabilities):
             reason = (
                 f"for providers that are {requirement.capability}, which this one does not declare"

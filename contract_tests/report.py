@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from contract_tests import catalogue
-from contract_tests.verdicts import TESTED_GROUPS, Assessment, Result, Ruling
+from contract_tests.verdicts import KINDS, TESTED_GROUPS, Assessment, Result, Ruling
 
 __all__ = ["as_data", "print_assessment", "write_json"]
 
@@ -88,6 +88,11 @@ def print_assessment(assessment: Assessment, console: Console) -> None:
     for result in assessment.results:
         if _is_worth_a_word(assessment, result):
             _print_result(result, console)
+    if not assessment.declared & KINDS:
+        console.print(
+            "[yellow]note[/]: neither blocking nor external: neither a loop nor a registry was "
+            "judged; say what it is by --capabilities"
+        )
     for note in assessment.notes:
         console.print(f"[yellow]note[/]: {escape(note)}")
     _print_verdict(assessment, console)

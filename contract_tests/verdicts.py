@@ -12,7 +12,16 @@ from typing import Literal
 
 from contract_tests.catalogue import Level, Requirement
 
-__all__ = ["EXIT_CODES", "TESTED_GROUPS", "Assessment", "Overall", "Profile", "Result", "Ruling"]
+__all__ = [
+    "EXIT_CODES",
+    "KINDS",
+    "TESTED_GROUPS",
+    "Assessment",
+    "Overall",
+    "Profile",
+    "Result",
+    "Ruling",
+]
 
 Profile = Literal["core", "strict"]
 Overall = Literal["conformant", "violated", "inconclusive"]
@@ -22,6 +31,10 @@ EXIT_CODES: dict[Overall, int] = {"conformant": 0, "violated": 1, "inconclusive"
 # The groups whose core rows this release of the kit claims to judge. A row of theirs without a
 # result makes a core judgement inconclusive; the other groups are shown as not run.
 TESTED_GROUPS = frozenset({"ABC", "AVAIL", "FALL", "TICK", "FIRE", "RECON"})
+
+
+# What drives a provider; nothing that matters is judged of one that is neither.
+KINDS = frozenset({"blocking", "external"})
 
 
 class Ruling(enum.StrEnum):
@@ -103,6 +116,8 @@ class Assessment:
         if _any(scored, Ruling.FAIL, Ruling.KNOWN_DEVIATION):
             return "violated"
         expected = self.expected()
+        if not self.declared & KINDS:
+            return "inconclusive"  # neither the loop nor the registry was looked at
         if not expected or any(row.verdict is not Ruling.PASS for row in expected):
             return "inconclusive"
         if _any(scored, Ruling.KIT_ERROR):

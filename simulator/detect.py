@@ -22,11 +22,18 @@ _QUIET = {
 def with_capabilities(target: Target, host: Host) -> Target:
     """The target, with its capabilities: what it declares, else what it shows.
 
-    A provider whose host ticks while nothing is due has a loop ("blocking"), wherever it runs it;
-    any other must be woken from outside ("external").
+    A provider whose host ticks while nothing is due has a loop ("blocking"), wherever it runs it.
+    One that arms a job at the registry is woken from outside ("external"), and so must be any that
+    has no loop. Redefined hooks alone show nothing: a loop may want to hear of changes too.
     """
     if target.capabilities:
         return target
     run = simulate(Scenario.model_validate(_QUIET), target, host=host)
-    shown = "blocking" if run.history.of("tick.begin") else "external"
-    return replace(target, capabilities=frozenset({shown}))
+    history = run.history
+    ticks, raised = history.of("tick.begin"), history.of("provider.raised")
+    shown = {"blocking"} if ticks else {"external"}
+    if history.of("nas.armed") or (raised and history.of("not_simulated")):
+        # Cut short by what is not simulated, it may be of either kind: whatever ticks then is the
+        # built-in that took over.
+        shown.add("external")
+    return replace(target, capabilities=frozenset(shown))

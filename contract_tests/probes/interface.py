@@ -85,6 +85,8 @@ def _default_problem(hook: str, answer: Answer) -> str | None:
 def start_takes_the_keywords(context: Context) -> Outcome:
     """start(stop_event, *, adapters, loop, interval) can be called, with nothing else needed."""
     provider = context.target.make()
+    if inspect.iscoroutinefunction(provider.start):
+        return violated("start is a coroutine: the host calls it on a thread and awaits nothing")
     try:
         signature = inspect.signature(provider.start)
     except (TypeError, ValueError) as error:

@@ -70,7 +70,8 @@ class Watched:
     def objection(self, requirement_id: str) -> Outcome | None:
         """What the simulator's own checker has against this run, if it has anything."""
         checker = CHECKERS.get(requirement_id)
-        if checker is None:
+        # Where a call was refused, what came after it is our doing and not the provider's.
+        if checker is None or self.history.of("not_simulated"):
             return None
         finding = checker(self.history, self.run.scenario)
         if finding.verdict != "violated":
@@ -108,8 +109,11 @@ class Watched:
 
     def left_unasked(self) -> str | None:
         """How ``start`` of a loop ended though nobody had asked it to, if it did."""
+        refused = self.history.of("not_simulated")
         for life in self.lives:
             left, asked = life.start_left, life.stop_requested
+            if left is not None and refused and refused[0].n < left.n:
+                return None  # that is what `trouble` says, and may be why
             if left is not None and (asked is None or left.n < asked.n):
                 if error := left.data.get("error"):
                     return f"the loop was left {self.when(left)}: {error}"

@@ -60,6 +60,8 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
         elif until_us > life.started.at_us + _AT_ONCE_US or life.stop_requested is not None:
             judgement.violated(f"machine {life.machine}: no tick at its start", life.started)
         left, asked = life.start_left, life.stop_requested
+        if _is_unasked(life) and left is not None and _met_our_limits(history, left):
+            continue
         if _is_unasked(life) and _raised_last(life, ticks) is None:
             judgement.violated(f"machine {life.machine}: {_how_it_left(life)}", life.started, left)
             continue
@@ -121,6 +123,11 @@ def _is_unasked(life: Life) -> bool:
     """Whether start was left though nobody had asked."""
     left, asked = life.start_left, life.stop_requested
     return left is not None and (asked is None or left.n < asked.n)
+
+
+def _met_our_limits(history: History, left: Event) -> bool:
+    """Whether a call that is not simulated was refused before, which may be the cause."""
+    return any(event.n < left.n for event in history.of("not_simulated"))
 
 
 def _raised_last(life: Life, ticks: list[Tick]) -> Event | None:

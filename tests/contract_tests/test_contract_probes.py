@@ -1,12 +1,16 @@
 """Probes against providers and hosts of the tests' own, each with one thing wrong."""
 
+import contextlib
 import functools
 import logging
+import socket
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
+from contract_tests import detect
 from contract_tests.engine import Judge
 from contract_tests.probes import availability, virtual
 from contract_tests.surface import ReferenceSurface
@@ -72,6 +76,10 @@ def test_a_right_face_passes(key):
     assert verdict(Quiet, key)[0] is Ruling.PASS
 
 
+async def asynchronous(self, stop_event, *, adapters=None, loop=None, interval=60):
+    return None
+
+
 def hang(self):
     raise SystemExit(3)
 
@@ -81,6 +89,7 @@ def hang(self):
     [
         ("ABC-3", {"start": lambda self, stop_event, interval: None}, "adapters"),
         ("ABC-3", {"start": lambda self, stop_event, *, must, **kw: None}, "must"),
+        ("ABC-3", {"start": asynchronous}, "coroutine"),
         ("ABC-4", {"name": ""}, "not a text"),
         ("ABC-4", {"name": None}, "not a text"),
         ("ABC-4", {"name": "builtin"}, "this is not the built-in"),
@@ -150,6 +159,46 @@ def test_a_thread_of_its_own_behind_a_start_that_returns_is_told_what_is_wrong()
     ruling, evidence = verdict(changed(Loop, start=start), "TICK-1")
     assert ruling is Ruling.FAIL
     assert "the host starts the built-in beside it" in evidence
+
+
+@pytest.mark.parametrize("key", ["TICK-1", "TICK-2", "TICK-3", "TICK-4", "TICK-6"])
+def test_a_loop_that_dies_of_what_we_do_not_simulate_is_not_judged(key):
+    def beat(self, success):
+        subprocess.run(["true"], check=False)
+
+    ruling, evidence = verdict(changed(Loop, beat=beat), key)
+    assert ruling is Ruling.NOT_RUN, evidence
+    assert "not simulated: subprocess" in evidence
+
+
+def test_a_client_that_we_do_not_simulate_is_not_judged():
+    def start(self, stop_event, **_):
+        with contextlib.suppress(Exception):
+            socket.create_connection(("portal.sim", 443))
+
+    ruling, evidence = verdict(changed(Quiet, start=start), "RECON-1")
+    assert ruling is Ruling.NOT_RUN, evidence
+    assert "not simulated: socket" in evidence
+
+
+def test_a_provider_whose_first_minutes_cannot_be_seen_passes_nothing(monkeypatch):
+    """Its rows for loops and registries are not 'not supported': nobody knows what it is."""
+
+    def broken(*_, **__):
+        raise RuntimeError("the world broke")
+
+    monkeypatch.setattr(detect, "with_capabilities", broken)
+    with Judge(subject_of(Loop)) as judge:
+        result = judge.judge("TICK-1")
+        assert judge.assessment([]).verdict == "inconclusive"
+    assert result.verdict is Ruling.NOT_RUN
+    assert "the world broke" in " ".join(result.evidence)
+
+
+def test_a_loop_that_wants_to_hear_of_changes_is_no_registry_provider():
+    """A hook that wakes a loop early arms nothing outside."""
+    with Judge(subject_of(changed(Loop, on_jobs_changed=lambda self: None))) as judge:
+        assert judge.capabilities == {"blocking"}
 
 
 def test_a_provider_that_was_seen_to_spin_is_not_run_again(monkeypatch):

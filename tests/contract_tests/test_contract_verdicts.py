@@ -63,5 +63,10 @@ def test_counts_add_up_to_the_contract():
     assert counts["executed"] == counts["PASS"] + counts["FAIL"]
 
 
+@pytest.mark.parametrize("capabilities", [(), ("replicas",)])
+def test_neither_a_loop_nor_a_registry_is_inconclusive(capabilities):
+    assert assessment(capabilities=capabilities).verdict == "inconclusive"
+
+
 def test_exit_codes_are_those_of_every_command():
     assert EXIT_CODES == {"conformant": 0, "violated": 1, "inconclusive": 3}

@@ -22,6 +22,7 @@ CASES = [
     ("TICK-1", "unknown", Build(external=True).up()),
     ("TICK-1", "violated", world().add("1h0m1s", "provider.returned")),  # left unasked, and rescued by a fallback
     ("TICK-1", "violated", world().add(1, "provider.raised", error="SystemExit")),
+    ("TICK-1", "held", world().add(1, "not_simulated", what="x").add(2, "provider.raised", error="NotSimulated")),
     ("TICK-1", "held", error().add("1h0m1s", "provider.raised", error="SystemExit")),  # TICK-2's affair
     ("TICK-2", "held", error()),
     ("TICK-2", "violated", error(logged=False)),
