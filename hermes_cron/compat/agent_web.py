@@ -1,0 +1,50 @@
+"""hermes-agent's `hermes_cli.web_server`: the fire webhook, and cron without a gateway.
+
+There is one home, so there is one profile, called "default".
+"""
+
+import logging
+import threading
+
+from hermes_cron import fires, gateway, process, scheduler_provider, server, webhook
+from hermes_cron.scheduler_provider import CronScheduler
+
+__all__ = ["app"]
+
+logger = logging.getLogger(__name__)
+
+_PROFILE = "default"
+
+
+def _start_desktop_cron_ticker(stop_event: threading.Event, interval: int = 60) -> None:
+    """Run the configured provider until `stop_event` is set, or until it has armed its jobs."""
+    provider = scheduler_provider.resolve_cron_scheduler()
+    logger.info("Desktop cron scheduler started (provider=%s)", provider.name)
+    gateway.run_start(provider, stop_event, {"interval": interval})
+
+
+def _fire_cron_job_for_profile(profile: str, job_id: str) -> bool:  # noqa: ARG001 - there is one
+    """Have the provider run a job whose occurrence is claimed; True when it did."""
+    return bool(gateway.run_fire(_provider(), job_id, {"adapters": None, "loop": None}))
+
+
+def _provider() -> CronScheduler:
+    """The one that this process runs, else the configured one, asked for anew at each fire."""
+    return process.current().provider or scheduler_provider.resolve_cron_scheduler()
+
+
+_desk = fires.Fires(_provider, lambda job_id: _fire_cron_job_for_profile(_PROFILE, job_id))
+
+
+def _receive(authorization: str | None, body: bytes) -> webhook.Answer:
+    return webhook.receive_fire(
+        authorization=authorization,
+        body=body,
+        dispatch=_desk.dispatch,
+        rearm=_desk.rearm,
+        unready=lambda: "too many fires at once" if _desk.too_many() else None,
+    )
+
+
+app = server.create_app(_receive)
+"""The ASGI application: `POST /api/cron/fire`."""
