@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from hermes_cron import compat
 from hermes_cron.plugins.vetting import ProviderRefusedError, ask, provider_name
 
 __all__ = ["Source", "description", "find", "load", "need", "sources"]
@@ -121,6 +122,8 @@ def load(source: Source) -> Any:
         ProviderRefusedError: It cannot be imported or built, or offers no provider.
     """
     with _nothing_left_behind(source):
+        if not source.bundled:
+            compat.try_install()  # it may be written by hermes-agent's import paths
         if source.entry_point is not None:
             point = source.entry_point
             return _from_entry_point(ask(point.load, f"importing {point.value}"), source.name)
