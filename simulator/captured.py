@@ -80,12 +80,14 @@ class Slots:
         newest = sys.modules[next(reversed(sys.modules))]
         if len(sys.modules) == self._size and newest is self._newest:
             return
+        roots: dict[bool, list[Any]] = {True: [], False: []}  # by whether to look into instances
         for name, module in list(sys.modules.items()):
             if self.known.get(name) is not module and isinstance(module, types.ModuleType):
                 self.known[name] = module
                 if root_of(name) not in EXEMPT:
-                    deep = _is_foreign(name) or name in _WITH_LOCKS
-                    self.found += self.search([vars(module)], deep=deep)
+                    roots[_is_foreign(name) or name in _WITH_LOCKS].append(vars(module))
+        for deep, holders in roots.items():  # together: much is reached from many modules
+            self.found += self.search(holders, deep=deep)
         self._size, self._newest = len(sys.modules), newest
 
     def search(self, roots: Iterable[Any], *, deep: bool = True) -> list[Slot]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from simulator.core import SPIN_LIMIT
 from simulator.kernel import Kernel, here
 
 __all__ = ["fake_time_functions", "monotonic_us", "wall_us"]
@@ -23,7 +24,9 @@ def wall_us(kernel: Kernel) -> int:
     task = kernel.current
     if task is None:
         return kernel.now_us
-    kernel.count_spin(task)
+    task.spins = spins = task.spins + 1
+    if spins > SPIN_LIMIT:
+        kernel.polls(task)
     return kernel.now_us + task.clock.wall_offset_us
 
 
@@ -32,7 +35,9 @@ def monotonic_us(kernel: Kernel) -> int:
     task = kernel.current
     if task is None:
         return kernel.clock.monotonic_us(kernel.now_us)
-    kernel.count_spin(task)
+    task.spins = spins = task.spins + 1
+    if spins > SPIN_LIMIT:
+        kernel.polls(task)
     return kernel.now_us - task.clock.monotonic_origin_us
 
 

@@ -26,7 +26,7 @@ from simulator.tasks import (
     retire,
 )
 
-__all__ = ["Core"]
+__all__ = ["SPIN_LIMIT", "Core"]
 
 GC_EVERY = 20_000  # events between two garbage collections
 SPIN_LIMIT = 100_000  # looks at the clock or at a lock without waiting, before each costs time
@@ -168,10 +168,15 @@ class Core:
         Real polling takes time, so each further look costs a millisecond: a loop that polls a
         lock until a deadline ends here as well.
         """
-        task.spins = spins = task.spins + 1
-        if spins > SPIN_LIMIT:
-            self.park("a polling loop", SPIN_US)
-            task.spins = spins
+        task.spins += 1
+        if task.spins > SPIN_LIMIT:
+            self.polls(task)
+
+    def polls(self, task: Task) -> None:
+        """The running task has looked too often: this look costs time."""
+        spins = task.spins
+        self.park("a polling loop", SPIN_US)
+        task.spins = spins
 
     # -- running
 

@@ -143,8 +143,17 @@ class FakeStore:
 
     def write_signal(self, name: str, text: str) -> None:
         """See `JobStore.write_signal`."""
-        self._writable("store.signal", _component(name, "signal"), signal=name)
-        self.volume.signals[name] = text
+        volume = self.volume
+        if name not in volume.signals:  # what is there has a name that was looked at
+            _component(name, "signal")
+        self._alive()
+        try:
+            if self._seam is not None:
+                self._seam("store.signal", signal=name)
+            volume.check("write")
+        except OSError as error:
+            self._cannot_write(error, "write", name)
+        volume.signals[name] = text
         if self._record is not None:
             self._record("signal", name=name, text=text)
 
@@ -272,7 +281,8 @@ class FakeStore:
         """Let a write of evidence through, or say that it failed."""
         self._alive()
         try:
-            self._pass(seam, **context)
+            if self._seam is not None:
+                self._seam(seam, **context)
             self.volume.check("write")
         except OSError as error:
             self._cannot_write(error, "write", what)

@@ -37,7 +37,11 @@ class _Armed:
 
 
 class FaultPlan:
-    """All rules of one run. Each counts its own passages; of those due, the first strikes."""
+    """All rules of one run. Each counts its own passages; of those due, the first strikes.
+
+    Attributes:
+        seams: Where a rule could ever strike; elsewhere nobody needs to ask.
+    """
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         """Arm `faults`; they fire in the run that asks, and only there."""
@@ -45,11 +49,8 @@ class FaultPlan:
         self._by_seam: dict[str, list[_Armed]] = {}
         for armed in self._armed:
             self._by_seam.setdefault(_seam_of(armed.rule), []).append(armed)
+        self.seams = frozenset(self._by_seam)
         self._healed = False
-
-    def concerns(self, seam: str) -> bool:
-        """Whether any rule could ever strike this seam; False lets hot paths skip the question."""
-        return seam in self._by_seam
 
     def consult(
         self,

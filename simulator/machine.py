@@ -38,6 +38,11 @@ class Life:
         self.process = process
         self.stop_event = fast_event(kernel)
 
+    def end(self) -> None:
+        """The process is gone: its locks are free, and code of it that still runs has no host."""
+        self.store.die()
+        self.incarnation.life = None
+
 
 class Machine:
     """One gateway of the scenario."""
@@ -122,8 +127,7 @@ class Machine:
             return
         self.life = None
         self._world.history.append(kind, self.name)
-        life.store.die()
-        self._world.forget_life(life)
+        life.end()
         if self._wanted:
             self._world.later(1, self.boot)
         self._world.kernel.kill_machine(life.incarnation)

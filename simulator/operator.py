@@ -143,8 +143,7 @@ class Operator:
             try:
                 call(life)
             finally:
-                life.store.die()
-                world.forget_life(life)
+                life.end()
 
         world.kernel.spawn(run, name=name, machine=life.incarnation)
 

@@ -106,15 +106,19 @@ class Incarnation:
         pid: What `os.getpid()` says there.
         rng: The source of what is random there.
         counters: Numbers for names, such as "Thread-1".
+        life: What a world keeps for this life; None before it and after its end.
     """
 
-    __slots__ = ("alive", "clock", "counters", "name", "number", "paused_until_us", "pid", "rng")
+    __slots__ = (
+        "alive", "clock", "counters", "life", "name", "number", "paused_until_us", "pid", "rng"
+    )  # fmt: skip
 
     def __init__(self, name: str, number: int, clock: MachineClock, pid: int, rng: Random) -> None:
         self.name, self.number, self.clock, self.pid, self.rng = name, number, clock, pid, rng
         self.alive = True
         self.paused_until_us = 0
         self.counters: dict[str, int] = {}
+        self.life: Any = None
 
     @property
     def label(self) -> str:

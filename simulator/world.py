@@ -26,7 +26,7 @@ from simulator.scenario import Scenario
 from simulator.stage import RunStage
 from simulator.tape import Tape
 from simulator.target import Target
-from simulator.tasks import Deadlock, Handle, Hang, Incarnation, Livelock, MachineClock, Task
+from simulator.tasks import Deadlock, Handle, Hang, Livelock, MachineClock, Task
 from simulator.volume import Volume
 
 __all__ = ["Run", "World", "simulate"]
@@ -115,7 +115,6 @@ class World:
         }
         self.deliveries = Deliveries(self)
         self.operator = Operator(self)
-        self._lives: dict[Incarnation, Life] = {}
         self._lock_waiters: list[Task] = []
         self._fault_looks = 0
 
@@ -222,19 +221,15 @@ class World:
         )
         boot_id = f"{incarnation.rng.getrandbits(48):012x}"
         process = self.host.new_process(pid=incarnation.pid, machine=name, boot_id=boot_id)
-        life = self._lives[incarnation] = Life(self.kernel, name, incarnation, store, process)
+        life = incarnation.life = Life(self.kernel, name, incarnation, store, process)
         return life
-
-    def forget_life(self, life: Life) -> None:
-        """A process has ended."""
-        self._lives.pop(life.incarnation, None)
 
     def life_here(self) -> Life:
         """The process whose task is running."""
         task = self.kernel.current
-        life = (
-            self._lives.get(task.machine) if task is not None and task.machine is not None else None
-        )
+        life: Life | None = None
+        if task is not None and task.machine is not None:
+            life = task.machine.life
         if life is None:
             raise RuntimeError("host code ran outside of any simulated process")
         return life
@@ -252,8 +247,7 @@ class World:
             machine.crash(back_after_us=back_after_us)
             return
         self.history.append("crash", life.machine)
-        life.store.die()
-        self.forget_life(life)
+        life.end()
         self.kernel.kill_machine(life.incarnation)
 
     # -- inside
@@ -262,12 +256,13 @@ class World:
         self.history.append(kind, "world", text=text, **data)
 
     def _store_record(self, name: str) -> Callable[..., object]:
-        history = self.history
+        append = self.history.append
 
         def record(kind: str, /, **data: Any) -> None:
-            if "text" in data:  # the history keeps texts of its own beside the lines
-                data["content"] = data.pop("text")
-            history.append(kind, "store" if kind.startswith("store.") else name, **data)
+            if kind == "signal":  # its text is no text of the history, which stands beside the line
+                append(kind, name, name=data["name"], content=data["text"])
+            else:
+                append(kind, "store" if kind.startswith("store.") else name, **data)
 
         return record
 

@@ -247,9 +247,9 @@ def test_a_fire_takes_its_arm():
     assert final_registry(build.history()).armed == {}
 
 
-def test_the_library_has_twelve_incidents_that_name_requirements_with_a_judge():
+def test_the_library_has_twelve_incidents_one_in_two_files_and_names_requirements_with_a_judge():
     library = incidents()
-    assert len(library) == 12
+    assert len(library) == 13
     for scenario in library:
         assert scenario.origin
         assert scenario.story
