@@ -30,10 +30,7 @@ def with_capabilities(target: Target, host: Host) -> Target:
         return target
     run = simulate(Scenario.model_validate(_QUIET), target, host=host)
     history = run.history
-    ticks, raised = history.of("tick.begin"), history.of("provider.raised")
-    shown = {"blocking"} if ticks else {"external"}
-    if history.of("nas.armed") or (raised and history.of("not_simulated")):
-        # Cut short by what is not simulated, it may be of either kind: whatever ticks then is the
-        # built-in that took over.
+    shown = {"blocking"} if history.of("tick.begin") else {"external"}
+    if history.of("nas.armed"):
         shown.add("external")
     return replace(target, capabilities=frozenset(shown))

@@ -86,17 +86,17 @@ class Watched:
         Args:
             optional: seams that a provider may never pass, so that their faults need not strike.
         """
-        faults = self.run.scenario.faults
-        missed = [i for i in self.run.never_fired if faults[i].into not in frozenset(optional)]
-        if missed:
-            where = ", ".join(faults[i].into for i in missed)
-            return unknown(f"in {self.run.scenario.name}, a fault never struck: {where}")
         refused = self.history.of("not_simulated")
         if refused:
             what = refused[0].data.get("what")
             return unknown(
                 f"in {self.run.scenario.name}, the provider did what is not simulated: {what}"
             )
+        faults = self.run.scenario.faults
+        missed = [i for i in self.run.never_fired if faults[i].into not in frozenset(optional)]
+        if missed:
+            where = ", ".join(faults[i].into for i in missed)
+            return unknown(f"in {self.run.scenario.name}, a fault never struck: {where}")
         ended = self.history.of("world.end")
         # With nothing armed and nothing waited for, the world stands still; at its horizon it may.
         lasted = bool(ended) and self.since(ended[-1]) >= self.run.scenario.lasts
