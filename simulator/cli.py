@@ -1,4 +1,4 @@
-"""`hermes-sim`: run scenarios, list them, forecast a jobs file.
+"""`hermes-sim`: run scenarios, list them, forecast a jobs file, serve a fake NAS.
 
 Exit codes: 0 held, 1 violated, 2 wrong use, 3 inconclusive.
 """
@@ -37,6 +37,7 @@ def cli() -> None:
     hermes-sim run NAME --verbose               one of them, with its timeline
     hermes-sim run --provider my_pkg:MyProvider your own provider
     hermes-sim forecast jobs.json --days 30     what a jobs file will do
+    hermes-sim nas                              a fake NAS for an agent that really runs
 
     Exit codes: 0 held, 1 violated, 2 wrong use, 3 inconclusive.
     """  # noqa: D301 - \b keeps click from wrapping the examples
@@ -98,3 +99,28 @@ def forecast(**options: Any) -> None:
     from simulator.cli_forecast import forecast_command
 
     sys.exit(forecast_command(**options))
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only.")
+@click.option("--port", default=8788, show_default=True, type=click.IntRange(0, 65535),
+              help="0 takes a free one.")  # fmt: skip
+@click.option("--clock", "clock", default="real", show_default=True,
+              type=click.Choice(["real", "manual"]),
+              help="manual: time stands until POST /advance.")  # fmt: skip
+@click.option("--duplicates", default=0, show_default=True, type=click.IntRange(0, 100_000),
+              help="Deliver each fire this often more.")  # fmt: skip
+@click.option("--delay", "delay_s", default=0.0, show_default=True, metavar="S",
+              type=click.FloatRange(0, 86_400),
+              help="Deliver each fire this late, in seconds.")  # fmt: skip
+@click.option("--agent", "agents", multiple=True, metavar="TOKEN=AGENT", default=["dev-token=me"],
+              show_default=True, help="Whose token is whose; may be given again.")  # fmt: skip
+def nas(*, clock: str, **options: Any) -> None:
+    """Serve a fake NAS on loopback, with real tokens, until SIGTERM.
+
+    The first line is its URL: the portal_url of an agent's config.yaml. Its keys are at
+    /jwks.json, what stands at /state. Fires go to the callback URL that the agent armed.
+    """
+    from simulator.nas_server import nas_command
+
+    sys.exit(nas_command(manual=clock == "manual", **options))
