@@ -34,9 +34,27 @@ __all__ = ["advance", "scan"]
 logger = logging.getLogger(__name__)
 
 _SLOT = "hermes_cron.due"
+_LOOKED_SLOT = "hermes_cron.due.looked"
 _LOOK_AGAIN_S = 3600.0  # at what could not be repaired, and at whether the zone was changed
 _DUE: Final = -1.0
 _MEND: Final = -2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A record that was looked at, and the epoch until when it is not due.
+
+    Documents share the records that did not change, so a change of one job costs no new look at
+    the others.
+    """
+
+    job: Mapping[str, Any]
+    at: float
+    until: float
+
+    def still_says(self, job: Mapping[str, Any], at: float) -> bool:
+        """Whether nothing can have changed; the zone is looked at again now and then."""
+        return self.job is job and self.at <= at < min(self.until, self.at + _LOOK_AGAIN_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +123,29 @@ def _look_at_all(document: Document, now: datetime, suspicious: bool) -> dict[st
     if document.broken:
         _report_broken(document)
     verdicts: dict[str, float] = {}
-    running = process.current().running
+    state = process.current()
+    running, at = state.running, now.timestamp()
+    before: dict[str, _Looked] = {} if suspicious else state.slots.get(_LOOKED_SLOT, {})
+    state.slots[_LOOKED_SLOT] = looked = {}
     for job in document.jobs:
+        job_id = job["id"]
+        kept = before.get(job_id)
+        if kept is not None and job_id not in running and kept.still_says(job, at):
+            verdicts[job_id], looked[job_id] = kept.until, kept
+            continue
         try:
-            verdict = _look(job, now, suspicious, job["id"] in running)
+            verdict = _look(job, now, suspicious, job_id in running)
         except Exception:
             # One record of a shape that nobody thought of must not stop the others (LIVE-7).
             logger.exception(
                 "job %s cannot be planned; its record has to be mended",
                 records.label(job),
-                extra={"job_id": job["id"], "occurrence": None},
+                extra={"job_id": job_id, "occurrence": None},
             )
-            verdict = now.timestamp() + _LOOK_AGAIN_S
-        verdicts[job["id"]] = verdict
+            verdict = at + _LOOK_AGAIN_S
+        verdicts[job_id] = verdict
+        if verdict > at and job_id not in running:
+            looked[job_id] = _Looked(job, at, verdict)
     return verdicts
 
 

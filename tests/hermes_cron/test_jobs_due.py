@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from jobs_home import Home, make_home
 
+from hermes_cron import due as due_module
 from hermes_cron import jobs, process, records, scheduler, store, upkeep
 
 
@@ -422,3 +423,20 @@ def test_a_one_shot_is_due_at_the_instant_that_its_text_means(zone, run_at, plan
     found = records.instant(job["next_run_at"], ZoneInfo(zone))
     assert found == datetime.fromisoformat(due)
     assert not upkeep.needs_mending(job, now)
+
+
+def test_a_change_of_one_job_costs_no_look_at_the_others(home, monkeypatch):
+    for nth in range(50):
+        home.plant(id=f"job-{nth}", next_run_at=at(home, minutes=nth + 10))
+    assert due() == []
+    looks = []
+    real = due_module._look
+    monkeypatch.setattr(
+        due_module, "_look", lambda job, *rest: looks.append(job["id"]) or real(job, *rest)
+    )
+    with store.current_store().edit() as edit:
+        edit.get("job-7")["prompt"] = "changed"
+    assert due() == []
+    assert looks == ["job-7"]
+    home.wait(minutes=10)
+    assert due() == ["job-0"]
