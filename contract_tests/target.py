@@ -29,7 +29,9 @@ from simulator.target import Target, TargetError, from_attribute, from_class, fr
 
 __all__ = ["Subject", "find_subject", "subject_of"]
 
-_HERMES_AGENT = frozenset({"cron", "plugins", "hermes_cli", "gateway", "hermes_constants"})
+_HERMES_AGENT = frozenset(
+    {"cron", "plugins", "hermes_cli", "gateway", "hermes_constants", "hermes_time"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def _attribute(spec: str, host: HostSurface) -> Target:
         missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
         if (missing or "").partition(".")[0] in _HERMES_AGENT:
             # Written for hermes-agent, which is not installed: its import paths are ours, then.
-            host.alias()
+            _alias(host, spec)
             return from_attribute(spec)
         raise TargetError(f"{error}{_offered(spec)}") from error
 
@@ -178,8 +180,16 @@ def _folder(spec: str, host: HostSurface) -> Target:
         hint = f"; did you mean {Path(spec) / below[0]}?" if below else ""
         raise TargetError(f"{folder} is no plugin folder: it has no __init__.py{hint}")
     if not all(importlib.util.find_spec(name) for name in ("cron", "plugins")):
-        host.alias()
+        _alias(host, spec)
     return from_folder(folder, _loader(folder, host))
+
+
+def _alias(host: HostSurface, spec: str) -> None:
+    """Make hermes-agent's paths ours; who else owns them is said."""
+    try:
+        host.alias()
+    except RuntimeError as error:
+        raise TargetError(f"{spec} is written for hermes-agent's import paths: {error}") from error
 
 
 def _loader(folder: Path, host: HostSurface) -> Callable[[Path], Any]:
