@@ -121,21 +121,23 @@ class Kernel(Core):
 
     # -- machines
 
-    def kill_machine(self, machine: Incarnation) -> None:
+    def kill_machine(self, machine: Incarnation, *, leaving: bool = False) -> None:
         """Crash: no task of this incarnation runs again, not even a `finally`.
 
-        What its tasks hold counts as free. Called by one of its own tasks this never returns.
+        What its tasks hold counts as free. Called by one of its own tasks this never returns,
+        unless that task is `leaving`: the last one, which returns by itself at once.
         """
         machine.alive = False
         for task in self.of_machine(machine):
-            del self.tasks[task.ident]
-            retire(task)
+            if not (leaving and task is self.current):
+                del self.tasks[task.ident]
+                retire(task)
         for task in list(self.tasks.values()):
             thing = task.waits_for
             owner = getattr(thing, "owner", None)
             if isinstance(owner, Task) and owner.gone:
                 getattr(thing, "owner_died", bool)()
-        if self.current is not None and self.current.machine is machine:
+        if self.current is not None and self.current.machine is machine and not leaving:
             self.leave()
 
     def pause_machine(self, machine: Incarnation, until_us: int) -> None:

@@ -90,7 +90,7 @@ class Machine:
                 error=type(error).__name__,
                 text=str(error),
             )
-        self._end(life, "stopped")
+        self._end(life, "stopped", leaving=True)
 
     def stop(self, *, back_after_us: int | None = None) -> None:
         """Ask the process to leave, as SIGTERM does.
@@ -122,7 +122,7 @@ class Machine:
         later = self._world.later
         self._comes_back = later(back_after_us, self.boot) if back_after_us is not None else None
 
-    def _end(self, life: Life, kind: str) -> None:
+    def _end(self, life: Life, kind: str, *, leaving: bool = False) -> None:
         if self.life is not life:
             return
         self.life = None
@@ -130,7 +130,7 @@ class Machine:
         life.end()
         if self._wanted:
             self._world.later(1, self.boot)
-        self._world.kernel.kill_machine(life.incarnation)
+        self._world.kernel.kill_machine(life.incarnation, leaving=leaving)
 
     def run(self, name: str, call: Callable[[Life], None]) -> None:
         """Run `call` in a task of the living process."""

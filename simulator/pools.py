@@ -136,12 +136,12 @@ def _work(pool: _Pool) -> None:
 
 def _await_work(kernel: Kernel, me: Task, pool: _Pool) -> bool:
     while not pool.pending:
-        if pool.closing:
+        if pool.closing or me.gone:
             return False
-        me.daemon = True
+        me.daemon = me.resting = True
         pool.idle.append(me)
         kernel.park("work for its pool")
-        me.daemon = False
+        me.daemon = me.resting = False
     return True
 
 

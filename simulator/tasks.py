@@ -11,7 +11,7 @@ from random import Random
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from greenlet import greenlet  # type: ignore[import-untyped]
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from simulator.kernel import Kernel
@@ -161,12 +161,14 @@ class Task:
         done: It returned or raised.
         gone: It will never run again although it did not end: a crash, or the end of the world.
         error: What left it, if anything did.
+        resting: A worker without work: no code but the simulator's is on its stack, and it leaves
+            when it is resumed as `gone`.
     """
 
     __slots__ = (
         "args", "clock", "daemon", "decisions", "delays", "done", "epoch", "error", "fn", "glet",
-        "gone", "ident", "joiners", "kernel", "machine", "name", "since_us", "spins", "thread",
-        "timed", "waits_for", "woken",
+        "gone", "ident", "joiners", "kernel", "machine", "name", "resting", "since_us", "spins",
+        "thread", "timed", "waits_for", "woken",
     )  # fmt: skip
 
     def __init__(
@@ -186,7 +188,7 @@ class Task:
         self.glet: greenlet | None = None
         self.delays: dict[int, int] | None = None
         self.epoch = self.decisions = self.spins = self.since_us = 0
-        self.done = self.gone = self.woken = self.timed = False
+        self.done = self.gone = self.woken = self.timed = self.resting = False
         self.waits_for: object | None = None
         self.error: BaseException | None = None
         self.joiners: list[Task] = []
@@ -210,7 +212,8 @@ class Task:
             self.error = error
         self.done = True
         self.fn, self.args = _nothing, ()
-        self.kernel.finished(self)
+        if not self.gone:
+            self.kernel.finished(self)
 
     def where(self) -> str:
         """The innermost line outside the simulator and the threading machinery."""
@@ -256,10 +259,13 @@ def retire(task: Task) -> None:
 
     A greenlet that is freed has GreenletExit thrown into it: its `finally` blocks run, a loop that
     survives everything goes on ticking. So it stays referenced, also while the interpreter
-    shuts down and clears this module.
+    shuts down and clears this module. One that rests has nothing to run, and is let go.
     """
     task.gone = True
     task.epoch += 1
-    if task.glet is not None and not task.glet.dead and task.glet:
+    if task.resting and task.glet is not None:
+        task.return_to(getcurrent())
+        task.glet.switch()
+    elif task.glet is not None and not task.glet.dead and task.glet:
         _retired.append(task.glet)
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(task.glet))

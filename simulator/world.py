@@ -144,10 +144,11 @@ class World:
             finally:
                 kernel.close()
         self._append("world.end", reason=reason)
+        history, self.history = self.history, History()  # tasks of dead machines keep the world
         return Run(
             scenario=self.scenario,
             target=self.target.label,
-            history=self.history,
+            history=history,
             events=kernel.events,
             choices=len(kernel.deviations),
             never_fired=tuple(self.plan.never_fired()),
@@ -256,9 +257,8 @@ class World:
         self.history.append(kind, "world", text=text, **data)
 
     def _store_record(self, name: str) -> Callable[..., object]:
-        append = self.history.append
-
         def record(kind: str, /, **data: Any) -> None:
+            append = self.history.append
             if kind == "signal":  # its text is no text of the history, which stands beside the line
                 append(kind, name, name=data["name"], content=data["text"])
             else:

@@ -1,11 +1,13 @@
 """What a scenario says happens, happens: faults, steps, machines; and what proves nothing says so."""
 
+import gc
+
 import pytest
 
 from simulator.hosts import reference_host
 from simulator.scenario import Scenario
 from simulator.verdict import judge
-from simulator.world import simulate
+from simulator.world import World, simulate
 
 HOURLY = {"id": "report", "schedule": "every 1h", "runs_for": "2s"}
 TARGETS = reference_host().bundled()
@@ -165,3 +167,38 @@ def test_a_wall_time_to_deliver_is_in_the_zone():
     )
     copies = [event.data["fire_at"] for event in history.of("nas.deliver") if event.data["copy"]]
     assert copies == ["2026-03-02T09:00:00+00:00"]
+
+
+def worlds():
+    gc.collect()
+    return sum(type(thing) is World for thing in gc.get_objects())
+
+
+@pytest.mark.parametrize("provider", TARGETS)
+class TestNothingStays:
+    def test_of_a_run_without_a_crash(self, provider):
+        run(provider)
+        before = worlds()
+        run(provider)
+        run(provider, steps=[{"at": "1h", "do": "stop", "machine": "a", "for": "1m"}])
+        assert worlds() == before
+
+    def test_of_the_history_after_a_crash(self, provider):
+        steps = [{"at": "1h", "do": "crash", "machine": "a", "for": "1m"}]
+        history, _ = run(provider, steps=steps)
+        assert len(history) > 50
+        left = [thing for thing in gc.get_objects() if type(thing) is World]
+        assert left  # tasks of the dead machine are kept on purpose
+        assert not [world for world in left if world.history is history]
+
+    def test_of_a_run_that_an_exception_ended(self, provider, monkeypatch):
+        before = run(provider)[0].to_bytes()
+
+        def broken(*_args, **_kwargs):
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(World, "_tear_down", broken)
+            with pytest.raises(ZeroDivisionError):
+                run(provider)
+        assert run(provider)[0].to_bytes() == before
