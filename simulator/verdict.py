@@ -94,6 +94,9 @@ def _not_as_told(history: History) -> Iterator[str]:
         if event.n < first and event.data.get("error") is not None:
             said = f"{event.data['error']}: {history.text(event.n)}"
             yield f"job {event.data.get('job')} was never made ({said})"
+    for event in history.of("provider.raised"):
+        said = f"{event.data.get('error')}: {history.text(event.n)}"
+        yield f"the provider's start raised, and its host went on without it ({said})"
     idle = [event.data.get("job") for event in history.of("nas.nothing_to_deliver")]
     for job in dict.fromkeys(idle):
         yield f"nothing was armed for job {job}, so nothing was delivered"

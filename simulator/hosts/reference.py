@@ -251,8 +251,9 @@ def _started(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
         return stage.around("dispatch", lambda: True)
 
     def run_start(provider: Any, stop_event: Any, offered: Mapping[str, Any]) -> Any:
-        taken = sorted(set(inspect.signature(provider.start).parameters) & set(offered))
-        stage.record("provider.start", interval_s=offered.get("interval"), kwargs=taken)
+        stage.record(
+            "provider.start", interval_s=offered.get("interval"), kwargs=_taken(provider, offered)
+        )
         try:
             result = real(provider, stop_event, {**offered, "can_dispatch": may_dispatch})
         except BaseException as error:
@@ -262,6 +263,14 @@ def _started(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return run_start
+
+
+def _taken(provider: Any, offered: Mapping[str, Any]) -> list[str]:
+    """Which of the keywords its `start` names; what is no provider has none."""
+    try:
+        return sorted(set(inspect.signature(provider.start).parameters) & set(offered))
+    except (AttributeError, TypeError, ValueError):
+        return []
 
 
 def _fired(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from simulator.hosts import reference_host
 from simulator.scenario import Scenario
+from simulator.target import from_class
 from simulator.verdict import judge
 from simulator.world import World, simulate
 
@@ -125,6 +126,18 @@ class TestFaults:
 
 
 class TestUnknown:
+    def test_what_is_no_provider_is_not_judged_by_the_hosts_own(self):
+        scenario = Scenario.model_validate(
+            {"name": "x", "start": "2026-03-02T08:00:00", "lasts": "3h", "jobs": [HOURLY]}
+        )
+        history = simulate(scenario, from_class(lambda: "a text", "text")).history
+        assert history.of("run.end")  # the fallback runs what is due
+        judged = judge(history, scenario)
+        assert judged.verdict == "violated"
+        assert judged.reasons == (
+            "TICK-1: machine a: start raised AttributeError, and no tick had",
+        )
+
     def test_what_hangs_goes_wrong_until_its_end(self):
         _, judged = run(faults=[{"into": "tick", "hang": "9h", "at": "30m"}])
         assert judged.reasons == ("no occurrence was due after the last fault",)
