@@ -134,9 +134,7 @@ class TestUnknown:
         assert history.of("run.end")  # the fallback runs what is due
         judged = judge(history, scenario)
         assert judged.verdict == "violated"
-        assert judged.reasons == (
-            "TICK-1: machine a: start raised AttributeError, and no tick had",
-        )
+        assert judged.reasons[0].startswith("TICK-1: machine a: start raised AttributeError")
 
     def test_what_hangs_goes_wrong_until_its_end(self):
         _, judged = run(faults=[{"into": "tick", "hang": "9h", "at": "30m"}])
