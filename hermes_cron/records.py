@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from hermes_cron import schedule as schedules
-from hermes_cron import zone_spans
+from hermes_cron.schedule import zone_spans
 
 __all__ = [
     "RECURRING",

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simulator.history import History
     from simulator.hosts import reference_host
+    from simulator.kernel.tape import Choice, Tape
     from simulator.scenario import Scenario
     from simulator.scenario_file import load_scenario
-    from simulator.tape import Choice, Tape
     from simulator.target import Target
     from simulator.verdict import Judged, judge
     from simulator.world import Run, simulate
@@ -50,12 +50,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Choice": "simulator.tape",
+    "Choice": "simulator.kernel.tape",
     "History": "simulator.history",
     "Judged": "simulator.verdict",
     "Run": "simulator.world",
     "Scenario": "simulator.scenario",
-    "Tape": "simulator.tape",
+    "Tape": "simulator.kernel.tape",
     "Target": "simulator.target",
     "judge": "simulator.verdict",
     "load_scenario": "simulator.scenario_file",

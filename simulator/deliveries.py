@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.fake_nas import FakeNas
 from simulator.fault_rule import Fault
+from simulator.kernel.tasks import Handle
 from simulator.machine import Life, Machine
 from simulator.nas_http import mount_respx
 from simulator.nas_types import Action, Delivery
-from simulator.tasks import Handle
 
 if TYPE_CHECKING:
     from simulator.world import World

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.fake_store import FakeStore
 from simulator.kernel import Kernel
-from simulator.primitives import fast_event
-from simulator.tasks import Handle, Incarnation, MachineClock
+from simulator.kernel.primitives import fast_event
+from simulator.kernel.tasks import Handle, Incarnation, MachineClock
 
 if TYPE_CHECKING:
     from simulator.world import World

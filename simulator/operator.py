@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from simulator.kernel.tasks import MachineClock
 from simulator.machine import Life
 from simulator.scenario import Job, Step
-from simulator.tasks import MachineClock
 
 if TYPE_CHECKING:
     from simulator.world import World

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from simulator.hosts import Host
+from simulator.kernel.tape import Tape
 from simulator.scenario import Scenario
 from simulator.scenario_file import ScenarioError, load_scenario, scenario_files
 from simulator.summary import happened, injected
-from simulator.tape import Tape
 from simulator.target import Target
 from simulator.verdict import Judged, judge
 from simulator.world import Run, simulate

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from simulator.durations import format_duration
 from simulator.fault_rule import Fault
 from simulator.hosts import BodyResult, Surroundings
+from simulator.kernel.tasks import Task
 from simulator.raising import build_exception
 from simulator.scenario import Body
-from simulator.tasks import Task
 
 if TYPE_CHECKING:
     from simulator.machine import Life

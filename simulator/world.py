@@ -13,20 +13,19 @@ from datetime import UTC
 from importlib.metadata import version
 from typing import Any
 
-from simulator import patches
 from simulator.deliveries import Deliveries
 from simulator.fake_store import FakeStore
 from simulator.faults import FaultPlan
 from simulator.history import History
 from simulator.hosts import Host, reference_host
-from simulator.kernel import Kernel
+from simulator.kernel import Kernel, patches
+from simulator.kernel.tape import Tape
+from simulator.kernel.tasks import Deadlock, Handle, Hang, Livelock, MachineClock, Task
 from simulator.machine import Life, Machine
 from simulator.operator import Operator
 from simulator.scenario import Scenario
 from simulator.stage import RunStage
-from simulator.tape import Tape
 from simulator.target import Target
-from simulator.tasks import Deadlock, Handle, Hang, Livelock, MachineClock, Task
 from simulator.volume import Volume
 
 __all__ = ["Run", "World", "simulate"]

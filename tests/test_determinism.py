@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from simulator.hosts import reference_host
+from simulator.kernel.tape import Choice, Tape
 from simulator.runner import incidents
 from simulator.scenario_file import parse_scenario
-from simulator.tape import Choice, Tape
 from simulator.world import simulate
 
 ROUGH = """

@@ -98,7 +98,9 @@ def test_a_screen_is_what_the_command_prints(mention: str, command: str, tmp_pat
     shown = VARIES.sub("", screen_after(mention))
     lines = [line.rstrip() for line in VARIES.sub("", printed).splitlines()]
     missing = [
-        line for line in shown.splitlines() if line.strip() not in {"", "..."} and line.rstrip() not in lines
+        line
+        for line in shown.splitlines()
+        if line.strip() not in {"", "..."} and line.rstrip() not in lines
     ]
     assert missing == []
 

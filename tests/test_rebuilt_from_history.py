@@ -16,12 +16,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from test_determinism import ROUGH, TAPE
 
-from simulator import patches
 from simulator.fake_store import FakeStore
 from simulator.fold import final_registry, final_store
 from simulator.history import History
 from simulator.hosts import Surroundings, reference_host
-from simulator.kernel import Kernel
+from simulator.kernel import Kernel, patches
 from simulator.operator import PHRASES
 from simulator.runner import incidents
 from simulator.scenario_file import parse_scenario

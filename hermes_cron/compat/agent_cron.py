@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from hermes_cron import cli_jobs, cli_run, jobs, records, scheduler_provider, status, store
+from hermes_cron import jobs, records, scheduler_provider, status, store
+from hermes_cron.cli import job_commands as cli_jobs
+from hermes_cron.cli import run_commands as cli_run
 
 __all__ = ["cron_command", "cron_list", "cron_status", "cron_tick"]
 

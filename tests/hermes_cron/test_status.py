@@ -21,7 +21,7 @@ from hermes_cron import (
     status,
     store,
 )
-from hermes_cron.evidence import Evidence
+from hermes_cron.status.evidence import Evidence
 
 PROMISE = "will fire automatically"
 

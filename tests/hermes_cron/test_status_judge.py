@@ -6,7 +6,7 @@ import math
 import pytest
 
 from hermes_cron import status
-from hermes_cron.evidence import Evidence, number
+from hermes_cron.status.evidence import Evidence, number
 
 NOW = 1_800_000_000.0
 PROMISE = "will fire automatically"

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from simulator.forecast import Question, forecast
-from simulator.forecast_notes import clock_changes, notes
-from simulator.forecast_outage import costs, costs_before, say_cost
-from simulator.forecast_times import Outage, instant
-from simulator.forecast_view import show
+from simulator.forecast.notes import clock_changes, notes
+from simulator.forecast.outage import costs, costs_before, say_cost
+from simulator.forecast.times import Outage, instant
+from simulator.forecast.view import show
 from simulator.hosts import reference_host
 
 HOST = reference_host()

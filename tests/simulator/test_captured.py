@@ -8,7 +8,7 @@ import time
 import pytest
 
 from simulator.kernel import Kernel
-from simulator.patches import install
+from simulator.kernel.patches import install
 
 START = 1_772_000_000_000_000
 HOUR = 3_600_000_000

@@ -22,10 +22,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from simulator import dates
-from simulator.kernel import Kernel
-from simulator.patches import install
-from simulator.tasks import MachineClock
+from simulator.kernel import Kernel, dates
+from simulator.kernel.patches import install
+from simulator.kernel.tasks import MachineClock
 
 REAL = datetime
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -316,7 +315,7 @@ def test_randomness_is_seeded_and_different_for_each_machine_and_seed():
     assert os.urandom(8).hex() != first[0]
     assert len(set(map(str, first))) == len(first)
 
-    from simulator.tape import Tape
+    from simulator.kernel.tape import Tape
 
     def of(name, seed):
         kernel = Kernel(start_us=0, tape=Tape(seed=seed))

@@ -7,7 +7,7 @@ import pytest
 from forecast_files import HOST, ask, cost_of, cron, every, fires, once, overdue
 
 from simulator.forecast import ForecastError, Question, forecast
-from simulator.forecast_outage import doubled
+from simulator.forecast.outage import doubled
 
 JUNE = "2026-06-01T00:00"
 

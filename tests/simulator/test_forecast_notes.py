@@ -6,7 +6,7 @@ import pytest
 from forecast_files import ask, cron, every, note_at, once
 
 from simulator.forecast import Fire
-from simulator.forecast_notes import clock_changes, notes
+from simulator.forecast.notes import clock_changes, notes
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from simulator.kernel import Kernel
-from simulator.patches import install
-from simulator.tasks import Hang
+from simulator.kernel.patches import install
+from simulator.kernel.tasks import Hang
 
 
 def hang_of(body, hang_s=0.15):

@@ -11,11 +11,10 @@ import time
 
 import pytest
 
-from simulator import core
-from simulator.kernel import Kernel, here
-from simulator.patches import install
-from simulator.tape import Choice, Tape
-from simulator.tasks import Deadlock, Livelock, OutsideTask
+from simulator.kernel import Kernel, core, here
+from simulator.kernel.patches import install
+from simulator.kernel.tape import Choice, Tape
+from simulator.kernel.tasks import Deadlock, Livelock, OutsideTask
 
 START = 1_772_000_000_000_000
 HOUR = 3_600_000_000
@@ -267,8 +266,8 @@ PROGRAM = """
 import hashlib, random, threading, time, uuid, secrets, os
 from concurrent.futures import ThreadPoolExecutor
 from simulator.kernel import Kernel
-from simulator.patches import install
-from simulator.tape import Choice, Tape
+from simulator.kernel.patches import install
+from simulator.kernel.tape import Choice, Tape
 
 lines = []
 def body(n):

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from simulator.kernel import Kernel
-from simulator.patches import install
+from simulator.kernel.patches import install
 
 START = 1_772_000_000_000_000
 HOUR = 3_600_000_000
@@ -174,7 +174,7 @@ def test_the_end_of_the_world_runs_no_finally_either_not_even_at_exit():
     program = """
 import time
 from simulator.kernel import Kernel
-from simulator.patches import install
+from simulator.kernel.patches import install
 def body():
     while True:
         try:

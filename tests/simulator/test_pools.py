@@ -9,8 +9,8 @@ from concurrent.futures.thread import BrokenThreadPool
 import pytest
 
 from simulator.kernel import Kernel
-from simulator.patches import install
-from simulator.tasks import Deadlock
+from simulator.kernel.patches import install
+from simulator.kernel.tasks import Deadlock
 
 START = 1_772_000_000_000_000
 HOUR = 3_600_000_000

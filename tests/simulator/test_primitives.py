@@ -9,10 +9,9 @@ import time
 
 import pytest
 
-from simulator import primitives
-from simulator.kernel import Kernel
-from simulator.patches import install
-from simulator.primitives import fast_event
+from simulator.kernel import Kernel, primitives
+from simulator.kernel.patches import install
+from simulator.kernel.primitives import fast_event
 
 START = 1_772_000_000_000_000
 HOUR = 3_600_000_000

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from simulator.kernel import Kernel
-from simulator.patches import install
-from simulator.refusals import NotSimulated
+from simulator.kernel.patches import install
+from simulator.kernel.refusals import NotSimulated
 
 
 def tried(body):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from simulator.kernel import Kernel
-from simulator.patches import install
+from simulator.kernel.patches import install
 
 START = 1_772_000_000_000_000
 

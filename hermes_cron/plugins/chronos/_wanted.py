@@ -44,7 +44,8 @@ def fire_at_of(job: Mapping[str, Any]) -> str:
     "" without one. What already has that form is sent as it stands; a naive time is in the
     configured zone; text that is no time is sent too, so that the registry's refusal names it.
     """
-    from hermes_cron import clock, zone_spans
+    from hermes_cron import clock
+    from hermes_cron.schedule import zone_spans
 
     text = job.get("next_run_at")
     if not isinstance(text, str):

@@ -1,0 +1,96 @@
+"""What the jobs themselves show: overdue ones, those in error, a store that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from hermes_cron import claim_rules, records
+from hermes_cron.status.evidence import Evidence, instant_of
+from hermes_cron.status.wording import Finding, ago
+
+__all__ = ["job_findings", "next_job", "wanted_arms"]
+
+
+def job_findings(evidence: Evidence) -> Iterator[Finding]:
+    """The findings about the store and each enabled job (CONTRACT.md STAT-12)."""
+    if evidence.store_error is not None:
+        yield Finding(
+            "bad",
+            "store-unreadable",
+            f"The jobs cannot be read: {evidence.store_error}",
+            "mend the file; nothing is written over it until then",
+        )
+    for record in evidence.broken:
+        yield Finding(
+            "bad",
+            "broken-record",
+            f"The jobs file holds a broken job: {record}; it never runs",
+            "mend or remove it in jobs.json; the other jobs are not affected",
+        )
+    for job in evidence.jobs or ():
+        if records.stay_reason(job) is None:
+            yield from _findings_of(job, evidence)
+
+
+def next_job(evidence: Evidence) -> tuple[str, float] | None:
+    """The label and the time of the job that comes next; None without one."""
+    coming = [
+        (at, records.label(job))
+        for job in evidence.jobs or ()
+        if records.stay_reason(job) is None
+        and (at := instant_of(job.get("next_run_at"))) is not None
+    ]
+    if not coming:
+        return None
+    at, label = min(coming)
+    return label, at
+
+
+def wanted_arms(evidence: Evidence) -> dict[str, float]:
+    """When each job has to be armed, by id: at its next time, unless it is running just now."""
+    return {
+        str(job.get("id")): at
+        for job in evidence.jobs or ()
+        if records.stay_reason(job) is None
+        and (at := instant_of(job.get("next_run_at"))) is not None
+        and not _is_running(job, evidence)
+    }
+
+
+def _findings_of(job: Mapping[str, Any], evidence: Evidence) -> Iterator[Finding]:
+    label = records.label(job)
+    if job.get("state") == "error":
+        yield Finding(
+            "bad",
+            "job-in-error",
+            f"Job {label} is in error and has no next run: {job.get('last_error') or 'no reason'}",
+            "give it another schedule, or remove it",
+        )
+        return
+    due_at = instant_of(job.get("next_run_at"))
+    late_s = 0.0 if due_at is None else evidence.now - due_at
+    if late_s > evidence.stale_after_s and not _is_running(job, evidence):
+        yield Finding(
+            "bad",
+            "overdue",
+            f"Job {label} is overdue by {ago(late_s)} (due at {job.get('next_run_at')})",
+            "if it stays so, look in the gateway's log for its id",
+        )
+    if job.get("last_status") == "error":
+        yield Finding(
+            "note",
+            "last-run-failed",
+            f"the last run of job {label} failed: {_first_line(job.get('last_error'))}",
+        )
+
+
+def _is_running(job: Mapping[str, Any], evidence: Evidence) -> bool:
+    """A claimed job is not overdue: its occurrence is being taken care of."""
+    return claim_rules.is_held(job, datetime.fromtimestamp(evidence.now, UTC))
+
+
+def _first_line(text: object) -> str:
+    lines = str(text or "no reason was recorded").strip().splitlines()
+    return lines[0][:200] if lines else "no reason was recorded"

@@ -1,0 +1,126 @@
+"""`hermes-sim`: run scenarios, list them, forecast a jobs file, serve a fake NAS.
+
+Exit codes: 0 held, 1 violated, 2 wrong use, 3 inconclusive.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["cli", "main"]
+
+_HASH_SEED = "PYTHONHASHSEED"
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def main() -> None:
+    """The command, under a pinned hash seed: a provider that iterates a set must replay too."""
+    if _HASH_SEED not in os.environ:
+        os.environ[_HASH_SEED] = "0"
+        again = [sys.executable, *sys.orig_argv[1:]]
+        os.execv(sys.executable, again)  # noqa: S606 - ourselves
+    cli()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Drive cron providers through virtual time, against a fake NAS and a fake store.
+
+    \b
+    hermes-sim run                              all incidents, both reference providers
+    hermes-sim run NAME --verbose               one of them, with its timeline
+    hermes-sim run --provider my_pkg:MyProvider your own provider
+    hermes-sim forecast jobs.json --days 30     what a jobs file will do
+    hermes-sim nas                              a fake NAS for an agent that really runs
+
+    Exit codes: 0 held, 1 violated, 2 wrong use, 3 inconclusive.
+    """  # noqa: D301 - \b keeps click from wrapping the examples
+
+
+@cli.command()
+@click.argument("scenarios", nargs=-1, metavar="[NAME|FILE]...")
+@click.option("--provider", "-p", "providers", multiple=True, metavar="P",
+              help="A bundled name or module:attribute, more than once if wanted.")  # fmt: skip
+@click.option("--json", "json_file", type=_FILE, metavar="FILE",
+              help="Write the results there, for machines.")  # fmt: skip
+@click.option("--history", "history_dir", type=_FOLDER, metavar="DIR",
+              help="Write one JSONL history for each scenario and provider there.")  # fmt: skip
+@click.option("--verbose", "-v", is_flag=True, help="Show the timeline of each run.")
+def run(
+    scenarios: tuple[str, ...],
+    providers: tuple[str, ...],
+    json_file: Path | None,
+    history_dir: Path | None,
+    verbose: bool,
+) -> None:
+    """Run scenarios (all incidents when none is named) and judge them."""
+    from simulator.cli.running import run_command
+
+    sys.exit(run_command(scenarios, providers, json_file, history_dir, verbose=verbose))
+
+
+@cli.command("list")
+@click.option("--json", "as_json", is_flag=True, help="An array of scenarios, for machines.")
+def list_command(as_json: bool) -> None:
+    """List the scenario library."""
+    from simulator.cli.running import list_library
+
+    list_library(as_json=as_json)
+
+
+@cli.command()
+@click.argument("jobs_json", type=click.Path(path_type=Path), metavar="JOBS_JSON")
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3660),
+              help="How many times 24 hours to look ahead.")  # fmt: skip
+@click.option(
+    "--tz", metavar="ZONE", help="The configured zone, like Europe/Berlin. Default: this machine's."
+)
+@click.option("--from", "start", metavar="INSTANT",
+              help="Where to start, ISO 8601; naive means in the zone. Default: now.")  # fmt: skip
+@click.option("--down", "downs", multiple=True, metavar="INSTANT/DURATION",
+              help="An outage, like 2026-11-01T02:00/6h; may be given again.")  # fmt: skip
+@click.option(
+    "--provider",
+    "-p",
+    metavar="P",
+    help="A bundled name or module:attribute. Default: the first bundled.",
+)
+@click.option("--all", "every_fire", is_flag=True, help="List every fire, not the first few.")
+@click.option("--json", "json_file", type=_FILE, metavar="FILE",
+              help="Write the answer there, for machines.")  # fmt: skip
+def forecast(**options: Any) -> None:
+    """Tell what a jobs.json will do: what fires when, what clock changes and outages do to it."""
+    from simulator.cli.forecasting import forecast_command
+
+    sys.exit(forecast_command(**options))
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only.")
+@click.option("--port", default=8788, show_default=True, type=click.IntRange(0, 65535),
+              help="0 takes a free one.")  # fmt: skip
+@click.option("--clock", "clock", default="real", show_default=True,
+              type=click.Choice(["real", "manual"]),
+              help="manual: time stands until POST /advance.")  # fmt: skip
+@click.option("--duplicates", default=0, show_default=True, type=click.IntRange(0, 100_000),
+              help="Deliver each fire this often more.")  # fmt: skip
+@click.option("--delay", "delay_s", default=0.0, show_default=True, metavar="S",
+              type=click.FloatRange(0, 86_400),
+              help="Deliver each fire this late, in seconds.")  # fmt: skip
+@click.option("--agent", "agents", multiple=True, metavar="TOKEN=AGENT", default=["dev-token=me"],
+              show_default=True, help="Whose token is whose; may be given again.")  # fmt: skip
+def nas(*, clock: str, **options: Any) -> None:
+    """Serve a fake NAS on loopback, with real tokens, until SIGTERM.
+
+    The first line is its URL: the portal_url of an agent's config.yaml. Its keys are at
+    /jwks.json, what stands at /state. Fires go to the callback URL that the agent armed.
+    """
+    from simulator.nas_server import nas_command
+
+    sys.exit(nas_command(manual=clock == "manual", **options))
