@@ -139,7 +139,7 @@ class Gateway:
         """Close what an earlier process left open; a failure of this stops nothing."""
         try:
             scheduler.recover()
-        except Exception:  # a store that is hurt now may be well at the first tick
+        except BaseException:  # a store that is hurt now may be well at the first tick
             logger.exception("what an earlier gateway left open could not be looked at; going on")
 
     def _resolve(self) -> CronScheduler:

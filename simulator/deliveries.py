@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Deliveries"]
 
 LANE = "nas"
+AT_ONCE_US = 1_000_000
+"""An agent that answers each past fire by arming it again must not make time stand still."""
 UNREACHABLE_US = 1_000_000  # how long it takes to find out that nobody is there
 
 
@@ -35,9 +37,9 @@ class _Timer:
         return self._world.kernel.now_us
 
     def call_at(self, us: int, call: Callable[[], object], /) -> Handle:
-        """See `simulator.fake_nas.Timer`."""
+        """See `simulator.fake_nas.Timer`. What is due already takes a moment to go out."""
         kernel = self._world.kernel
-        return kernel.call_at(max(us, kernel.now_us), call)
+        return kernel.call_at(us if us > kernel.now_us else kernel.now_us + AT_ONCE_US, call)
 
 
 class Deliveries:

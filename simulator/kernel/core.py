@@ -31,7 +31,7 @@ __all__ = ["SPIN_LIMIT", "Core"]
 GC_EVERY = 20_000  # events between two garbage collections
 SPIN_LIMIT = 100_000  # looks at the clock or at a lock without waiting, before each costs time
 SPIN_US = 1_000  # what each costs then
-LIVELOCK_EVENTS = 1_000_000  # events at one instant that are called a livelock
+LIVELOCK_EVENTS = 200_000  # events at one instant that are called a livelock
 _MIN_STALE = 64  # dead entries in the queue that are worth a clean-up
 
 _CALLBACK, _TASK = 0, 1  # priorities: what the world does at an instant goes before the tasks
@@ -188,7 +188,7 @@ class Core:
 
         Raises:
             Deadlock: Nothing is scheduled any more and a task that is no daemon waits for ever.
-            Livelock: A million events at one instant.
+            Livelock: `LIVELOCK_EVENTS` events at one instant.
             BaseException: What a callback raised, or what was handed to `fail`.
         """
         if self.running:

@@ -237,9 +237,10 @@ def test_the_resolver_is_asked_and_its_fall_back_told(home, run, ticks):
     assert told()["fallback"]["configured"] == "nowhere"
 
 
-def test_a_recovery_that_fails_stops_nothing(run, ticks, monkeypatch, caplog):
+@pytest.mark.parametrize("error", [OSError("torn"), SystemExit(1)], ids=["OSError", "SystemExit"])
+def test_a_recovery_that_fails_stops_nothing(error, run, ticks, monkeypatch):
     def broken():
-        raise OSError("torn")
+        raise error
 
     monkeypatch.setattr(scheduler, "recover", broken)
     run(InProcessCronScheduler())

@@ -6,7 +6,8 @@ import pytest
 
 from simulator.hosts import reference_host
 from simulator.scenario import Scenario
-from simulator.target import from_class
+from simulator.scenario_file import parse_scenario
+from simulator.target import from_attribute, from_class
 from simulator.verdict import judge
 from simulator.world import World, simulate
 
@@ -213,3 +214,27 @@ class TestNothingStays:
             with pytest.raises(ZeroDivisionError):
                 run(provider)
         assert run(provider)[0].to_bytes() == before
+
+
+def test_an_agent_that_arms_the_past_again_and_again_does_not_stop_time(tmp_path, monkeypatch):
+    """Each such fire takes a moment, so the run comes to its horizon and can be judged."""
+    (tmp_path / "stubborn.py").write_text(
+        "import httpx\n"
+        "from hermes_cron import CronScheduler\n"
+        "class Stubborn(CronScheduler):\n"
+        "    name = 'stubborn'\n"
+        "    def start(self, stop_event, *, adapters=None, loop=None, interval=60):\n"
+        "        self.client = httpx.Client(headers={'Authorization': 'Bearer sim-agent-token'})\n"
+        "        self.reconcile()\n"
+        "    def reconcile(self):\n"
+        "        at = '2026-01-01T00:00:00+00:00'\n"
+        "        self.client.post('https://portal.sim/api/agent-cron/provision', json={'job_id': 'report',"
+        " 'fire_at': at, 'agent_callback_url': 'https://agent.sim', 'dedup_key': 'report:' + at})\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    scenario = parse_scenario(
+        "name: x\nstart: 2026-03-02T08:00:00\nlasts: 30m\njobs: [{id: report, schedule: every 1h}]\n"
+    )
+    run = simulate(scenario, from_attribute("stubborn:Stubborn"))
+    assert run.history.of("world.end")[0].data["reason"] == "horizon"
+    assert 100 < len(run.history.of("nas.deliver")) <= 1860
