@@ -77,9 +77,9 @@ def list_command(as_json: bool) -> None:
 @cli.command()
 @click.argument("jobs_json", type=click.Path(path_type=Path), metavar="JOBS_JSON")
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3660),
-              help="How many times 24 hours to look ahead.")  # fmt: skip
+              help="How many calendar days to look ahead.")  # fmt: skip
 @click.option(
-    "--tz", metavar="ZONE", help="The configured zone, like Europe/Berlin. Default: this machine's."
+    "--tz", metavar="ZONE", help="The configured zone, like Europe/Berlin. Default: the host's own."
 )
 @click.option("--from", "start", metavar="INSTANT",
               help="Where to start, ISO 8601; naive means in the zone. Default: now.")  # fmt: skip
