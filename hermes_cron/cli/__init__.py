@@ -298,7 +298,3 @@ def _explain(error: Exception) -> int | None:
         return None
     click.echo(f"Error: {error}", err=True)
     return code
-
-
-if __name__ == "__main__":
-    main()
