@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from hermes_cron import (
@@ -51,10 +51,11 @@ class _Looked:
     job: Mapping[str, Any]
     at: float
     until: float
+    zone: tzinfo
 
-    def still_says(self, job: Mapping[str, Any], at: float) -> bool:
-        """Whether nothing can have changed; the zone is looked at again now and then."""
-        return self.job is job and self.at <= at < min(self.until, self.at + _LOOK_AGAIN_S)
+    def still_says(self, job: Mapping[str, Any], at: float, zone: tzinfo) -> bool:
+        """Whether nothing can have changed: neither the record, nor the zone, nor too much time."""
+        return self.job is job and self.at <= at < self.until and self.zone == zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +125,13 @@ def _look_at_all(document: Document, now: datetime, suspicious: bool) -> dict[st
         _report_broken(document)
     verdicts: dict[str, float] = {}
     state = process.current()
-    running, at = state.running, now.timestamp()
+    running, at, zone = state.running, now.timestamp(), records.zone_of(now)
     before: dict[str, _Looked] = {} if suspicious else state.slots.get(_LOOKED_SLOT, {})
     state.slots[_LOOKED_SLOT] = looked = {}
     for job in document.jobs:
         job_id = job["id"]
         kept = before.get(job_id)
-        if kept is not None and job_id not in running and kept.still_says(job, at):
+        if kept is not None and job_id not in running and kept.still_says(job, at, zone):
             verdicts[job_id], looked[job_id] = kept.until, kept
             continue
         try:
@@ -145,7 +146,7 @@ def _look_at_all(document: Document, now: datetime, suspicious: bool) -> dict[st
             verdict = at + _LOOK_AGAIN_S
         verdicts[job_id] = verdict
         if verdict > at and job_id not in running:
-            looked[job_id] = _Looked(job, at, verdict)
+            looked[job_id] = _Looked(job, at, verdict, zone)
     return verdicts
 
 
