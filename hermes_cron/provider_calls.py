@@ -19,8 +19,20 @@ def is_external(provider: CronScheduler) -> bool:
     """True when a returned `start` can be all that the provider needs: it takes part in fires."""
     if isinstance(provider, scheduler_provider.InProcessCronScheduler):
         return False
-    kind = type(provider)
-    return any(getattr(kind, hook, None) is not getattr(CronScheduler, hook) for hook in _HOOKS)
+    return any(_redefines(type(provider), hook) for hook in _HOOKS)
+
+
+def _redefines(kind: type, hook: str) -> bool:
+    """Whether a class has a hook of its own, beside the interface's default.
+
+    The interface may be another copy of it (vendored, or hermes-agent's): known by its name, and by
+    leaving `start` open.
+    """
+    home = next((cls for cls in kind.__mro__ if hook in vars(cls)), CronScheduler)
+    if home is CronScheduler:
+        return False
+    is_interface = home.__name__ == CronScheduler.__name__
+    return not (is_interface and "start" in getattr(home, "__abstractmethods__", ()))
 
 
 def has_beaten() -> bool:
