@@ -20,6 +20,7 @@ from simulator.history import Event
 __all__ = ["Rest", "Wrong", "armed_before", "first_rest_after", "rests"]
 
 _QUIET_US = 2 * SLACK_US
+_ENDS_DELIVERY = ("nas.armed", "nas.cancelled", "nas.forgot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,39 @@ def _excuses(facts: Facts, job: str) -> list[Window]:
         about = event.data.get("job_id")
         if failed_call(event) and (event.data.get("op") == "list" or about in {None, job}):
             found.append(until_next_occasion(facts, event))
-    return merge(found)
+    return merge([*found, *_being_delivered(facts, job)])
+
+
+def _being_delivered(facts: Facts, job: str) -> list[Window]:
+    """From each time that a job's arm fired until an agent answered it well, or it is armed again.
+
+    NAS delivers late and as often as it must: until then the fire is its affair, and no provider's.
+    A delivery that NAS gave up is excused until the next occasion.
+    """
+    found: list[Window] = []
+    fired: dict[object, int] = {}
+    for event in facts.history.of(
+        "nas.fired", *_ENDS_DELIVERY, "fire.answer", "nas.answer", "nas.gave_up"
+    ):
+        if event.kind != "nas.forgot" and event.data.get("job", event.data.get("job_id")) != job:
+            continue
+        if event.kind == "nas.fired":
+            fired[event.data.get("fire_at")] = event.at_us
+        elif event.kind in _ENDS_DELIVERY:
+            found += [(at_us, event.at_us) for at_us in fired.values()]
+            fired.clear()
+        elif event.data.get("fire_at") in fired and (event.kind == "nas.gave_up" or _well(event)):
+            until_us = event.at_us
+            if event.kind == "nas.gave_up":
+                until_us = until_next_occasion(facts, event)[1]
+            found.append((fired.pop(event.data.get("fire_at")), until_us))
+    return found + [(at_us, FOREVER) for at_us in fired.values()]
+
+
+def _well(answer: Event) -> bool:
+    """Whether an answer ends the delivery: 2xx (WIRE.md)."""
+    status = answer.data.get("status")
+    return isinstance(status, int) and 200 <= status < 300  # noqa: PLR2004  success in HTTP
 
 
 def _judge(facts: Facts, rest: Rest) -> None:

@@ -148,6 +148,45 @@ CASES = [
 ]  # fmt: skip
 
 
+def on_the_way(*, answered: int | None) -> Build:
+    """The arm of j fires at 1h; what brings it is late, lost or refused, or was answered at once."""
+    build = Build(PAIR, external=True).up().arm("j", 0, "1h").arm("k", 0, "30m")
+    build.fire("k", "30m", arms="90m").add("1h", "nas.fired", "nas", job_id="j", fire_at=iso("1h"))
+    if answered is not None:
+        about = {"job": "j", "fire_at": iso("1h"), "id": 77}
+        build.add("1h", "nas.deliver", "nas", attempt=1, **about)
+        build.add("1h", "nas.answer", "nas", status=answered, **about)
+    build.fire("j", "1h10m", fire_at="1h", fresh=False, arms="2h")
+    build.fire("k", "90m", arms="2h30m").fire("j", "2h", arms="3h").fire("k", "2h30m", arms="3h30m")
+    return build.fire("j", "3h", arms="4h").fire("k", "3h30m", arms="4h30m")
+
+
+@pytest.mark.parametrize(
+    ("answered", "verdict"), [(None, "held"), (503, "held"), (202, "violated")]
+)
+def test_what_nas_has_yet_to_deliver_is_not_missing_from_the_registry(answered, verdict):
+    finding = on_the_way(answered=answered).judge("RECON-1")
+    assert finding.verdict == verdict, finding.reason
+    assert ("nothing is armed" in finding.reason) == (verdict == "violated")
+
+
+def test_a_fire_that_nas_forgot_or_gave_up_is_armed_again_at_the_next_occasion():
+    """The fire of k at 90m is the occasion; until then nothing has to be armed, and then it has."""
+    for what in ("nas.forgot", "nas.gave_up"):
+        build = Build(PAIR, external=True).up().arm("j", 0, "1h").arm("k", 0, "30m")
+        build.fire("k", "30m", arms="90m").add(
+            "1h", "nas.fired", "nas", job_id="j", fire_at=iso("1h")
+        )
+        build.add("70m", what, "nas", job_id="j", fire_at=iso("1h"))
+        build.fire("k", "90m", arms="2h30m")
+        finding = build.judge("RECON-1")
+        assert (finding.verdict, "nothing is armed" in finding.reason) == ("violated", True)
+        build.arm("j", "90m", "2h").fire("j", "2h", arms="3h").fire("k", "2h30m", arms="3h30m")
+        build.fire("j", "3h", arms="4h").fire("k", "3h30m", arms="4h30m")
+        finding = build.judge("RECON-1")
+        assert finding.verdict == "held", finding.reason
+
+
 @pytest.mark.parametrize(("requirement", "verdict", "build"), CASES)
 def test_the_registry(requirement, verdict, build):
     finding = build.judge(requirement)
