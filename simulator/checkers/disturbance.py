@@ -3,12 +3,26 @@
 from bisect import bisect_left
 
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import CLAIM_TTL_US, FOREVER, SLACK_US, BodyRun, Window, merge
-from simulator.checkers.plan import Plan
+from simulator.checkers.happened import (
+    CLAIM_TTL_US,
+    EARLY_LEEWAY_US,
+    FOREVER,
+    SLACK_US,
+    BodyRun,
+    Window,
+    merge,
+)
+from simulator.checkers.plan import Plan, commits_by_job
 from simulator.fold import instant_us
 from simulator.history import Event
 
-__all__ = ["disturbances", "failed_call", "general_disturbances", "until_next_occasion"]
+__all__ = [
+    "cut_short",
+    "disturbances",
+    "failed_call",
+    "general_disturbances",
+    "until_next_occasion",
+]
 
 _CLAIMING = ("claim", "mark", "dispatch")
 
@@ -83,11 +97,54 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
             about == job or _near(begun, event.at_us) or _near(ended, event.at_us)
         ):
             windows.append((event.at_us, event.at_us + CLAIM_TTL_US))
+            if seam == "claim" and not facts.blocking:
+                # An external provider has answered for it: it looks again when next woken.
+                windows.append(until_next_occasion(facts, event))
     claim = plan.job.record.get("fire_claim")
     if isinstance(claim, dict):
         held_us = max(facts.scenario.start_us, instant_us(claim.get("at")) or 0)
         windows.append((facts.scenario.start_us, held_us + CLAIM_TTL_US))
     return windows
+
+
+def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
+    """Occurrences that were taken in the store and cut off before the body: (due, taken).
+
+    To run such a one again is forbidden (ONCE-9). It is excused when its machine died, or its claim
+    failed, after it was taken, nothing ran until the host looked, and the host says "unknown".
+    """
+    job, found = plan.job.id, list[Window]()
+    stored = [
+        event
+        for event, record in commits_by_job(facts).get(job, ())
+        if isinstance((record or {}).get("fire_claim"), dict)
+    ]
+    for told in facts.history.of("execution") if stored else ():
+        for record in told.data["records"]:
+            due_us = instant_us(record.get("occurrence"))
+            unknown = record.get("job_id") == job and record.get("state") == "unknown"
+            if not unknown or due_us is None:
+                continue
+            index = bisect_left(stored, due_us - EARLY_LEEWAY_US, key=lambda event: event.at_us)
+            taken = stored[index] if index < len(stored) else None
+            if taken is None or taken.n > told.n or not _cut(facts, job, taken, told):
+                continue
+            if not any(taken.n < run.begin.n < told.n for run in runs):
+                found.append((due_us, taken.at_us))
+    return found
+
+
+def _cut(facts: Facts, job: str, taken: Event, told: Event) -> bool:
+    """Whether the machine that took an occurrence died, or its claim failed, before it was told."""
+    return any(
+        taken.n < event.n < told.n and event.machine == taken.data.get("by")
+        for event in facts.history.of("crash")
+    ) or any(
+        taken.n < event.n < told.n
+        and event.data.get("seam") == "claim"
+        and event.data.get("job") == job
+        for event in facts.faults
+    )
 
 
 def _near(instants: list[int], at_us: int) -> bool:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from simulator.checkers.facts import Facts
 from simulator.checkers.finding import Judgement
-from simulator.checkers.happened import BodyRun
-from simulator.checkers.matching import EARLY_LEEWAY_US, Due, Extra, JobMatch, Outcome, match_all
+from simulator.checkers.happened import EARLY_LEEWAY_US, BodyRun
+from simulator.checkers.matching import Due, Extra, JobMatch, Outcome, match_all
 from simulator.durations import SECOND_US
 from simulator.history import Event
 

@@ -9,6 +9,7 @@ from simulator.scenario import Step
 
 __all__ = [
     "CLAIM_TTL_US",
+    "EARLY_LEEWAY_US",
     "FOREVER",
     "NAS_BACKOFF_US",
     "SLACK_US",
@@ -26,6 +27,8 @@ SLACK_US = 5 * SECOND_US
 """What dispatch, locks and rounding may take on top of what a requirement allows."""
 CLAIM_TTL_US = 300 * SECOND_US
 """A claim whose holder died may keep others out this long (HOST.md)."""
+EARLY_LEEWAY_US = 30 * SECOND_US
+"""A delivery this early is taken for its occurrence (WIRE.md)."""
 NAS_BACKOFF_US = 60 * SECOND_US
 """NAS tries again at least this often (WIRE.md)."""
 

@@ -15,9 +15,16 @@ from enum import Enum
 from itertools import pairwise
 
 from simulator import oracle
-from simulator.checkers.disturbance import disturbances
+from simulator.checkers.disturbance import cut_short, disturbances
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER, NAS_BACKOFF_US, SLACK_US, BodyRun, Window
+from simulator.checkers.happened import (
+    EARLY_LEEWAY_US,
+    FOREVER,
+    NAS_BACKOFF_US,
+    SLACK_US,
+    BodyRun,
+    Window,
+)
 from simulator.checkers.plan import Plan, commits_by_job, plan_of
 from simulator.durations import SECOND_US
 from simulator.history import Event
@@ -25,8 +32,6 @@ from simulator.history import Event
 __all__ = ["Due", "Extra", "JobMatch", "Outcome", "allowance_us", "match_all"]
 
 _ONE_SHOT_GRACE_US = 120 * SECOND_US
-EARLY_LEEWAY_US = 30 * SECOND_US
-"""A delivery this early is taken for its occurrence (WIRE.md)."""
 
 
 class Outcome(Enum):
@@ -83,12 +88,13 @@ class Extra:
 
 @dataclass(slots=True)
 class JobMatch:
-    """Everything about one job: plan, occurrences in order, left-over runs, disturbances."""
+    """Everything about one job: plan, occurrences in order, left-over runs, what disturbed it."""
 
     plan: Plan
     dues: list[Due] = field(default_factory=list)
     extras: list[Extra] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
+    cut: list[Window] = field(default_factory=list)
 
     def due_after(self, at_us: int) -> Due | None:
         """The first occurrence of the schedule strictly after an instant."""
@@ -121,6 +127,7 @@ def _match(facts: Facts, plan: Plan) -> JobMatch:
     match.dues = _dues(facts, plan, runs)
     _assign(facts, match, runs)
     match.windows = disturbances(facts, plan, runs, _after_us(facts))
+    match.cut = cut_short(facts, plan, runs)
     for due in match.dues:
         _decide(facts, match, due)
     return match
@@ -239,18 +246,29 @@ def _decide(facts: Facts, match: JobMatch, due: Due) -> None:
         due.outcome = Outcome.RAN if in_time else Outcome.LATE
     elif deadline_us >= match.plan.segments[due.segment].to_us:
         due.outcome = Outcome.OPEN  # called off before it had to run
-    elif disturbed and (
-        deadline_us >= due.next_us
-        or (once and deadline_us > due.at_us + _ONE_SHOT_GRACE_US)
-        # Nothing wakes an external provider when a run is over.
-        or (busy_us is not None and not facts.blocking)
-    ):
+    elif (
+        disturbed
+        and (
+            deadline_us >= due.next_us
+            or (once and deadline_us > due.at_us + _ONE_SHOT_GRACE_US)
+            # Nothing wakes an external provider when a run is over.
+            or (busy_us is not None and not facts.blocking)
+        )
+    ) or _cut_short(match, due):
         due.outcome = Outcome.EXCUSED
     elif due.optional or deadline_us >= facts.end_us or deadline_us >= due.next_us:
         # The last case: it comes more often than anything wakes, so that two fall on one wake.
         due.outcome = Outcome.OPEN
     else:
         due.outcome = Outcome.MISSED
+
+
+def _cut_short(match: JobMatch, due: Due) -> bool:
+    """Whether it was taken, cut off before its body, and told of: it may not run again."""
+    return any(
+        abs(at_us - due.at_us) <= SECOND_US and taken_us < due.next_us
+        for at_us, taken_us in match.cut
+    )
 
 
 def _touching(windows: list[Window], start_us: int, end_us: int) -> Window | None:

@@ -67,6 +67,33 @@ def crashed(job="j", again: str | None = None, more="") -> Build:
     return build if again is None else build.run(job, again)
 
 
+def cut(*, recorded: str | None = "unknown", claimed=True, dies=True, runs=ALL[1:]) -> Build:
+    """The occurrence of 1h is taken in the store, and the machine dies before its body begins."""
+    build = Build().up().loop(last="1h1m")
+    if claimed:
+        build.store("1h", "j", fire_claim={"at": iso("1h"), "by": "a", "token": 1})
+    if dies:
+        build.fault("1h", "store.replace", "crash").add("1h", "crash").up("1h5m")
+    build.loop("1h5m")
+    for token, at in enumerate(runs, 2):
+        build.store(at, "j", fire_claim={"at": iso(at), "by": "a", "token": token}).run("j", at)
+    return build.missed("j", "1h", at="1h5m", state=recorded) if recorded else build
+
+
+def unclaimed(again: str | None) -> Build:
+    """The claim of j at 1h raises; the fire of k is the next occasion, and j comes again after."""
+    more = "jobs: [{id: j, schedule: every 1h}, {id: k, schedule: 15 * * * *}]\n"
+    build = Build(more, external=True).up().arm("j", 0, "1h").arm("k", 0, "15m")
+    build.fire("k", "15m", arms="75m")
+    build.deliver("j", "1h", "1h").add("1h", "fire.begin", job="j")
+    build.fault("1h", "claim", job="j").add("1h", "claim", job="j", won=False, error="OSError")
+    build.add("1h1s", "fire.end", job="j", value=None, error="OSError")
+    build.fire("k", "75m", arms="2h15m").fire("k", "2h15m", arms="3h15m").fire("k", "3h15m")
+    if again is not None:
+        build.fire("j", again, fire_at="1h", arms="2h")
+    return build.fire("j", "2h", arms="3h").fire("j", "3h", arms="4h")
+
+
 FIRE = [
     ("FIRE-1", "held", chronos("", *HOURS)),
     ("FIRE-1", "violated", chronos("", *HOURS, value=False)),
@@ -133,6 +160,19 @@ LIVE = [
     ("LIVE-1", "violated", chronos("", "1h", "2h", "4h")),  # nobody armed 3h
     ("LIVE-1", "unknown", ticker("", *ALL)),
     ("LIVE-1", "unknown", ticker("", *ALL).fault("3h30m", "tick")),
+    ("LIVE-1", "held", cut()),
+    ("LIVE-1", "violated", cut(recorded=None)),
+    ("LIVE-1", "violated", cut(recorded="completed")),
+    ("LIVE-1", "violated", cut(claimed=False)),
+    ("LIVE-1", "violated", cut(dies=False)),
+    ("LIVE-1", "violated", cut(runs=["3h"])),  # the one after it is not excused
+    ("LIVE-8", "held", cut()),
+    ("LIVE-8", "violated", cut(recorded=None)),
+    ("LIVE-1", "held", unclaimed("75m4s")),
+    ("LIVE-1", "violated", unclaimed("80m")),  # later than the next wake
+    ("LIVE-1", "violated", unclaimed(None)),
+    ("LIVE-8", "held", unclaimed("75m4s")),
+    ("LIVE-8", "violated", unclaimed(None)),
     ("LIVE-5", "held", down("27h30m")),
     ("LIVE-5", "violated", down("27h30m", "27h31m")),
     ("LIVE-5", "violated", down()),
@@ -187,6 +227,8 @@ TIME = [
     ("TIME-3", "held", ticker("", *ALL)),
     ("TIME-3", "held", ticker("", "1h30s", "2h50s", "3h10s")),
     ("TIME-3", "violated", ticker("", "1h30s", "2h70s", "3h110s")),
+    ("TIME-3", "held", cut()),
+    ("TIME-3", "violated", cut(recorded=None)),
     ("TIME-3", "unknown", ticker(CRON, "1h", lasts="12h")),
     ("LIVE-12", "held", many()),
     ("LIVE-12", "violated", many("2h10m")),
