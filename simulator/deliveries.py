@@ -37,9 +37,9 @@ class _Timer:
         return self._world.kernel.now_us
 
     def call_at(self, us: int, call: Callable[[], object], /) -> Handle:
-        """See `simulator.fake_nas.Timer`. What is due already takes a moment to go out."""
+        """See `simulator.fake_nas.Timer`. What is past takes a moment to go out."""
         kernel = self._world.kernel
-        return kernel.call_at(us if us > kernel.now_us else kernel.now_us + AT_ONCE_US, call)
+        return kernel.call_at(us if us >= kernel.now_us else kernel.now_us + AT_ONCE_US, call)
 
 
 class Deliveries:

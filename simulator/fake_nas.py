@@ -242,7 +242,7 @@ class FakeNas:
 
     def _plan(self, arm: Arm) -> None:
         action = self._seam("nas.arm", job=arm.job_id) or _NOTHING
-        at_us = max(arm.fire_us + action.delay_us, self._timer.now_us())
+        at_us = arm.fire_us + action.delay_us
         arm.handle = self._timer.call_at(at_us, lambda: self._fire(arm))
 
     def _fire(self, arm: Arm) -> None:
