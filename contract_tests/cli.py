@@ -21,6 +21,8 @@ _HASH_SEED = "PYTHONHASHSEED"
 
 def main() -> None:
     """The command, under a pinned hash seed: a provider that iterates a set gets one verdict."""
+    # As its sister's, and not taken from there: a folder that hides the simulator is to be named
+    # before anything of the simulator is imported.
     if _HASH_SEED not in os.environ:
         os.environ[_HASH_SEED] = "0"
         again = [sys.executable, *sys.orig_argv[1:]]

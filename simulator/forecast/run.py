@@ -10,7 +10,7 @@ from simulator.hosts import Host
 from simulator.kernel.tape import Tape
 from simulator.scenario import Scenario
 from simulator.target import Target
-from simulator.world import SETTLE_US, World
+from simulator.world import World
 
 if TYPE_CHECKING:
     from simulator.forecast import Question
@@ -61,11 +61,6 @@ def run_file(question: Question, until: datetime, target: Target, host: Host) ->
     )
     world = World(scenario, target, host, Tape(), question.jobs_file)
     world.history = _Brief(world.history.header, world.history.now_us)
-    # A gateway that waits for the registry and has nothing armed is idle, not deadlocked: something
-    # is always still to come.
-    world.kernel.call_at(world.end_us + 2 * SETTLE_US, lambda: None)
-    # A gateway that waits for the registry and has nothing armed is idle, not deadlocked.
-    world.kernel.call_at(world.end_us, lambda: None)
     return world.run().history
 
 
