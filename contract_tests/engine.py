@@ -6,7 +6,9 @@ still escapes from one is the kit's own fault and becomes KIT_ERROR, never FAIL.
 """
 
 import contextlib
+import functools
 import importlib
+import pkgutil
 import shutil
 import tempfile
 import traceback
@@ -86,7 +88,6 @@ class Context:
 
 Probe = Callable[[Context], Outcome]
 _PROBES: dict[str, Probe] = {}
-_PROBE_MODULES = ("interface", "availability", "fallback", "loop", "firing", "registry")
 
 
 def probe(requirement_id: str) -> Callable[[Probe], Probe]:
@@ -100,9 +101,11 @@ def probe(requirement_id: str) -> Callable[[Probe], Probe]:
     return register
 
 
+@functools.cache
 def _probes() -> dict[str, Probe]:
-    for name in _PROBE_MODULES:
-        importlib.import_module(f"contract_tests.probes.{name}")
+    package = importlib.import_module("contract_tests.probes")
+    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda one: one.name):
+        importlib.import_module(f"contract_tests.probes.{module.name}")
     return _PROBES
 
 

@@ -1,9 +1,11 @@
 """Controls: the proof that the suite has teeth.
 
-A broken implementation is a plausible edit of a reference, kept as data (``controls.toml``): the
-file, the old text, the new text. It is applied to a copy of the package, the copy goes first on
-PYTHONPATH, and the user's own command judges it; the ids that reject it are pinned beside it. A
-legal oddity (``oddities.toml``) is the same, and nothing may reject it.
+A broken implementation is a plausible edit of a reference, such as a tired colleague could have
+written, kept as data (``broken/``, a file for each group of the contract): the file, the old text,
+the new text. It is applied to a copy of the package, the copy goes first on PYTHONPATH, and the
+user's own command judges it. Pinned beside it are the ids that must reject it, all of them and no
+others; the edits themselves name no id. A legal oddity (``oddities.toml``) is the same, and nothing
+may reject it.
 """
 
 import difflib
@@ -12,6 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from contract_tests import catalogue
@@ -77,19 +80,22 @@ class Control:
 
 @functools.cache
 def broken() -> tuple[Control, ...]:
-    """The broken implementations, in the order of the file."""
-    return _read("controls.toml")
+    """The broken implementations, in the contract's order of groups."""
+    files = resources.files("contract_tests.controls") / "broken"
+    groups = dict.fromkeys(row.group for row in catalogue.load().requirements)
+    there = [files / f"{group.lower()}.toml" for group in groups]
+    return tuple(control for file in there if file.is_file() for control in _read(file))
 
 
 @functools.cache
 def oddities() -> tuple[Control, ...]:
     """The legal oddities, in the order of the file."""
-    return _read("oddities.toml")
+    return tuple(_read(resources.files("contract_tests.controls") / "oddities.toml"))
 
 
-def _read(file: str) -> tuple[Control, ...]:
-    text = (resources.files("contract_tests.controls") / file).read_text(encoding="utf-8")
-    return tuple(_control(row) for row in tomllib.loads(text).get("control", ()))
+def _read(file: Traversable) -> Iterator[Control]:
+    for row in tomllib.loads(file.read_text(encoding="utf-8")).get("control", ()):
+        yield _control(row)
 
 
 def _control(row: Mapping[str, Any]) -> Control:

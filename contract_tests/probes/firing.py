@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from contract_tests.benches.fire import CHANGES, OUTCOMES, FireBench, JobChange
 from contract_tests.engine import Context, Outcome, held, probe, violated
-from contract_tests.surface import CHANGES, OUTCOMES, FireBench, JobChange
 from contract_tests.surroundings import Answer, ask, captured_logs, home, watched
 
 __all__: list[str] = []  # probes are found by their ids
