@@ -172,7 +172,8 @@ def apply(
         _withdraw(job)
     if job.get("state") == "paused":
         return
-    wanted = job.get("enabled", True) and not job.get("next_run_at") and not _is_over(job)
+    on = records.stay_reason(job) != "disabled"
+    wanted = on and not job.get("next_run_at") and not _is_over(job)
     if wanted or (replanned and "next_run_at" not in changes):
         job["next_run_at"] = _planned(job, now, next_run)
 

@@ -98,12 +98,14 @@ def kind_of(job: Mapping[str, Any]) -> str:
 def stay_reason(job: Mapping[str, Any]) -> str | None:
     """Why the job may not run now ("paused", "disabled", "completed"), or None when it may.
 
-    A paused state wins over `enabled: true` (CONTRACT.md FIRE-4).
+    A paused state wins over `enabled: true` (CONTRACT.md FIRE-4). `enabled: null` says no more
+    than its absence, which means enabled (HOST.md).
     """
     state = job.get("state")
     if state in ("paused", "completed"):
         return str(state)
-    return None if job.get("enabled", True) else "disabled"
+    enabled = job.get("enabled")
+    return None if enabled is None or enabled else "disabled"
 
 
 def limits(job: Mapping[str, Any]) -> tuple[int | None, int]:
@@ -249,7 +251,8 @@ def normalise(job: Mapping[str, Any]) -> Job:
     full["skill"] = full["skills"][0] if full["skills"] else None
     full["name"] = _name(full)
     full["schedule_display"] = _display(full)
-    full.setdefault("enabled", True)
+    if full.get("enabled") is None:
+        full["enabled"] = True
     full.setdefault("created_at", None)
     if not full.get("state"):
         full["state"] = "scheduled" if full["enabled"] else "paused"

@@ -239,7 +239,9 @@ def _identify(value: Any) -> tuple[str | None, str | None]:
 
 
 def _earliest_due(job: Mapping[str, Any]) -> float:
-    if not job.get("enabled", True) or job.get("state") in ("paused", "completed"):
+    enabled = job.get("enabled")  # null says what its absence says (HOST.md)
+    off = enabled is not None and not enabled
+    if off or job.get("state") in ("paused", "completed"):
         return _NOTHING_DUE
     schedule = job.get("schedule")
     once = isinstance(schedule, dict) and schedule.get("kind") == "once"

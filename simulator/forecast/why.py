@@ -106,14 +106,14 @@ def _no_fire(left: Record, zone: ZoneInfo, end: datetime) -> str:
 def _standing(record: Record, zone: ZoneInfo) -> str | None:
     """What the file itself says: the owner wanted no fires, or there are none left."""
     state, reason = record.get("state"), record.get("paused_reason")
-    if state == "paused" or (record.get("enabled", True) in (False, None) and reason):
+    if state == "paused" or (record.get("enabled") is False and reason):
         since = instant(record.get("paused_at"), zone)
         said = "paused" if since is None else f"paused since {since:%Y-%m-%d}"
         return f"{said}: {plain(str(reason))}" if reason else f"{said}, without a reason given"
     if state == "completed":
         ran = instant(record.get("last_run_at"), zone)
         return "completed" if ran is None else f"completed: it ran on {say_at(ran)}"
-    if not record.get("enabled", True):
+    if not record.get("enabled", True) and record["enabled"] is not None:  # null says nothing
         return 'disabled: "enabled" is false in the file'
     return None
 

@@ -35,12 +35,21 @@ def test_due_at_its_time_and_not_before(home):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"enabled": False}, {"state": "paused"}, {"state": "completed"}, {"enabled": None}]
+    "fields", [{"enabled": False}, {"state": "paused"}, {"state": "completed"}]
 )
 def test_what_may_not_run_is_not_due(home, fields):
     """FIRE-4, #81590."""
     home.plant(**fields)
     assert due() == []
+
+
+def test_an_enabled_of_null_says_as_much_as_none(home):
+    """HOST.md: absent means enabled."""
+    home.plant(enabled=None)
+    assert due() == ["job"]
+    assert [job["enabled"] for job in jobs.list_jobs()] == [True]
+    home.change(next_run_at=at(home, hours=1))
+    assert store.current_store().read().next_due_hint == home.at.timestamp() + 3600
 
 
 def test_a_naive_time_is_in_the_configured_zone(tmp_path, monkeypatch):
