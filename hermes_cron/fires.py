@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from hermes_cron import claims, store
+from hermes_cron import claims, provider_calls, store
 from hermes_cron.scheduler_provider import CronScheduler
 
 __all__ = ["Fires"]
@@ -115,7 +115,7 @@ class Fires:
                     return
                 self._rearm_wanted = False
             try:
-                self._provider().reconcile()
+                provider_calls.hook(self._provider(), "reconcile")()
             except BaseException:  # as above: later fires ask again
                 logger.exception("the cron provider's reconcile raised")
 

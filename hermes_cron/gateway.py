@@ -10,7 +10,9 @@ its own, and that thread itself says how it ended, so that nothing here wakes pe
 Which of the two a returned `start` is, its hooks and the heartbeats say: a provider that
 overrides none of `fire_due`, `reconcile` and `on_jobs_changed` has no way to bring a job to run but
 its loop; and one that recorded a heartbeat since it was started had a loop, which is over. All
-others arm outside.
+others arm outside. What cannot be seen from here: that a thread dies which such a provider has left
+running behind its `start`. A provider with a loop blocks in `start` (HOST.md), or waits there for
+its thread, whose end is then the end of `start`.
 """
 
 from __future__ import annotations
@@ -146,7 +148,7 @@ class Gateway:
         """The configured provider, else the built-in: cron is never without a trigger."""
         try:
             provider = scheduler_provider.resolve_cron_scheduler()
-        except Exception as error:  # the resolver never raises; a patched one may
+        except BaseException as error:  # the resolver never raises; a patched one may
             name = gateway_evidence.configured_name()
             logger.exception("cron provider '%s' not resolved; using built-in ticker", name)
             self.fallback = {
@@ -243,7 +245,7 @@ class Gateway:
 
     def _stop_provider(self) -> None:
         try:
-            self._in_charge().stop()
+            provider_calls.hook(self._in_charge(), "stop")()
         except BaseException:  # whatever it raises, the gateway leaves
             logger.exception(
                 "cron provider '%s': stop raised", provider_calls.name_of(self._in_charge())
@@ -269,7 +271,8 @@ def run_start(
 
 def run_fire(provider: CronScheduler, job_id: str, offered: Mapping[str, Any]) -> Any:
     """Call the provider's `fire_due` with those of the keywords that it takes; what it answers."""
-    return provider.fire_due(job_id, **provider_calls.accepted(provider.fire_due, offered))
+    fire_due = provider_calls.hook(provider, "fire_due")
+    return fire_due(job_id, **provider_calls.accepted(fire_due, offered))
 
 
 def find_gateway_pids(

@@ -23,6 +23,7 @@ from hermes_cron import (
     jobs,
     pending,
     process,
+    provider_calls,
     records,
     recovery,
     runners,
@@ -280,7 +281,7 @@ def _notify_provider_jobs_changed() -> None:
             if not configured or configured in scheduler_provider.BUILTIN_NAMES:
                 return
             provider = scheduler_provider.resolve_cron_scheduler()
-        provider.on_jobs_changed()
+        provider_calls.hook(provider, "on_jobs_changed")()
     except BaseException as error:  # the jobs are changed; the provider catches up later
         logger.warning(
             "the cron provider did not take the news of changed jobs: %s: %s",

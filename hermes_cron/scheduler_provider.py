@@ -203,8 +203,8 @@ def resolve_cron_scheduler() -> CronScheduler:
         if isinstance(configured, str) and configured in BUILTIN_NAMES:
             process.current().fallback = None
             return InProcessCronScheduler()
-        provider = _named_provider(configured)
-        logger.info("Using cron scheduler provider: %s", provider.name)
+        provider, name = _named_provider(configured)
+        logger.info("Using cron scheduler provider: %s", name)
     except vetting.ProviderRefusedError as error:
         return _fall_back(configured, str(error))
     except BaseException as error:  # a SystemExit from an import must not take cron down
@@ -226,7 +226,8 @@ def _configured_provider() -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-def _named_provider(configured: object) -> CronScheduler:
+def _named_provider(configured: object) -> tuple[CronScheduler, str]:
+    """Return the provider, and what it calls itself."""
     from hermes_cron import plugins
     from hermes_cron.plugins import vetting
 
@@ -234,9 +235,9 @@ def _named_provider(configured: object) -> CronScheduler:
     provider = plugins.load_cron_scheduler(name)
     if provider is None:
         raise vetting.ProviderRefusedError(plugins.why_not_loaded(name))
-    vetting.vet(provider)
+    own_name = vetting.vet(provider)
     vetting.require_available(provider)
-    return provider
+    return provider, own_name
 
 
 def _fall_back(configured: object, reason: str) -> CronScheduler:

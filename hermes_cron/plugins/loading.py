@@ -19,7 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from hermes_cron import compat
-from hermes_cron.plugins.vetting import ProviderRefusedError, ask, provider_name
+from hermes_cron.plugins import vetting
+from hermes_cron.plugins.vetting import ProviderRefusedError, provider_name
 
 __all__ = ["Source", "description", "find", "load", "need", "sources"]
 
@@ -119,16 +120,30 @@ def load(source: Source) -> Any:
     """Import the provider and build an instance; it is not vetted yet.
 
     Raises:
-        ProviderRefusedError: It cannot be imported or built, or offers no provider.
+        ProviderRefusedError: It cannot be imported or built, does not come back from it, or offers
+            no provider.
     """
-    with _nothing_left_behind(source):
+    traces = _Traces(source)
+    try:
         if not source.bundled:
             compat.try_install()  # it may be written by hermes-agent's import paths
-        if source.entry_point is not None:
-            point = source.entry_point
-            return _from_entry_point(ask(point.load, f"importing {point.value}"), source.name)
-        module = ask(lambda: _import(source), f"importing {source.folder}")
-        return _from_module(module, source.name)
+        return vetting.ask(
+            lambda steps: _built(source, steps),
+            limit_s=vetting.BUILD_LIMIT_S,
+            late=traces.remove_unless_loaded_again,
+        )
+    except BaseException:
+        traces.remove()
+        raise
+
+
+def _built(source: Source, steps: list[str]) -> Any:
+    if source.entry_point is not None:
+        point = source.entry_point
+        steps.append(f"importing {point.value}")
+        return _from_entry_point(point.load(), source.name, steps)
+    steps.append(f"importing {source.folder}")
+    return _from_module(_import(source), source.name, steps)
 
 
 def _user_folder() -> Path:
@@ -185,15 +200,17 @@ def _import(source: Source) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     spec.loader.exec_module(module)
-    setattr(sys.modules[_USER_PACKAGE], source.name, module)
+    if sys.modules.get(module_name) is module:  # else it was given up meanwhile
+        setattr(sys.modules[_USER_PACKAGE], source.name, module)
     return module
 
 
-def _from_module(module: ModuleType, name: str) -> Any:
+def _from_module(module: ModuleType, name: str, steps: list[str]) -> Any:
     register = getattr(module, "register", None)
     if callable(register):
         registrar = _Registrar()
-        ask(lambda: register(registrar), "its register(ctx)")
+        steps.append("its register(ctx)")
+        register(registrar)
         if registrar.provider is not None:
             return registrar.provider
     classes = _provider_classes(module)
@@ -201,15 +218,17 @@ def _from_module(module: ModuleType, name: str) -> Any:
         raise ProviderRefusedError(
             f"plugin {name!r} registers no cron provider and defines no CronScheduler subclass"
         )
-    return ask(classes[0], f"building {classes[0].__name__}")
+    steps.append(f"building {classes[0].__name__}")
+    return classes[0]()
 
 
-def _from_entry_point(target: Any, name: str) -> Any:
+def _from_entry_point(target: Any, name: str, steps: list[str]) -> Any:
     """An entry point may name a module, a provider class, a factory or an instance."""
     if isinstance(target, ModuleType):
-        return _from_module(target, name)
+        return _from_module(target, name, steps)
+    steps.append(f"building {name!r} from its entry point")
     if callable(target) and not hasattr(type(target), "start"):
-        return ask(target, f"building {name!r} from its entry point")
+        return target()
     return target
 
 
@@ -232,21 +251,25 @@ def _provider_classes(module: ModuleType) -> list[type]:
     ]
 
 
-@contextlib.contextmanager
-def _nothing_left_behind(source: Source) -> Iterator[None]:
-    """Drop what a failing load put into `sys.modules`, and the names that point to it."""
-    before = frozenset(sys.modules)
-    try:
-        yield
-    except BaseException:
-        if source.entry_point is not None:
-            root = source.entry_point.module.partition(".")[0]
-        else:
-            root = _module_name(source)
-        added = [name for name in _modules_below(root) if name not in before]
+class _Traces:
+    """What a load puts into `sys.modules`, and the names that point to it."""
+
+    def __init__(self, source: Source) -> None:
+        self._before = frozenset(sys.modules)
+        point = source.entry_point
+        self._root = point.module.partition(".")[0] if point else _module_name(source)
         # An installed plugin is no one else's: all of it goes, also what was there before.
-        _forget(added if source.bundled or source.entry_point else _modules_below(root))
-        raise
+        self._is_shared = source.bundled or point is not None
+
+    def remove(self) -> None:
+        """Drop them: the load has failed."""
+        names = _modules_below(self._root)
+        _forget([n for n in names if n not in self._before] if self._is_shared else names)
+
+    def remove_unless_loaded_again(self) -> None:
+        """Drop what a load that came back too late left; not what a later one has put there."""
+        if self._root not in sys.modules:
+            self.remove()
 
 
 def _module_name(source: Source) -> str:

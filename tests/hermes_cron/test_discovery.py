@@ -2,11 +2,12 @@
 
 import importlib.metadata
 import sys
+import threading
 
 import pytest
 
 from hermes_cron import plugins, process
-from hermes_cron.plugins import chronos, loading
+from hermes_cron.plugins import chronos, loading, vetting
 from hermes_cron.scheduler_provider import CronScheduler
 
 SOURCE = """
@@ -175,6 +176,49 @@ def test_an_entry_point_that_fails_leaves_nothing_behind(home, monkeypatch, tmp_
     assert ("half", "", False) in plugins.discover_cron_schedulers()
     assert plugins.load_cron_scheduler("half") is None
     assert not [name for name in sys.modules if name.startswith("half_package")]
+
+
+@pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt", "GeneratorExit"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "raise {error}",
+        "def P():\n    raise {error}",
+        "class P:\n    def __init__(self):\n        raise {error}",
+        "def register(ctx):\n    raise {error}\nP = __import__('sys').modules[__name__]",
+        "def __getattr__(name):\n    raise {error}",
+        (
+            "class M(type):\n    def __getattr__(cls, name):\n        raise {error}\n"
+            "class P(metaclass=M):\n    __call__ = None\nP = P()"
+        ),
+        "P = 42",
+    ],
+    ids=["import", "factory", "constructor", "register", "getattr", "metaclass", "number"],
+)
+def test_a_nasty_entry_point_takes_nobody_along(home, monkeypatch, tmp_path, source, error):
+    (tmp_path / "nasty_point.py").write_text(source.replace("{error}", error))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "nasty_point", raising=False)
+    point = importlib.metadata.EntryPoint("nasty", "nasty_point:P", "hermes_cron.providers")
+    monkeypatch.setattr(loading, "_entry_points", lambda: iter([point]))
+    plugin(home, "mine")
+    assert ("nasty", "", False) in plugins.discover_cron_schedulers()
+    assert plugins.load_cron_scheduler("mine").name == "mine"
+    sys.modules.pop("nasty_point", None)
+
+
+def test_a_hanging_entry_point_is_given_up_and_forgotten(home, monkeypatch, tmp_path):
+    (tmp_path / "slow_point.py").write_text("import time\ntime.sleep(0.5)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(vetting, "BUILD_LIMIT_S", 0.05)
+    point = importlib.metadata.EntryPoint("slow", "slow_point:P", "hermes_cron.providers")
+    monkeypatch.setattr(loading, "_entry_points", lambda: iter([point]))
+    assert plugins.load_cron_scheduler("slow") is None
+    assert "importing slow_point:P did not come back" in plugins.why_not_loaded("slow")
+    for thread in threading.enumerate():
+        if thread.name == "cron-provider-question":
+            thread.join(5)
+    assert "slow_point" not in sys.modules
 
 
 def test_a_damaged_distribution_hides_no_folder(home, monkeypatch, caplog):

@@ -16,6 +16,7 @@ from hermes_cron import (
     liveness,
     process,
     scheduler,
+    scheduler_provider,
     store,
     webhook,
 )
@@ -183,6 +184,59 @@ def test_a_loop_that_ends_by_itself_is_replaced(run, ticks):
     run(Dies())
     assert ticks.acquire(timeout=SOON_S)
     assert "loop ended" in told()["fallback"]["reason"]
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, ValueError])
+def test_a_thread_that_start_waits_for_is_noticed_when_it_dies(run, ticks, error, monkeypatch):
+    """Nobody hears of a SystemExit on a thread, but `start` comes back."""
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+
+    class Threaded(CronScheduler):
+        name = "threaded"
+
+        def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+            thread = threading.Thread(target=self.work)
+            thread.start()
+            thread.join()
+
+        def work(self):
+            raise error
+
+    run(Threaded())
+    assert ticks.acquire(timeout=SOON_S)
+    assert told()["fallback"]["configured"] == "threaded"
+
+
+def test_a_resolver_that_raises_leaves_the_built_in(run, ticks, monkeypatch):
+    def resolve():
+        raise SystemExit(3)
+
+    monkeypatch.setattr(scheduler_provider, "resolve_cron_scheduler", resolve)
+    run(None)
+    assert ticks.acquire(timeout=SOON_S)
+    assert "not resolved: SystemExit" in told()["fallback"]["reason"]
+
+
+def test_a_provider_older_than_the_hooks_gets_the_interfaces_defaults(run, caplog):
+    """Only a name and a start: mutations, fires, re-arms and the stop find something to call."""
+
+    class Older:
+        name = "older"
+
+        def start(self, stop_event, interval=60):
+            stop_event.wait()
+
+    fire = due()
+    running = run(Older())
+    assert post(running, fire).status == 202
+    wait_for(lambda: not running.gateway._fires._running)
+    assert jobs.get_job(fire["job_id"])["last_status"] is not None
+    assert post(running, fire).body["status"] == "ignored"
+    jobs.pause_job(fire["job_id"])
+    running.stop.set()
+    running.thread.join(SOON_S)
+    assert running.ended.clean is True
+    assert "AttributeError" not in caplog.text
 
 
 def test_a_loop_with_hooks_that_ends_is_told_from_an_external_one_by_its_heartbeat(run, ticks):

@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 import time
+import types
 
 import pytest
 
@@ -260,15 +261,154 @@ def test_a_value_that_is_no_text_is_refused(home, caplog, value):
 
 def test_an_availability_that_hangs_does_not_hang_the_host(home, caplog, monkeypatch):
     """FALL-9."""
-    monkeypatch.setattr(vetting, "_AVAILABLE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(vetting, "ANSWER_LIMIT_S", 0.05)
     release = threading.Event()
     configure(home, "duck")
     duck = Duck(is_available=lambda: release.wait(30))
     monkeypatch.setattr(plugins, "load_cron_scheduler", lambda name: duck)
     began = time.monotonic()
-    resolves_to_builtin(caplog, configured="duck", because="did not answer within")
+    resolves_to_builtin(caplog, configured="duck", because="did not come back within")
     assert time.monotonic() - began < 5
     release.set()
+
+
+HANG = "__import__('hang_gate').gate.wait(30)"
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """An event that plugins of these tests can wait for; set at the end."""
+    module = types.ModuleType("hang_gate")
+    module.gate = threading.Event()
+    monkeypatch.setitem(sys.modules, "hang_gate", module)
+    monkeypatch.setattr(vetting, "BUILD_LIMIT_S", 0.05)
+    monkeypatch.setattr(vetting, "ANSWER_LIMIT_S", 0.05)
+    yield module.gate
+    module.gate.set()
+
+
+@pytest.mark.parametrize(
+    ("where", "step"),
+    [
+        (HANG, "importing"),
+        (GOOD + f"    def __init__(self):\n        {HANG}\n", "building Mine"),
+        (GOOD + f"def register(ctx):\n    {HANG}\n", "register(ctx)"),
+        (GOOD + f"    def is_available(self):\n        return {HANG}\n", "is_available()"),
+        (GOOD + f"    name = property(lambda self: {HANG})\n", "asking for its name"),
+        (GOOD + f"    start = property(lambda self: {HANG})\n", "looking for its start"),
+        (GOOD + f"    __class__ = property(lambda self: {HANG})\n", "looking for its start"),
+        (GOOD + f"def __getattr__(name):\n    {HANG}\n", "importing"),
+        ("from . import other\nCronScheduler = 1", "importing"),
+    ],
+    ids=[
+        "import",
+        "constructor",
+        "register",
+        "is_available",
+        "name",
+        "start",
+        "class",
+        "module-getattr",
+        "submodule",
+    ],
+)
+def test_whatever_hangs_gives_the_builtin_and_is_named(home, caplog, gate, where, step):
+    configure(home, "mine")
+    folder = plugin(home, "# CronScheduler\n" + where)
+    (folder / "other.py").write_text(HANG)
+    began = time.monotonic()
+    resolves_to_builtin(caplog, configured="mine", because="did not come back within")
+    assert time.monotonic() - began < 5
+    assert step in process.current().fallback["reason"]
+    if step in ("importing", "building Mine", "register(ctx)"):
+        assert not below_user_package()
+
+
+def below_user_package():
+    return [name for name in sys.modules if name.startswith("_hermes_user_cron.")]
+
+
+def questions():
+    return [one for one in threading.enumerate() if one.name == "cron-provider-question"]
+
+
+def answered():
+    for thread in questions():
+        thread.join(5)
+    assert not questions()
+
+
+def test_what_comes_back_too_late_leaves_nothing_either(home, caplog, gate):
+    """It was given up in the middle of its import, and goes on importing after that."""
+    configure(home, "mine")
+    folder = plugin(home, f"{HANG}\nimport _hermes_user_cron.late\n" + GOOD)
+    (folder / "late.py").write_text("")
+    resolves_to_builtin(caplog, configured="mine", because="did not come back within")
+    gate.set()
+    answered()
+    assert not below_user_package()
+    assert not hasattr(sys.modules["_hermes_user_cron"], "mine")
+
+
+def test_what_comes_back_too_late_takes_nothing_from_a_later_load(home, caplog, gate):
+    configure(home, "mine")
+    folder = plugin(home, HANG + "\n" + GOOD)
+    resolves_to_builtin(caplog, configured="mine", because="did not come back within")
+    (folder / "__init__.py").write_text(GOOD)
+    assert resolve_cron_scheduler().name == "mine"
+    loaded = sys.modules["_hermes_user_cron.mine"]
+    gate.set()
+    answered()
+    assert sys.modules["_hermes_user_cron.mine"] is loaded
+    assert sys.modules["_hermes_user_cron"].mine is loaded
+
+
+@pytest.mark.parametrize("error", DEADLY)
+@pytest.mark.parametrize(
+    "nasty",
+    [
+        "def __getattr__(name):\n    raise {error}\n",
+        (
+            "class Meta(type(CronScheduler)):\n"
+            "    def __call__(cls):\n        raise {error}\n"
+            "class Worse(Mine, metaclass=Meta):\n    pass\n"
+        ),
+        "class Worse(Mine):\n    __class__ = property(lambda self: (_ for _ in ()).throw({error}))\n",
+        (
+            "class Odd:\n    def __repr__(self):\n        raise {error}\n"
+            "class Worse(Mine):\n    def is_available(self):\n        return Odd()\n"
+        ),
+        (
+            "class Odd(str):\n    def strip(self):\n        raise {error}\n"
+            "class Worse(Mine):\n    name = Odd('worse')\n"
+        ),
+    ],
+    ids=["module-getattr", "metaclass", "class", "repr", "text"],
+)
+def test_no_trick_of_the_language_escapes(home, caplog, nasty, error):
+    """Discovery lists such a plugin, and the resolver passes it over."""
+    configure(home, "mine")
+    plugin(home, GOOD + nasty.replace("{error}", error))
+    resolves_to_builtin(caplog, configured="mine", because="")
+    assert ("mine", "", False) in plugins.discover_cron_schedulers()
+
+
+def test_a_false_bool_is_no_bool(home, caplog, monkeypatch):
+    class Says:
+        __class__ = bool
+
+    configure(home, "duck")
+    duck = Duck(is_available=Says)
+    monkeypatch.setattr(plugins, "load_cron_scheduler", lambda name: duck)
+    resolves_to_builtin(caplog, configured="duck", because="not a bool")
+
+
+def test_an_older_start_without_adapters_and_loop_is_taken(home, monkeypatch):
+    configure(home, "duck")
+    for start in (lambda stop_event, interval: None, lambda stop_event, *, interval=60: None):
+        duck = Duck(start=start)
+        monkeypatch.setattr(plugins, "load_cron_scheduler", lambda name, duck=duck: duck)
+        assert resolve_cron_scheduler() is duck
 
 
 def test_an_abstract_leftover_is_no_provider(home, caplog):
