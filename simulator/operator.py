@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from simulator.kernel.tasks import MachineClock
+from simulator.kernel.tasks import MachineClock, Task
 from simulator.machine import Life
 from simulator.scenario import Job, Step
 
@@ -47,7 +47,7 @@ class Operator:
                 self._operate("create", job.id, _creation(job))
             self._write_by_hand(life, at_start)
 
-        self._command("prepare", make)
+        self._command("prepare", make).delays = None  # no tape holds back what stands already
 
     def _write_by_hand(self, life: Life, jobs: list[Job]) -> None:
         """Somebody edited the jobs file: what `record` says stands in it, valid or not."""
@@ -74,6 +74,8 @@ class Operator:
                 machine.stop(back_after_us=step.lasts)
             case "restart" if machine is not None:
                 machine.crash(back_after_us=1)
+            case "set-clock" if machine is not None:
+                machine.step_clock(step.by or 0)
             case "status":
                 self.look()
             case "heal":
@@ -86,12 +88,17 @@ class Operator:
                 self._change(step)
 
     def look(self) -> None:
-        """Read the status in a process of its own, as a command does."""
+        """Read the status in a process of its own, as a command does.
+
+        One that was held back on its way speaks of no one instant, and is recorded as such.
+        """
 
         def read(_life: Life) -> None:
+            asked_us = self._world.kernel.now_us
             reading = self._world.host.status()
+            at_once = self._world.kernel.now_us == asked_us
             self._world.history.append(
-                "status",
+                "status" if at_once else "status.late",
                 LANE,
                 verdict=reading.verdict,
                 exit_code=reading.exit_code,
@@ -134,7 +141,7 @@ class Operator:
             error, text = type(raised).__name__, str(raised)
         world.history.append("op.end", LANE, do=do, job=job_id or None, error=error, text=text)
 
-    def _command(self, name: str, call: Callable[[Life], None]) -> None:
+    def _command(self, name: str, call: Callable[[Life], None]) -> Task:
         """Run `call` in a process of its own."""
         world = self._world
         life = world.new_life(LANE, self._clock)
@@ -145,7 +152,7 @@ class Operator:
             finally:
                 life.end()
 
-        world.kernel.spawn(run, name=name, machine=life.incarnation)
+        return world.kernel.spawn(run, name=name, machine=life.incarnation)
 
 
 def _creation(job: Job) -> dict[str, Any]:

@@ -6,6 +6,8 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     finding       what a checker gives
     happened      lives, ticks, runs, fires, operations: the words of judges
     facts         a history, ordered by them
+    wanted        what a plan is made of
+    beginnings    how a job's plan begins: its definition, its record
     plan          what the operator wanted, by the scenario and its steps
     matching      occurrences against runs, each at most once; missed, late and excused told apart
     disturbance   what may legitimately keep a job from running

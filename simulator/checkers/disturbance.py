@@ -7,7 +7,6 @@ from simulator.checkers.happened import (
     CLAIM_TTL_US,
     EARLY_LEEWAY_US,
     FOREVER,
-    SLACK_US,
     BodyRun,
     Window,
     merge,
@@ -56,10 +55,9 @@ def general_disturbances(facts: Facts) -> list[Window]:
 
 def _lasts(facts: Facts, event: Event) -> int:
     """How long a fired fault goes on, as far as the scenario says."""
-    index = event.data.get("index")
-    if not isinstance(index, int) or not 0 <= index < len(facts.scenario.faults):
+    fault = facts.rule_of(event)
+    if fault is None:
         return 0
-    fault = facts.scenario.faults[index]
     return (fault.hang or 0) + max([fault.delay or 0, *fault.duplicate])
 
 
@@ -86,6 +84,11 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         and event.data.get("job_id") == job
         and failed_call(event)
     ]
+    windows += [
+        _while_claimed(facts, event)
+        for event in facts.history.of("claim")
+        if event.data.get("job") == job and event.data.get("error") is not None
+    ]
     begun = [run.begin.at_us for run in runs]
     ended = sorted(run.end_us for run in runs)
     for event in facts.faults:
@@ -94,7 +97,7 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         if seam == "nas.deliver" and about in {None, job}:
             windows.append(until_next_occasion(facts, event))
         elif (seam.startswith("store.") or seam in _CLAIMING) and (
-            about == job or _near(begun, event.at_us) or _near(ended, event.at_us)
+            about == job or _near(facts, begun, event.at_us) or _near(facts, ended, event.at_us)
         ):
             windows.append((event.at_us, event.at_us + CLAIM_TTL_US))
             if seam == "claim" and not facts.blocking:
@@ -105,6 +108,15 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         held_us = max(facts.scenario.start_us, instant_us(claim.get("at")) or 0)
         windows.append((facts.scenario.start_us, held_us + CLAIM_TTL_US))
     return windows
+
+
+def _while_claimed(facts: Facts, failed: Event) -> Window:
+    """From a claim that failed until it is past its time, and somebody who is woken can see it."""
+    until_us = failed.at_us + CLAIM_TTL_US
+    if facts.blocking:
+        return (failed.at_us, until_us)
+    later = (end.at_us for begin, end in facts.occasions if begin.at_us >= until_us)
+    return (failed.at_us, next(later, FOREVER))
 
 
 def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
@@ -147,7 +159,7 @@ def _cut(facts: Facts, job: str, taken: Event, told: Event) -> bool:
     )
 
 
-def _near(instants: list[int], at_us: int) -> bool:
+def _near(facts: Facts, instants: list[int], at_us: int) -> bool:
     """Whether one of the sorted instants is within the slack of this one."""
-    index = bisect_left(instants, at_us - SLACK_US)
-    return index < len(instants) and instants[index] <= at_us + SLACK_US
+    index = bisect_left(instants, at_us - facts.slack_us)
+    return index < len(instants) and instants[index] <= at_us + facts.slack_us

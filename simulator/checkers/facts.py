@@ -7,8 +7,19 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 
-from simulator.checkers.happened import FOREVER, BodyRun, Fire, Life, Op, Tick, Window, merge
+from simulator.checkers.happened import (
+    FOREVER,
+    SLACK_US,
+    BodyRun,
+    Fire,
+    Life,
+    Op,
+    Tick,
+    Window,
+    merge,
+)
 from simulator.durations import SECOND_US
+from simulator.fault_rule import Fault
 from simulator.history import Event, History
 from simulator.scenario import Scenario, Step
 
@@ -16,7 +27,13 @@ __all__ = ["Facts", "facts_of"]
 
 
 class Facts:
-    """A history, ordered by what judges ask. Everything is computed once, when first asked for."""
+    """A history, ordered by what judges ask. Everything is computed once, when first asked for.
+
+    Attributes:
+        skew_us: How far the clocks of two machines may be apart.
+        held_us: How long the tape holds tasks back, all its choices together.
+        slack_us: What dispatch, locks, rounding and the tape may take on top of what is allowed.
+    """
 
     def __init__(self, history: History, scenario: Scenario) -> None:
         """Facts of `history`, which is a run of `scenario`."""
@@ -28,6 +45,8 @@ class Facts:
         self.blocking = "blocking" in capabilities
         self.external = "external" in capabilities
         self.skew_us = max(abs(machine.skew) for machine in scenario.machines)
+        self.held_us = sum(delay_us for _, _, delay_us in header.get("tape", {}).get("choices", ()))
+        self.slack_us = SLACK_US + self.held_us
 
     @cached_property
     def last_us(self) -> int:
@@ -160,7 +179,12 @@ class Facts:
         found: list[Fire] = []
         on: dict[tuple[str, str], list[Fire]] = {}
         runs = {run.begin.n: run for run in self.all_runs}
-        for event in self.history.of("fire.begin", "fire.end", "run.begin", "claim"):
+        for event in self.history.of(
+            "fire.begin", "fire.end", "run.begin", "claim", "crash", "stopped"
+        ):
+            if event.kind in {"crash", "stopped"}:  # what was on there has no end
+                on = {key: inside for key, inside in on.items() if key[0] != event.machine}
+                continue
             key = (event.machine, str(event.data["job"]))
             if event.kind == "fire.begin":
                 fire = Fire(key[1], event)
@@ -226,6 +250,20 @@ class Facts:
     def faults(self) -> list[Event]:
         """Faults that really fired, and writes that the store refused."""
         return self.history.of("fault", "store.refused")
+
+    def hung_us(self, machine: str, after_n: int, until_us: int) -> int:
+        """How long faults made a machine's tasks hang, of those that fired in this span."""
+        hung = 0
+        for event in self.history.of("fault"):
+            if event.n > after_n and event.at_us <= until_us and event.machine == machine:
+                rule = self.rule_of(event)
+                hung += (rule.hang or 0) if rule is not None else 0
+        return hung
+
+    def rule_of(self, fired: Event) -> Fault | None:
+        """The rule of the scenario that fired; None when it has none, or for another event."""
+        index, rules = fired.data.get("index"), self.scenario.faults
+        return rules[index] if isinstance(index, int) and 0 <= index < len(rules) else None
 
     @cached_property
     def deliveries(self) -> dict[str, list[Event]]:

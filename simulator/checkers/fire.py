@@ -6,7 +6,7 @@ from itertools import islice
 from simulator import oracle
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import SLACK_US, BodyRun
+from simulator.checkers.happened import BodyRun
 from simulator.checkers.matching import JobMatch, match_all
 from simulator.checkers.plan import commits_by_job
 from simulator.history import History
@@ -134,7 +134,7 @@ def fire_5(history: History, scenario: Scenario) -> Finding:
 def _failure_recorded(facts: Facts, run: BodyRun) -> bool:
     """Whether the store says soon after that the run failed; True when the history ends before."""
     assert run.end is not None
-    limit_us = run.end.at_us + SLACK_US
+    limit_us = run.end.at_us + facts.slack_us
     if any(run.end.at_us <= event.at_us <= limit_us for event in facts.faults):
         return True  # what could not be written is another requirement's affair
     stored = commits_by_job(facts).get(run.job, [])

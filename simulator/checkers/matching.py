@@ -21,7 +21,6 @@ from simulator.checkers.happened import (
     EARLY_LEEWAY_US,
     FOREVER,
     NAS_BACKOFF_US,
-    SLACK_US,
     BodyRun,
     Window,
 )
@@ -107,7 +106,7 @@ class JobMatch:
 def allowance_us(facts: Facts) -> int:
     """How long after its instant an undisturbed occurrence may begin: one wake."""
     wake_us = facts.interval_us if facts.blocking else 0
-    return wake_us + SLACK_US + facts.skew_us
+    return wake_us + facts.slack_us + facts.skew_us
 
 
 def match_all(facts: Facts) -> dict[str, JobMatch]:
@@ -135,7 +134,7 @@ def _match(facts: Facts, plan: Plan) -> JobMatch:
 
 def _after_us(facts: Facts) -> int:
     """How long after a disturbance a job may still take to begin."""
-    return max(allowance_us(facts), NAS_BACKOFF_US + SLACK_US if facts.external else 0)
+    return max(allowance_us(facts), NAS_BACKOFF_US + facts.slack_us if facts.external else 0)
 
 
 def _dues(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Due]:
@@ -149,6 +148,8 @@ def _dues(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Due]:
             # The job was being changed: whether this one counts is a matter of microseconds.
             due.optional = part.to_n != FOREVER and at_us + near_us >= part.to_us
             dues.append(due)
+        if part.overdue_us is not None:
+            dues.append(Due(job, part.overdue_us, index))
     for event in plan.manual:
         index = plan.segment_at(event.n + 1)
         dues.append(Due(job, event.at_us, index, manual=True))
@@ -234,7 +235,7 @@ def _decide(facts: Facts, match: JobMatch, due: Due) -> None:
     allowed_us = allowance_us(facts)
     busy_us = _busy_until(facts, due)
     disturbed = busy_us is not None
-    deadline_us = max(due.at_us, busy_us or 0) + allowed_us
+    deadline_us = max(due.at_us, facts.scenario.start_us, busy_us or 0) + allowed_us
     window = _touching(match.windows, due.at_us, deadline_us)
     if window is not None:
         disturbed = True

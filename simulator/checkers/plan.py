@@ -7,98 +7,18 @@ first `next_run_at` that was stored afterwards anchors it, if it lies within one
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from simulator import oracle
+from simulator.checkers.beginnings import begin, counts_from, on_stated_grid, read_schedule
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
-from simulator.durations import SECOND_US
-from simulator.fold import instant_us
-from simulator.history import Event
+from simulator.checkers.wanted import Plan, Segment, commits_by_job
 from simulator.scenario import Job
 
 __all__ = ["Plan", "Segment", "commits_by_job", "plan_of"]
 
-_LATE_CREATION_US = 120 * SECOND_US
 _SETTLES = {"create", "update", "pause", "resume", "remove", "trigger"}
-
-Commits = dict[str, list[tuple[Event, dict[str, Any] | None]]]
-
-
-@dataclass(slots=True)
-class Segment:
-    """A time in which a job was to run by one schedule.
-
-    Attributes:
-        schedule: When.
-        from_us: Occurrences count strictly after it.
-        from_n: The event that made it so.
-        to_us: Occurrences count until it.
-        to_n: The event that ended it; FOREVER when none did.
-        settled_us: When the operation that ended it was done (it began at `to_us`).
-        settled_n: The event that says so.
-    """
-
-    schedule: oracle.Schedule
-    from_us: int
-    from_n: int
-    to_us: int = FOREVER
-    to_n: int = FOREVER
-    settled_us: int = FOREVER
-    settled_n: int = FOREVER
-
-
-@dataclass(slots=True)
-class Plan:
-    """All that was wanted of one job.
-
-    Attributes:
-        job: Its definition.
-        segments: When it was to run, in order, without overlap.
-        manual: Runs that the operator asked for at once: (when, event).
-        repeat: How often it may run; None for ever.
-        unjudged: Why nothing is expected of it, or None.
-        ops: The operations on it that took effect.
-    """
-
-    job: Job
-    segments: list[Segment] = field(default_factory=list)
-    manual: list[Event] = field(default_factory=list)
-    repeat: int | None = None
-    unjudged: str | None = None
-    ops: list[Op] = field(default_factory=list)
-
-    @property
-    def recurring(self) -> bool:
-        """Whether it comes more than once."""
-        return any(not isinstance(part.schedule, oracle.Once) for part in self.segments)
-
-    def off_at(self, n: int) -> bool:
-        """Whether the job was surely not to run at event `n`; while it is being changed: False."""
-        return not any(part.from_n < n <= part.settled_n for part in self.segments)
-
-    def segment_at(self, n: int) -> int:
-        """The index of the segment that event `n` lies in; -1 when the job was not to run then."""
-        for index in range(len(self.segments) - 1, -1, -1):
-            part = self.segments[index]
-            if part.from_n < n:
-                return index if n <= part.to_n else -1
-        return -1
-
-
-def commits_by_job(facts: Facts) -> Commits:
-    """Every record that was stored, by job, with its event; None where it was deleted."""
-
-    def build() -> Commits:
-        found: Commits = {}
-        for event in facts.history.of("store.commit"):
-            for job_id, record in event.data["changes"]:
-                if isinstance(job_id, str):
-                    found.setdefault(job_id, []).append((event, record))
-        return found
-
-    return facts.history.derived("commits_by_job", build)
 
 
 def plan_of(facts: Facts, job: Job) -> Plan:
@@ -108,10 +28,8 @@ def plan_of(facts: Facts, job: Job) -> Plan:
         plan.unjudged = "its record has no id of its own"
         return plan
     ops = [op for op in facts.ops if op.job == job.id and op.do in _SETTLES]
-    if _refused_at_start(facts, job):
-        return plan
-    if job.created == "at start" and not any(op.do == "create" for op in ops):
-        _create(facts, plan, facts.scenario.start_us, -1)
+    if _made_at_start(facts, job):
+        begin(facts, plan, facts.scenario.start_us, -1)
     for op in ops:
         if op.end is None:
             plan.unjudged = f"{op.do} at event {op.begin.n} never came to an end"
@@ -123,17 +41,15 @@ def plan_of(facts: Facts, job: Job) -> Plan:
     return plan
 
 
-def _refused_at_start(facts: Facts, job: Job) -> bool:
-    """Whether the host did not take the job when the world was made."""
-    starts = (op.begin.n for op in facts.ops if op.do == "create" and op.job == job.id)
-    first = next(starts, FOREVER)
-    return any(
-        event.n < first
-        and event.data.get("do") == "create"
-        and event.data.get("job") == job.id
-        and event.data.get("error") is not None
-        for event in facts.history.of("op.end")
-    )
+def _made_at_start(facts: Facts, job: Job) -> bool:
+    """Whether the job stood when the world began, and was not refused by the host."""
+    first = next((op.begin.n for op in facts.ops if op.do == "create" and op.job == job.id), None)
+    before = FOREVER if first is None else first
+    for event in facts.history.of("op.end"):
+        if event.n < before and event.data.get("do") == "create" and event.data["job"] == job.id:
+            return event.data.get("error") is None
+    stored = commits_by_job(facts).get(job.id, ())
+    return job.created == "at start" and (first is None or any(e.n < first for e, _ in stored))
 
 
 def _stored_between(facts: Facts, op: Op) -> bool:
@@ -158,56 +74,14 @@ def _was_gone(facts: Facts, op: Op) -> bool:
     return record is None and event.n < op.begin.n
 
 
-def _create(facts: Facts, plan: Plan, at_us: int, n: int) -> None:
-    record = plan.job.record
-    if "schedule" in record:
-        plan.unjudged = "its record was made by hand"
-        return
-    if record.get("enabled") is False or record.get("state") in {"paused", "completed"}:
-        return
-    schedule = _read(facts, plan, plan.job.schedule, at_us)
-    if schedule is None:
-        return
-    if isinstance(schedule, oracle.Once) and plan.repeat is None:
-        plan.repeat = 1  # and it stays so when it gets another schedule
-    if "next_run_at" in record and isinstance(schedule, oracle.Every):
-        schedule = _floating(facts, plan, schedule, at_us, n)
-    plan.segments.append(Segment(schedule, _from(schedule, at_us), n))
-
-
-def _from(schedule: oracle.Schedule, at_us: int) -> int:
-    """A one-shot may be created up to 120 s late; all else counts after its creation."""
-    if isinstance(schedule, oracle.Once) and at_us - _LATE_CREATION_US <= schedule.at_us <= at_us:
-        return schedule.at_us - 1
-    return at_us
-
-
-def _read(facts: Facts, plan: Plan, text: object, at_us: int) -> oracle.Schedule | None:
-    try:
-        return oracle.read(str(text), at_us, facts.scenario.zone)
-    except oracle.OracleError as error:
-        plan.unjudged = f"its schedule cannot be read: {error}"
-        return None
-
-
-def _floating(facts: Facts, plan: Plan, schedule: oracle.Every, at_us: int, n: int) -> oracle.Every:
-    """The interval on the grid that the store stated first after event `n`, if that is legal."""
-    for event, record in commits_by_job(facts).get(plan.job.id, ()):
-        if event.n <= n or record is None:
-            continue
-        stated = instant_us(record.get("next_run_at"))
-        if stated is not None and at_us < stated <= event.at_us + schedule.period_us:
-            return oracle.Every(stated, schedule.period_us)
-    return schedule
-
-
 def _apply(facts: Facts, plan: Plan, op: Op) -> None:
     """Take in one operation that took effect."""
     begin_us, begin_n = op.begin.at_us, op.begin.n
     assert op.end is not None
     wanted = (op.step.set if op.step is not None else None) or {}
     if op.do == "create":
-        _create(facts, plan, begin_us, begin_n)
+        _end_of_life(facts, plan, op)
+        begin(facts, plan, begin_us, begin_n)
         return
     if op.do == "update":
         if "repeat" in wanted:
@@ -228,12 +102,20 @@ def _apply(facts: Facts, plan: Plan, op: Op) -> None:
         plan.manual.append(op.begin)
 
 
+def _end_of_life(facts: Facts, plan: Plan, op: Op) -> None:
+    """The job is made anew: what went before ends now, or with the last run allowed."""
+    runs = [run for run in facts.runs.get(plan.job.id, ()) if run.begin.n < op.begin.n]
+    if _close(plan, op) and plan.repeat is not None and len(runs) >= plan.repeat > 0:
+        last, part = runs[plan.repeat - 1].begin, plan.segments[-1]
+        part.to_us, part.to_n, part.settled_us, part.settled_n = (last.at_us, last.n) * 2
+
+
 def _reschedule(facts: Facts, plan: Plan, op: Op, wanted: Mapping[str, Any]) -> None:
     """A new schedule counts from now. An interval that is the old one may keep its grid."""
     begin_us, begin_n = op.begin.at_us, op.begin.n
     old = plan.segments[-1] if plan.segments and plan.segments[-1].to_n == FOREVER else None
     was_on = _close(plan, op)
-    schedule = _read(facts, plan, wanted["schedule"], begin_us)
+    schedule = read_schedule(facts, plan, wanted["schedule"], begin_us)
     if schedule is None or not was_on or wanted.get("enabled") is False:
         return
     same = (
@@ -244,7 +126,7 @@ def _reschedule(facts: Facts, plan: Plan, op: Op, wanted: Mapping[str, Any]) -> 
     )
     if same and old is not None and not _next_changed(facts, op):
         schedule = old.schedule
-    plan.segments.append(Segment(schedule, _from(schedule, begin_us), begin_n))
+    plan.segments.append(Segment(schedule, counts_from(schedule, begin_us), begin_n))
 
 
 def _next_changed(facts: Facts, op: Op) -> bool:
@@ -286,12 +168,12 @@ def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
     if _close(plan, op) or plan.segments:
         previous = plan.segments[-1].schedule
     else:
-        found = _read(facts, plan, text, facts.scenario.start_us)
+        found = read_schedule(facts, plan, text, facts.scenario.start_us)
         if found is None:
             return
         previous = found
     schedule: oracle.Schedule = previous
     if isinstance(previous, oracle.Every):
         anchored = oracle.Every(begin_us + previous.period_us, previous.period_us)
-        schedule = _floating(facts, plan, anchored, begin_us, begin_n)
-    plan.segments.append(Segment(schedule, _from(schedule, begin_us), begin_n))
+        schedule = on_stated_grid(facts, plan, anchored, begin_us, begin_n)
+    plan.segments.append(Segment(schedule, counts_from(schedule, begin_us), begin_n))

@@ -6,7 +6,7 @@ from itertools import pairwise
 from simulator.checkers.disturbance import failed_call
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import SLACK_US
+from simulator.checkers.matching import match_all
 from simulator.checkers.rest import Rest, Wrong, first_rest_after, rests
 from simulator.durations import MINUTE_US
 from simulator.fold import REGISTRY_KINDS, Arm, Registry
@@ -188,14 +188,14 @@ def recon_6(history: History, scenario: Scenario) -> Finding:
     facts = facts_of(history, scenario)
     judgement = Judgement("RECON-6", "no limited job had its last run")
     for job in scenario.jobs:
-        limit = job.repeat
+        limit = match_all(facts)[job.id].plan.repeat if job.repeat is not None else None
         runs = facts.runs.get(job.id, [])
-        if limit is None or len(runs) < limit or runs[limit - 1].end is None:
+        if not limit or len(runs) < limit or runs[limit - 1].end is None:
             continue
         last = runs[limit - 1].end
         assert last is not None
         rest = first_rest_after(facts, last.at_us)
-        hurt = any(abs(event.at_us - last.at_us) <= SLACK_US for event in facts.faults)
+        hurt = any(abs(event.at_us - last.at_us) <= facts.slack_us for event in facts.faults)
         if rest is None or job.id not in rest.judged or hurt:
             continue
         judgement.reached(last)
@@ -244,7 +244,7 @@ def recon_9(history: History, scenario: Scenario) -> Finding:
     for first, second in pairwise(changes):
         if first.end is not None and second.end is not None and second.begin.n < first.end.n:
             last_us = max(first.end.at_us, second.end.at_us)
-            _all_right(judgement, first_rest_after(facts, last_us + SLACK_US), second.begin)
+            _all_right(judgement, first_rest_after(facts, last_us + facts.slack_us), second.begin)
     return judgement.finding()
 
 

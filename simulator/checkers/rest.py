@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from simulator import oracle
 from simulator.checkers.disturbance import failed_call, until_next_occasion
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER, SLACK_US, Window, merge
+from simulator.checkers.happened import FOREVER, Window, merge
 from simulator.checkers.matching import JobMatch, match_all
 from simulator.durations import SECOND_US
 from simulator.fold import REGISTRY_KINDS, Arm, Registry
@@ -19,7 +19,6 @@ from simulator.history import Event
 
 __all__ = ["Rest", "Wrong", "armed_before", "first_rest_after", "rests"]
 
-_QUIET_US = 2 * SLACK_US
 _ENDS_DELIVERY = ("nas.armed", "nas.cancelled", "nas.forgot")
 
 
@@ -105,13 +104,14 @@ def _quiet_instants(facts: Facts) -> list[int]:
     busy += [(run.begin.at_us, run.end_us) for run in facts.all_runs]
     busy += [(event.at_us, event.at_us) for event in facts.history.of("nas.call", *REGISTRY_KINDS)]
     busy += _in_transit(facts)
-    merged = merge(busy, _QUIET_US)
+    quiet_us = 2 * facts.slack_us
+    merged = merge(busy, quiet_us)
     ends = [end for _, end in merged]
     starts = [start for start, _ in merged[1:]] + [facts.end_us]
     return [
-        end + SLACK_US
+        end + facts.slack_us
         for end, start in zip(ends, starts, strict=True)
-        if end < FOREVER and start - end > _QUIET_US and end + SLACK_US <= facts.end_us
+        if end < FOREVER and start - end > quiet_us and end + facts.slack_us <= facts.end_us
     ]
 
 
@@ -207,6 +207,8 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
         ),
         None,
     )
+    if part is not None and rest.at_us <= part.unclear_us:
+        return None
     wanted = None if part is None or finished else oracle.next_after(part.schedule, rest.at_us)
     if wanted is None:
         overdue = any(due.at_us <= rest.at_us and due.run is None for due in match.dues)

@@ -6,7 +6,7 @@ from itertools import islice, zip_longest
 
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER, SLACK_US, Life, Tick
+from simulator.checkers.happened import FOREVER, Life, Tick
 from simulator.durations import SECOND_US
 from simulator.history import Event, History
 from simulator.scenario import Scenario
@@ -33,7 +33,8 @@ def lives_with_ticks(facts: Facts) -> Iterator[tuple[Life, list[Tick]]]:
 
 def goes_on_after(facts: Facts, life: Life, ticks: list[Tick], event: Event) -> bool | None:
     """Whether a tick begins within one interval after `event`; None when that cannot be told."""
-    limit_us = event.at_us + facts.interval_us + SLACK_US
+    limit_us = event.at_us + facts.interval_us + facts.slack_us
+    limit_us += facts.hung_us(life.machine, event.n - 1, limit_us)
     index = bisect_right(ticks, event.n, key=lambda tick: tick.begin.n)
     if index < len(ticks) and ticks[index].begin.at_us <= limit_us:
         return True
@@ -55,9 +56,13 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
     for life, ticks in lives_with_ticks(facts):
         assert life.started is not None
         until_us = min(life.end_us, facts.end_us)
-        if ticks and ticks[0].begin.at_us <= life.started.at_us + _AT_ONCE_US:
+        at_once_us = life.started.at_us + _AT_ONCE_US + facts.held_us
+        at_once_us += facts.hung_us(life.machine, life.started.n, at_once_us)
+        if ticks and ticks[0].begin.at_us <= at_once_us:
             judgement.reached(ticks[0].begin)
-        elif until_us > life.started.at_us + _AT_ONCE_US or life.stop_requested is not None:
+        elif _no_leave(facts, life, at_once_us):
+            pass  # the host refused what would have been the first tick
+        elif until_us > at_once_us or life.stop_requested is not None:
             judgement.violated(f"machine {life.machine}: no tick at its start", life.started)
         left, asked = life.start_left, life.stop_requested
         if _is_unasked(life) and left is not None and _met_our_limits(history, left):
@@ -75,7 +80,7 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
             ),
             asked.at_us,
         )
-        limit_us = busy_us + SLACK_US
+        limit_us = busy_us + facts.slack_us
         left_us = left.at_us if left is not None else life.end_us
         if left_us > limit_us and facts.last_us > limit_us:
             judgement.violated(f"machine {life.machine}: start goes on after the stop", asked, left)
@@ -117,6 +122,18 @@ def _left_unasked(judgement: Judgement, life: Life, ticks: list[Tick]) -> None:
         judgement.violated(
             f"machine {life.machine}: the loop ended with that tick", life.start_left
         )
+
+
+def _no_leave(facts: Facts, life: Life, until_us: int) -> bool:
+    """Whether the host's leave to start anything was struck before the first tick could be."""
+    assert life.started is not None
+    return any(
+        life.started.n < event.n
+        and event.at_us <= until_us
+        and event.machine == life.machine
+        and event.data.get("seam") == "dispatch"
+        for event in facts.faults
+    )
 
 
 def _is_unasked(life: Life) -> bool:

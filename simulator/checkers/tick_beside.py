@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import SLACK_US, BodyRun, Life, Tick, merge
+from simulator.checkers.happened import BodyRun, Life, Tick, merge
 from simulator.checkers.matching import Outcome, match_all
 from simulator.checkers.tick import goes_on_after, lives_with_ticks
 from simulator.durations import SECOND_US
@@ -60,7 +60,9 @@ def tick_6(history: History, scenario: Scenario) -> Finding:
     facts = facts_of(history, scenario)
     judgement = Judgement("TICK-6", "no run was longer than the interval of a loop")
     long_runs = [
-        run for run in facts.all_runs if run.end_us - run.begin.at_us > facts.interval_us + SLACK_US
+        run
+        for run in facts.all_runs
+        if run.end_us - run.begin.at_us > facts.interval_us + facts.slack_us
     ]
     for life, ticks in lives_with_ticks(facts):
         for tick in ticks:
@@ -106,7 +108,7 @@ def _ticks_beside(
     at_us = begin.at_us
     for tick in [*ticks[index:], None]:
         then_us = until_us if tick is None else min(tick.begin.at_us, until_us)
-        if then_us - at_us > facts.interval_us + SLACK_US:
+        if then_us - at_us > facts.interval_us + facts.slack_us:
             judgement.violated(
                 f"machine {life.machine}: no tick for {(then_us - at_us) // SECOND_US} s "
                 "while a long job was on",
@@ -179,9 +181,9 @@ def tick_8(history: History, scenario: Scenario) -> Finding:
             if bisect_left(turns, before.begin.n) != bisect_left(turns, tick.begin.n):
                 continue  # another loop took over
             apart_us = tick.begin.at_us - before.begin.at_us
-            if apart_us > facts.interval_us + SLACK_US:
+            if apart_us > facts.interval_us + facts.slack_us:
                 judgement.reached(tick.begin)
-            if apart_us < facts.interval_us // _BURST:
+            if apart_us + facts.held_us < facts.interval_us // _BURST:
                 judgement.violated(
                     f"machine {life.machine}: ticks {apart_us // 1000} ms apart, with an interval "
                     f"of {facts.interval_us // SECOND_US} s",

@@ -1,0 +1,93 @@
+"""What a plan is made of: the parts of one, and what the store was told of its job."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator import oracle
+from simulator.checkers.facts import Facts
+from simulator.checkers.happened import FOREVER, Op
+from simulator.history import Event
+from simulator.scenario import Job
+
+__all__ = ["Commits", "Plan", "Segment", "commits_by_job"]
+
+Commits = dict[str, list[tuple[Event, dict[str, Any] | None]]]
+
+
+@dataclass(slots=True)
+class Segment:
+    """A time in which a job was to run by one schedule.
+
+    Attributes:
+        schedule: When.
+        from_us: Occurrences count strictly after it.
+        unclear_us: Until then nobody could know its times: its record was broken by hand.
+        overdue_us: One before it that stands unrun all the same, or None.
+        from_n: The event that made it so.
+        to_us: Occurrences count until it.
+        to_n: The event that ended it; FOREVER when none did.
+        settled_us: When the operation that ended it was done (it began at `to_us`).
+        settled_n: The event that says so.
+    """
+
+    schedule: oracle.Schedule
+    from_us: int
+    from_n: int
+    to_us: int = FOREVER
+    to_n: int = FOREVER
+    settled_us: int = FOREVER
+    settled_n: int = FOREVER
+    unclear_us: int = 0
+    overdue_us: int | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that was wanted of one job.
+
+    Attributes:
+        job: Its definition.
+        segments: When it was to run, in order, without overlap.
+        manual: Runs that the operator asked for at once: (when, event).
+        repeat: How often it may run; None for ever.
+        unjudged: Why nothing is expected of it, or None.
+        ops: The operations on it that took effect.
+    """
+
+    job: Job
+    segments: list[Segment] = field(default_factory=list)
+    manual: list[Event] = field(default_factory=list)
+    repeat: int | None = None
+    unjudged: str | None = None
+    ops: list[Op] = field(default_factory=list)
+
+    @property
+    def recurring(self) -> bool:
+        """Whether it comes more than once."""
+        return any(not isinstance(part.schedule, oracle.Once) for part in self.segments)
+
+    def off_at(self, n: int) -> bool:
+        """Whether the job was surely not to run at event `n`; while it is being changed: False."""
+        return not any(part.from_n < n <= part.settled_n for part in self.segments)
+
+    def segment_at(self, n: int) -> int:
+        """The index of the segment that event `n` lies in; -1 when the job was not to run then."""
+        for index in range(len(self.segments) - 1, -1, -1):
+            part = self.segments[index]
+            if part.from_n < n:
+                return index if n <= part.to_n else -1
+        return -1
+
+
+def commits_by_job(facts: Facts) -> Commits:
+    """Every record that was stored, by job, with its event; None where it was deleted."""
+
+    def build() -> Commits:
+        found: Commits = {}
+        for event in facts.history.of("store.commit"):
+            for job_id, record in event.data["changes"]:
+                if isinstance(job_id, str):
+                    found.setdefault(job_id, []).append((event, record))
+        return found
+
+    return facts.history.derived("commits_by_job", build)
