@@ -16,6 +16,11 @@ from typing import Any, Protocol, cast
 import yaml
 
 from contract_tests.benches.fire import FireBench, reference_fire_bench
+from contract_tests.benches.instants import InstantsBench, reference_instants_bench
+from contract_tests.benches.issuer import Issuer
+from contract_tests.benches.status import StatusBench, reference_status_bench
+from contract_tests.benches.store import StoreBench, reference_store_bench
+from contract_tests.benches.webhook import WebhookBench, reference_webhook_bench
 
 __all__ = [
     "BUILTIN_NAMES",
@@ -60,6 +65,18 @@ class HostSurface(Protocol):
 
     def fire_bench(self) -> AbstractContextManager[FireBench]:
         """Put the kit at the claim, the shared path and the body, on the store in this home."""
+
+    def store_bench(self) -> AbstractContextManager[StoreBench]:
+        """Change and read the jobs in this home as the host's callers do."""
+
+    def webhook_bench(self, home: Path, issuer: Issuer) -> AbstractContextManager[WebhookBench]:
+        """Serve the host's webhook on the store in this home, trusting this issuer."""
+
+    def status_bench(self) -> AbstractContextManager[StatusBench]:
+        """Furnish this home as gateways leave it, and ask for the status there."""
+
+    def instants_bench(self) -> AbstractContextManager[InstantsBench]:
+        """Set the host's clock and zone, on the jobs in this home."""
 
     def beat(self) -> None:
         """Write one heartbeat into the store in this home, as a loop does."""
@@ -117,6 +134,22 @@ class ReferenceSurface:
     def fire_bench(self) -> AbstractContextManager[FireBench]:
         """See `HostSurface`."""
         return reference_fire_bench()
+
+    def store_bench(self) -> AbstractContextManager[StoreBench]:
+        """See `HostSurface`."""
+        return reference_store_bench()
+
+    def webhook_bench(self, home: Path, issuer: Issuer) -> AbstractContextManager[WebhookBench]:
+        """See `HostSurface`."""
+        return reference_webhook_bench(home, issuer)
+
+    def status_bench(self) -> AbstractContextManager[StatusBench]:
+        """See `HostSurface`."""
+        return reference_status_bench()
+
+    def instants_bench(self) -> AbstractContextManager[InstantsBench]:
+        """See `HostSurface`."""
+        return reference_instants_bench()
 
     def beat(self) -> None:
         """See `HostSurface`."""

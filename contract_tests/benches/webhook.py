@@ -1,0 +1,289 @@
+"""The webhook bench: the host's ASGI application, with the kit as NAS and at the body of each job.
+
+Requests go through one client on one event loop, as they would through one server: whoever blocks
+that loop blocks the others.
+"""
+
+import asyncio
+import errno
+import importlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from unittest import mock
+
+import httpx
+import yaml
+
+from contract_tests.benches.issuer import Issuer
+
+__all__ = [
+    "ANSWER_WITHIN_S",
+    "Fire",
+    "Said",
+    "StoreTrouble",
+    "WebhookBench",
+    "reference_webhook_bench",
+]
+
+ANSWER_WITHIN_S = 5.0
+ACCEPTED = 202
+FIRE_PATH = "/api/cron/fire"
+_BODY_WITHIN_S = 20.0
+StoreTrouble = Literal["unreadable", "unwritable"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """The host's answer; None everywhere when there was none in time."""
+
+    status: int | None = None
+    body: Any = None
+
+    @property
+    def word(self) -> Any:
+        """The status that the body names."""
+        return self.body.get("status") if isinstance(self.body, dict) else None
+
+    def __str__(self) -> str:
+        if self.status is None:
+            return f"no answer within {ANSWER_WITHIN_S:g} s"
+        return f"{self.status} {json.dumps(self.body)[:120]}"
+
+
+@dataclass(frozen=True)
+class Fire:
+    """A fire of an occurrence: job id and instant, as the body of the request has them."""
+
+    job_id: str
+    fire_at: str
+
+    def content(self) -> bytes:
+        """The body of the request."""
+        return json.dumps({"job_id": self.job_id, "fire_at": self.fire_at}).encode()
+
+
+@dataclass
+class WebhookBench:
+    """A host that takes fires, on a job store on disk.
+
+    Attributes:
+        client: posts a body with an Authorization header.
+        add_job: a job whose next occurrence lies so many seconds ahead; the fire of that.
+        pause: pauses a job.
+        claim: the claim that stands in the job's record, as the file has it; None without one.
+        trouble: while it is on, the store cannot be read, or not be written; gives how often that
+            was felt, where that can be told.
+        pass_time: moves the host's clock for durations on.
+        runs: the job of each run that reached the body, in order.
+        ended: the job of each run whose body has ended.
+        handed: each claimed fire as the provider was handed it: job and claim on disk at that time.
+    """
+
+    client: "Client"
+    add_job: Callable[[float], Fire]
+    pause: Callable[[str], object]
+    claim: Callable[[str], Any]
+    trouble: Callable[[StoreTrouble], AbstractContextManager[Callable[[], bool]]]
+    pass_time: Callable[[float], None]
+    runs: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    handed: list[tuple[str, Any]] = field(default_factory=list)
+    _returned: int = 0
+    _closed: bool = False
+    _held: dict[str, threading.Event] = field(default_factory=dict)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def hold(self, *job_ids: str) -> None:
+        """Let the bodies of these jobs hang until `let_go`."""
+        self._held.update({job_id: threading.Event() for job_id in job_ids})
+
+    def let_go(self) -> None:
+        """Let every body end."""
+        for event in self._held.values():
+            event.set()
+
+    def reaches(self, condition: Callable[[], bool], within_s: float = ANSWER_WITHIN_S) -> bool:
+        """Wait until something is true of what was seen; whether it came to be."""
+        with self._changed:
+            return self._changed.wait_for(condition, within_s)
+
+    # -- what the host's own parts call ----------------------------------------------------------
+
+    def body(self, job: Any) -> tuple[bool, str, str, None]:
+        """The body of every job."""
+        job_id = job["id"]
+        self._note(lambda: self.runs.append(job_id))
+        if job_id in self._held:
+            self._held[job_id].wait(_BODY_WITHIN_S)
+        self._note(lambda: self.ended.append(job_id))
+        return True, "hello", "hello", None
+
+    def hand(self, job_id: str, run: Callable[[], bool]) -> bool:
+        """The provider is handed a fire, and runs it."""
+        if self._closed:
+            return False  # its home is gone, and another's is in its place
+        claim = self.claim(job_id)
+        self._note(lambda: self.handed.append((job_id, claim)))
+        try:
+            return run()
+        finally:
+            self._note(self._count)
+
+    def settle(self) -> None:
+        """Let go, and wait until nothing of this bench runs any more."""
+        self.let_go()
+        self.reaches(lambda: self._returned >= max(len(self.handed), self.client.accepted))
+        self._closed = True
+
+    def _count(self) -> None:
+        self._returned += 1
+
+    def _note(self, change: Callable[[], object]) -> None:
+        with self._changed:
+            change()
+            self._changed.notify_all()
+
+
+class Client:
+    """NAS's side of the wire: one client on one event loop in a thread of its own."""
+
+    def __init__(self, app: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="contract-nas", daemon=True
+        )
+        self._thread.start()
+        self.accepted = 0  # fires that were answered 202
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        self._http = httpx.AsyncClient(transport=transport, base_url="http://agent.example.test")
+
+    def post(self, content: bytes, authorization: str | None) -> Said:
+        """Post one fire and wait for its answer, within bounds."""
+        headers = {"content-type": "application/json"}
+        if authorization is not None:
+            headers["authorization"] = authorization
+        request = self._http.post(FIRE_PATH, content=content, headers=headers, timeout=None)
+        pending = asyncio.run_coroutine_threadsafe(request, self._loop)
+        try:
+            response = pending.result(ANSWER_WITHIN_S)
+        except TimeoutError:
+            pending.cancel()
+            return Said()
+        self.accepted += response.status_code == ACCEPTED
+        try:
+            return Said(response.status_code, response.json())
+        except ValueError:
+            return Said(response.status_code, response.text)
+
+    def close(self) -> None:
+        """End the client, its loop and its thread."""
+        closing = asyncio.run_coroutine_threadsafe(self._http.aclose(), self._loop)
+        closing.result(ANSWER_WITHIN_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(ANSWER_WITHIN_S)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+
+@contextmanager
+def reference_webhook_bench(home: Path, issuer: Issuer) -> Iterator[WebhookBench]:
+    """A bench on the reference host, in this home, which trusts this issuer."""
+    jobs, scheduler, clock, process, server, provider = (
+        importlib.import_module(f"hermes_cron.{name}")
+        for name in ("jobs", "scheduler", "clock", "process", "server", "scheduler_provider")
+    )
+    settings = {
+        "portal_url": issuer.portal_url,
+        "expected_audience": issuer.audience,
+        "nas_jwks_url": issuer.keys_url,
+    }
+    config = {"cron": {"chronos": settings}}
+    (home / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    ahead_s = [0.0]
+    bench = WebhookBench(
+        client=Client(server.standalone_app()),
+        add_job=lambda in_s: _add_job(jobs, in_s),
+        pause=jobs.pause_job,
+        claim=lambda job_id: _claim_on_disk(jobs.JOBS_FILE, job_id),
+        trouble=lambda kind: _trouble(Path(jobs.JOBS_FILE), kind),
+        pass_time=lambda seconds: ahead_s.append(ahead_s[-1] + seconds),
+    )
+
+    class Witness(provider.CronScheduler):  # type: ignore[misc, name-defined]
+        name = "contract-witness"
+
+        def start(self, stop_event: Any, **_more: Any) -> None:
+            """Nothing to start: fires come from outside."""
+
+        def fire_due(self, job_id: str, **more: Any) -> bool:
+            run = super().fire_due
+            return bench.hand(job_id, lambda: bool(run(job_id, **more)))
+
+    monotonic = clock.monotonic
+
+    def moved() -> float:
+        return float(monotonic() + ahead_s[-1])
+
+    with (
+        mock.patch.object(process.current(), "provider", Witness()),
+        mock.patch.object(process.current(), "slots", {}),
+        mock.patch.object(clock, "monotonic", moved),
+        mock.patch.object(scheduler, "run_job", bench.body),
+        mock.patch.dict(os.environ, {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}),
+    ):
+        try:
+            yield bench
+        finally:
+            bench.settle()
+            bench.client.close()
+
+
+def _add_job(jobs: Any, in_s: float) -> Fire:
+    at = (datetime.now(UTC) + timedelta(seconds=in_s)).isoformat(timespec="seconds")
+    job_id = str(jobs.create_job("say hello", "every 1h")["id"])
+    jobs.update_job(job_id, {"next_run_at": at})
+    return Fire(job_id, at)
+
+
+def _claim_on_disk(file: Any, job_id: str) -> Any:
+    # The file is only ever replaced whole, and its format is everybody's (HOST.md, Files).
+    for job in json.loads(Path(file).read_text(encoding="utf-8"))["jobs"]:
+        if job["id"] == job_id:
+            return job.get("fire_claim")
+    return None
+
+
+@contextmanager
+def _trouble(file: Path, kind: StoreTrouble) -> Iterator[Callable[[], bool]]:
+    """See `WebhookBench.trouble`."""
+    if kind == "unreadable":
+        good = file.read_bytes()
+        file.write_bytes(b'{"jobs": [')
+        try:
+            yield lambda: True
+        finally:
+            file.write_bytes(good)
+        return
+    struck: list[str] = []
+
+    def full(replace: Callable[..., None]) -> Callable[..., None]:
+        def refused(source: Any, target: Any, **more: Any) -> None:
+            if Path(target).name != file.name:
+                return replace(source, target, **more)
+            struck.append(str(target))
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+        return refused
+
+    with (
+        mock.patch.object(os, "replace", full(os.replace)),
+        mock.patch.object(os, "rename", full(os.rename)),
+    ):
+        yield lambda: bool(struck)
