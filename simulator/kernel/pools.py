@@ -136,12 +136,14 @@ def _work(pool: _Pool) -> None:
 
 def _await_work(kernel: Kernel, me: Task, pool: _Pool) -> bool:
     while not pool.pending:
-        if pool.closing or me.gone:
+        if pool.closing:
             return False
         me.daemon = me.resting = True
         pool.idle.append(me)
         kernel.park("work for its pool")
         me.daemon = me.resting = False
+        if me.gone:  # killed after it was given work and before it began: it never begins
+            return False
     return True
 
 

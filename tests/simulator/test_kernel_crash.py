@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -44,6 +45,31 @@ def test_a_crash_runs_no_finally_and_no_except(kernel):
     del machine, kernel
     gc.collect()
     assert seen == ["tick", "finally"] * 2
+
+
+@pytest.mark.parametrize("end", ["crash", "close"])
+def test_a_worker_that_was_just_given_work_does_not_begin_it_after_the_end(kernel, end):
+    seen = []
+
+    def body():
+        pool = ThreadPoolExecutor(1)
+        pool.submit(seen.append, "first").result()
+        pool.submit(seen.append, "never")  # the worker rested, and has not taken it up yet
+        if end == "crash":
+            kernel.kill_machine(kernel.current.machine)
+        else:
+            kernel.fail(RuntimeError("the world ends here"))
+            time.sleep(0)
+
+    with install(kernel, adopt=[body]):
+        kernel.spawn(body, name="main", machine=kernel.boot("a"))
+        if end == "crash":
+            kernel.run(START + HOUR)
+        else:
+            with pytest.raises(RuntimeError, match="the world ends here"):
+                kernel.run(START + HOUR)
+        kernel.close()
+    assert seen == ["first"]
 
 
 def test_a_task_may_crash_its_own_machine_and_nothing_after_that_line_runs(kernel):
