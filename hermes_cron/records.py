@@ -175,7 +175,8 @@ def following(job: Mapping[str, Any], now: datetime) -> datetime | None:
     anchor = instant(job.get("grid_at"), zone) or planned or claimed
     if anchor is None:  # the grid was lost with next_run_at; what it began with is the next best
         runs = (instant(job.get(name), zone) for name in ("last_run_at", "created_at"))
-        anchor = next((at for at in runs if at is not None), now)
+        # One that lies ahead was written while the clock was (LIVE-11).
+        anchor = next((at for at in runs if at is not None and at <= now), now)
     base = max(at for at in (planned, claimed, now) if at is not None)
     slot = instant(job.get("grid_at"), zone)
     if slot is not None and slot > base:
@@ -208,6 +209,10 @@ def move_on(job: Job, now: datetime) -> None:
         plan(job, following(job, now))
     except schedules.ScheduleError as error:
         plan(job, None, str(error))
+    ahead = job.get("claimed_ahead")
+    if isinstance(ahead, list):  # what is past cannot come again
+        taken = ((text, instant(text, zone_of(now))) for text in ahead)
+        job["claimed_ahead"] = [text for text, at in taken if at is not None and at > now]
 
 
 def hand_out(job: Mapping[str, Any]) -> Job:

@@ -8,8 +8,8 @@ the occurrences in between collapse into one run now.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from hermes_cron import claim_rules, executions, records
@@ -154,15 +154,16 @@ def pull_back(job: Job, now: datetime, claimed: list[str]) -> None:
     Args:
         job: the record.
         now: the present.
-        claimed: the occurrences that were claimed already; those still to come are not run again.
+        claimed: the occurrences that were claimed already. Those still to come are not run again,
+            but no two in a row are left out: a clock that jumped back by hours must not silence a
+            job for hours (LIVE-11).
     """
     zone = records.zone_of(now)
-    found = [(text, records.instant(text, zone)) for text in claimed]
-    ahead = [text for text, at in found if at is not None and at > now]
+    found = {at for text in claimed if (at := records.instant(text, zone)) is not None}
     was = job.get("next_run_at")
     anchor = records.instant(was, zone)
     job["last_occurrence"] = None
-    job["claimed_ahead"] = ahead
+    job["claimed_ahead"] = _no_two_in_a_row(job, sorted(at for at in found if at > now), zone)
     if records.kind_of(job) == "interval" and anchor is not None and not job.get("grid_at"):
         period = timedelta(minutes=records.schedule_of(job)["minutes"])
         job["grid_at"] = (anchor - period * ((anchor - now) // period + 1)).isoformat()
@@ -175,6 +176,18 @@ def pull_back(job: Job, now: datetime, claimed: list[str]) -> None:
         job["next_run_at"],
         extra={"job_id": job.get("id"), "occurrence": was},
     )
+
+
+def _no_two_in_a_row(job: Job, ahead: Sequence[datetime], zone: tzinfo) -> list[str]:
+    """Of the sorted occurrences in `ahead`, those that do not follow directly on a kept one."""
+    kept: list[datetime] = []
+    for at in ahead:
+        following = kept and schedules.next_on_grid(
+            records.schedule_of(job), kept[-1], kept[-1], zone
+        )
+        if not following or not records.same_instant(following, at):
+            kept.append(at)
+    return [at.isoformat() for at in kept]
 
 
 def is_late(job: Mapping[str, Any], planned: datetime, now: datetime) -> bool:

@@ -322,6 +322,35 @@ class TestClockSteps:
         home.wait(minutes=90)
         assert scheduler.tick() == 0
 
+    def test_ahead_and_back_with_a_time_by_the_wall(self, home):
+        home.plant(
+            schedule={"kind": "cron", "expr": "30 * * * *"}, next_run_at="2026-03-02T08:30:00+00:00"
+        )
+        home.wait(days=2)
+        assert scheduler.tick() == 1, "for 07:30 two days on"
+        home.wait(days=-2, minutes=10)
+        due()
+        assert home.job()["next_run_at"] == "2026-03-02T08:30:00+00:00"
+
+    @pytest.mark.parametrize(
+        "schedule",
+        [{"kind": "interval", "minutes": 60}, {"kind": "cron", "expr": "0 * * * *"}],
+        ids=["interval", "cron"],
+    )
+    def test_back_by_many_periods_leaves_no_two_out_in_a_row(self, home, schedule):
+        home.plant(schedule=schedule, next_run_at=at(home))
+        for _ in range(6):  # 8 to 13
+            assert scheduler.tick() == 1
+            home.wait(hours=1)
+        home.wait(hours=-5, minutes=-30)  # 08:30; 9 to 13 were run
+        ran = []
+        for _ in range(8):
+            if scheduler.tick():
+                ran.append(home.at.hour)
+            home.wait(minutes=30 if home.at.minute else 60)
+        assert ran == [10, 12, 14, 15]
+        assert home.job()["claimed_ahead"] == []
+
     def test_a_claim_that_skips_ahead_rightly_is_left_alone(self, home):
         home.plant(next_run_at=at(home, minutes=30))
         assert jobs.claim_job_for_fire("job")
