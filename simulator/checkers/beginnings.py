@@ -38,12 +38,11 @@ def begin(facts: Facts, plan: Plan, at_us: int, n: int) -> None:
 
 def _runs_left(times: int | None, repeat: object) -> int | None:
     """How often it may still run; None for ever. A record that makes no sense limits nothing."""
-    if not isinstance(repeat, dict) or type(repeat.get("times")) is not int:
+    allowed = repeat.get("times") if isinstance(repeat, dict) else None
+    if not isinstance(allowed, int) or allowed < 1:
         return times
-    if repeat["times"] < 1:
-        return times
-    done = repeat.get("completed")
-    return max(0, repeat["times"] - (done if type(done) is int else 0))
+    done = repeat.get("completed") if isinstance(repeat, dict) else None
+    return max(0, allowed - done) if isinstance(done, int) else allowed
 
 
 def _as_stated(facts: Facts, plan: Plan, part: Segment, at_us: int) -> None:

@@ -45,8 +45,8 @@ class Facts:
         self.blocking = "blocking" in capabilities
         self.external = "external" in capabilities
         self.skew_us = max(abs(machine.skew) for machine in scenario.machines)
-        self.held_us = sum(delay_us for _, _, delay_us in header.get("tape", {}).get("choices", ()))
-        self.slack_us = SLACK_US + self.held_us
+        self.held_us: int = sum(delay_us for _, _, delay_us in header.get("tape", {}).get("choices", ()))
+        self.slack_us: int = SLACK_US + self.held_us
 
     @cached_property
     def last_us(self) -> int:
@@ -253,12 +253,16 @@ class Facts:
 
     def hung_us(self, machine: str, after_n: int, until_us: int) -> int:
         """How long faults made a machine's tasks hang, of those that fired in this span."""
-        hung = 0
-        for event in self.history.of("fault"):
-            if event.n > after_n and event.at_us <= until_us and event.machine == machine:
-                rule = self.rule_of(event)
-                hung += (rule.hang or 0) if rule is not None else 0
-        return hung
+        return sum(
+            hang_us
+            for event, hang_us in self._hangs
+            if event.n > after_n and event.at_us <= until_us and event.machine == machine
+        )
+
+    @cached_property
+    def _hangs(self) -> list[tuple[Event, int]]:
+        rules = [(event, self.rule_of(event)) for event in self.history.of("fault")]
+        return [(event, rule.hang) for event, rule in rules if rule is not None and rule.hang]
 
     def rule_of(self, fired: Event) -> Fault | None:
         """The rule of the scenario that fired; None when it has none, or for another event."""
