@@ -27,6 +27,9 @@ def plan_of(facts: Facts, job: Job) -> Plan:
     if "id" in job.record:
         plan.unjudged = "its record has no id of its own"
         return plan
+    if any(op.do == "set-clock" for op in facts.ops):
+        plan.unjudged = "a clock was set, and its occurrences are those of that clock"
+        return plan
     ops = [op for op in facts.ops if op.job == job.id and op.do in _SETTLES]
     if _made_at_start(facts, job):
         begin(facts, plan, facts.scenario.start_us, -1)
