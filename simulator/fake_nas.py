@@ -164,13 +164,18 @@ class FakeNas:
     def redeliver(self, job_id: str, fire_at: str | None = None) -> bool:
         """Deliver the job's last fire, or another occurrence of it, once more, at once.
 
+        An occurrence that is named needs no arm here: an agent that now has a loop of its own may
+        have left one behind when it had another provider.
+
         Returns:
-            False when nothing was ever armed for the job.
+            False when nothing was ever armed for the job, and no occurrence is named.
         """
         with self._lock:
             arm = self._last_fired.get(job_id) or next(
                 (arm for arm in self._arms.values() if arm.job_id == job_id), None
             )
+            if arm is None and fire_at is not None:
+                arm = self._left_behind(job_id, fire_at)
             if arm is None:
                 return False
             self._relay.copy(arm, fire_at or arm.fire_at)
@@ -239,6 +244,12 @@ class FakeNas:
         return Reply(200, {"armed": armed})
 
     # -- from armed to fired --------------------------------------------------------------------
+
+    def _left_behind(self, job_id: str, fire_at: str) -> Arm:
+        fire_us = int(datetime.fromisoformat(fire_at).timestamp()) * _SECOND_US
+        agent = next(iter(self._agents.values()))
+        key, callback_url = f"{job_id}:{fire_at}", ""
+        return Arm(agent, job_id, fire_at, fire_us, callback_url, key, "left-behind")
 
     def _plan(self, arm: Arm) -> None:
         action = self._seam("nas.arm", job=arm.job_id) or _NOTHING

@@ -13,7 +13,7 @@ from simulator.fold import Arm, Registry, Store, final_registry, final_store, in
 from simulator.history import Event
 from simulator.hosts import Surroundings
 
-__all__: list[str] = []  # probes are found by their ids
+__all__ = ["differences"]
 
 RETURNS_WITHIN_US = 60 * SECOND_US
 LIST = ("nas.list",)
@@ -33,7 +33,7 @@ def _wanted(store: Store) -> dict[str, int]:
     return wanted
 
 
-def _differences(
+def differences(
     watched: Watched, since: str, only: Iterable[str] | None = None, *, exact: bool = False
 ) -> list[str]:
     """How registry and store differ at an instant of rest, one sentence each.
@@ -102,7 +102,7 @@ def arms_what_is_wanted(_: Context, watched: Watched) -> Outcome:
     if trouble := watched.trouble():
         return trouble
     for since in ("2m", "50m", "1h50m", "4h50m"):
-        if found := _differences(watched, since, exact=True):
+        if found := differences(watched, since, exact=True):
             return violated(*found)
     for job in ("held", "spent"):
         calls = [one for one in _calls(watched, "0s", "5h") if one.data.get("job_id") == job]
@@ -126,7 +126,7 @@ def follows_changes(_: Context, watched: Watched) -> Outcome:
         "5h40m": None,
     }
     for since, only in rests.items():
-        if found := _differences(watched, since, only):
+        if found := differences(watched, since, only):
             return violated(*found)
     # The spans in which the list could be had: before it failed, and at the boot after that.
     for first, last, changed in (("50m", "1h10m", "moved"), ("3h30m", "3h40m", "moved-unseen")):
@@ -147,7 +147,7 @@ def a_cold_process_converges(_: Context, watched: Watched) -> Outcome:
     if trouble := watched.trouble(optional=LIST):
         return trouble
     for since in ("5m", "1h50m", "3h40m"):
-        if found := _differences(watched, since):
+        if found := differences(watched, since):
             return violated(*found)
     return held("armed is what the store says after each of two cold boots")
 
@@ -160,12 +160,12 @@ def one_failure_is_one_failure(_: Context, watched: Watched) -> Outcome:
         return violated(f"a failing registry raised into its caller: {raised[0]}", *raised[1:])
     if trouble := watched.trouble(optional=(*LIST, "nas.cancel")):
         return trouble
-    if found := _differences(watched, "10m", ("first", "second")):
+    if found := differences(watched, "10m", ("first", "second")):
         return violated("one refused job stopped another", *found)
     fired = [event for event in watched.history.of("fire.end") if event.data.get("value") is True]
     if not fired:
         return violated("no fire was answered while the registry was down")
-    if found := _differences(watched, "4h50m"):
+    if found := differences(watched, "4h50m"):
         return violated("it did not converge after a restart with the registry back", *found)
     return held(f"{len(fired)} fires, four changes and two boots, and nothing was raised")
 
@@ -227,6 +227,6 @@ def nothing_after_the_last_run(_: Context, watched: Watched) -> Outcome:
         return violated(f"runs: {runs}, where thrice should have 3 and once 1")
     # Looked at before the next occasion of any kind could have mended it, and at the end.
     for since, only in (("50m", ("once",)), ("1h35m", ("thrice",)), ("3h50m", None)):
-        if found := _differences(watched, since, only):
+        if found := differences(watched, since, only):
             return violated(*found)
     return held("nothing is armed for a job of three runs and a one-shot that have had them")

@@ -98,10 +98,26 @@ def judged_extras(facts: Facts) -> list[JudgedExtra]:
         for match in match_all(facts).values():
             if match.extras:
                 deliveries = deliveries_of(facts, match)
-                found += [_judge(facts, match, deliveries, extra) for extra in match.extras]
+                found += [
+                    _judge(facts, match, deliveries, extra)
+                    for extra in match.extras
+                    if not _tries_again(facts, match, extra)
+                ]
         return found
 
     return facts.history.derived("extras", build)
+
+
+def _tries_again(facts: Facts, match: JobMatch, extra: Extra) -> bool:
+    """Whether a one-shot uses one of the runs that it may have, after a crash took an earlier."""
+    first, limit = extra.first, match.plan.repeat or 1
+    return (
+        not match.plan.recurring
+        and first is not None
+        and first.died is not None
+        and first.died.n < extra.run.begin.n
+        and facts.runs[extra.run.job].index(extra.run) < limit
+    )
 
 
 def _judge(facts: Facts, match: JobMatch, deliveries: list[Delivery], extra: Extra) -> JudgedExtra:
