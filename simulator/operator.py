@@ -76,6 +76,8 @@ class Operator:
                 machine.crash(back_after_us=1)
             case "set-clock" if machine is not None:
                 machine.step_clock(step.by or 0)
+                if len(world.machines) == 1:  # its terminal is the operator's
+                    self._clock.step(step.by or 0)
             case "status":
                 self.look()
             case "heal":

@@ -8,6 +8,7 @@ horizon. Instants are durations since `start`, in microseconds; `start` is wall 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -15,8 +16,10 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, m
 
 from simulator.durations import SECOND_US, format_duration
 from simulator.fault_rule import Fault
+from simulator.kernel.tape import Tape
 from simulator.raising import RaiseField
 from simulator.scenario_base import Duration, Model, Offset, hint, known_word
+from simulator.tape_field import TapeField
 
 __all__ = [
     "OPERATIONS",
@@ -40,6 +43,7 @@ OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "remove": (frozenset({"job"}), frozenset()),
     "trigger": (frozenset({"job"}), frozenset()),
     "tick": (frozenset({"machine"}), frozenset()),
+    "set-clock": (frozenset({"machine", "by"}), frozenset()),
     "status": (frozenset(), frozenset()),
     "deliver": (frozenset({"job"}), frozenset({"fire_at", "times"})),
     "forget": (frozenset(), frozenset()),
@@ -48,6 +52,12 @@ OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
 """What a step can do: the fields it must have and those it may have, besides `at` and `do`."""
 
 Capability = Literal["blocking", "external"]
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Every known zone; asking walks a thousand files."""
+    return frozenset(available_timezones())
 
 
 class Body(Model):
@@ -130,7 +140,11 @@ def _say_machines(value: tuple[Machine, ...]) -> Any:
 
 
 class Step(Model):
-    """Something done from outside at an instant. `OPERATIONS` says which fields go together."""
+    """Something done from outside at an instant. `OPERATIONS` says which fields go together.
+
+    Attributes:
+        by: (set-clock) How far the machine's wall clock jumps, ahead or (negative) back.
+    """
 
     at: Duration
     do: Annotated[str, known_word(OPERATIONS, "step")]
@@ -140,6 +154,7 @@ class Step(Model):
     set: dict[str, Any] | None = None
     fire_at: str | None = None
     times: Annotated[int, Field(ge=1)] = 1
+    by: Offset | None = None
 
     @model_validator(mode="after")
     def _fields_go_together(self) -> Self:
@@ -197,7 +212,11 @@ class Expect(Model):
 
 
 class Scenario(Model):
-    """The whole frozen input of one run."""
+    """The whole frozen input of one run.
+
+    Attributes:
+        tape: The choices of tasks that deviate from first-in-first-out, and the seed of the run.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     origin: str = ""
@@ -216,13 +235,14 @@ class Scenario(Model):
     jobs: tuple[Job, ...] = ()
     steps: tuple[Step, ...] = ()
     faults: tuple[Fault, ...] = ()
+    tape: TapeField = Tape()
     expect: Expect = Expect()
 
     @field_validator("zone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
-        if value not in available_timezones():
-            near = get_close_matches(value, sorted(available_timezones()), n=1, cutoff=0.6)
+        if value not in _zones():
+            near = get_close_matches(value, sorted(_zones()), n=1, cutoff=0.6)
             tail = f"; did you mean {near[0]!r}?" if near else "; write one like Europe/Berlin"
             raise ValueError(f"no time zone {value!r}{tail}")
         return value

@@ -282,6 +282,7 @@ def test_every_step_of_the_table_can_be_written():
         "set": {"x": 1},
         "fire_at": "last",
         "times": 2,
+        "by": "-1h",
     }
     for do, (must, may) in OPERATIONS.items():
         step = {"at": "1h", "do": do} | {name: fields[name] for name in must | may}
