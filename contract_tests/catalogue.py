@@ -91,6 +91,19 @@ class Catalogue:
         hint = f"did you mean {' or '.join(near)}?" if near else "`hermes-contract list` has all"
         raise UnknownRequirementError(f"the contract has no requirement {requirement_id!r}: {hint}")
 
+    def claimed(self, version: str | None) -> str:
+        """The version of the contract that somebody claims; None is the newest.
+
+        Raises:
+            ValueError: this kit has no such version.
+        """
+        if version is None:
+            return self.contract
+        versions = sorted({row.since for row in self.requirements} | {self.contract}, key=int)
+        if version not in versions:
+            raise ValueError(f"this kit has no contract {version!r}: {', '.join(versions)}")
+        return version
+
     def groups(self) -> tuple[str, ...]:
         """The groups in the contract's order."""
         return tuple(dict.fromkeys(row.group for row in self.requirements))

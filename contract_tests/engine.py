@@ -6,6 +6,7 @@ still escapes from one is the kit's own fault and becomes KIT_ERROR, never FAIL.
 """
 
 import contextlib
+import datetime as dt
 import functools
 import importlib
 import pkgutil
@@ -14,16 +15,17 @@ import tempfile
 import traceback
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
+from contract_tests.deviations import in_the_light_of
 from contract_tests.surface import HostSurface, reference_surface
 from contract_tests.target import Subject
-from contract_tests.verdicts import KINDS, Assessment, Profile, Result, Ruling
+from contract_tests.verdicts import KINDS, Assessment, Deviation, Profile, Result, Ruling
 
 __all__ = [
     "Context",
@@ -45,11 +47,15 @@ class Outcome:
         holds: True, False, or None for unknown.
         evidence: sentences, the decisive one first.
         reached: the antecedent was true at least once; a PASS needs it.
+        excerpt: lines of the timeline around what proves a violation.
+        scenarios: the kit's scenarios that it was judged in.
     """
 
     holds: bool | None
     evidence: tuple[str, ...]
     reached: bool = True
+    excerpt: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
 
 
 def held(*evidence: str) -> Outcome:
@@ -124,7 +130,12 @@ class Judge:
         target: what to judge.
         capabilities: what the provider declares; None takes what it shows.
         profile: the level that decides the verdict as a whole.
+        contract: the version that is claimed; rows that came later are reported, not scored.
+        deviations: what its author knows to be broken.
         host: the host to judge it in.
+
+    Raises:
+        ValueError: this kit has no such version of the contract.
     """
 
     def __init__(
@@ -133,8 +144,12 @@ class Judge:
         *,
         capabilities: Iterable[str] | None = None,
         profile: Profile = "core",
+        contract: str | None = None,
+        deviations: Iterable[Deviation] = (),
         host: HostSurface | None = None,
     ) -> None:
+        self._contract = catalogue.load().claimed(contract)
+        self._deviations = {deviation.id: deviation for deviation in deviations}
         folder = Path(tempfile.mkdtemp(prefix="hermes-contract-"))
         self.close = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._profile: Profile = profile
@@ -181,32 +196,41 @@ class Judge:
         """The verdict on one requirement."""
         requirement = catalogue.load().get(requirement_id)
         if requirement.id not in self._results:
-            self._results[requirement.id] = self._judge(requirement)
+            result = self._judge(requirement)
+            today = dt.datetime.now(dt.UTC).date()
+            self._results[requirement.id] = in_the_light_of(result, self._deviations, today)
         return self._results[requirement.id]
 
-    def run(self, progress: Callable[[Result], None] = lambda _: None) -> Assessment:
-        """Judge the whole contract."""
+    def run(
+        self,
+        progress: Callable[[Result], None] = lambda _: None,
+        *,
+        only: Iterable[str] | None = None,
+    ) -> Assessment:
+        """Judge the whole contract, or `only` some ids of it, which leaves the rest not run."""
+        rows = catalogue.load()
+        wanted = None if only is None else frozenset(rows.get(one).id for one in only)
         results = []
-        for requirement in catalogue.load().requirements:
-            result = self.judge(requirement.id)
-            progress(result)
-            results.append(result)
-        return self.assessment(results)
+        for requirement in rows.requirements:
+            if wanted is None or requirement.id in wanted:
+                result = self.judge(requirement.id)
+                progress(result)
+                results.append(result)
+        return replace(self.assessment(results), selected=wanted)
 
     def assessment(self, results: Iterable[Result]) -> Assessment:
         """Put results together; rows that are missing from them count as not run."""
         by_id = {result.requirement.id: result for result in results}
-        rows = catalogue.load()
         return Assessment(
             target=self.target.spec,
             provider=self.target.label,
-            contract=rows.contract,
+            contract=self._contract,
             profile=self._profile,
             declared=self.capabilities,
             shown=self.shown,
             results=tuple(
                 by_id.get(row.id) or Result(row, Ruling.NOT_RUN, ("it was not asked for",))
-                for row in rows.requirements
+                for row in catalogue.load().requirements
             ),
             notes=tuple(self._remarks()),
         )
@@ -255,7 +279,14 @@ class Judge:
                 text = f"the probe itself failed at {where}: {type(error).__name__}: {error}"
                 return Result(requirement, Ruling.KIT_ERROR, (text,))
             return Result(requirement, Ruling.KIT_ERROR, ("the probe itself failed",))
-        return Result(requirement, _verdict(outcome), outcome.evidence, outcome.reached)
+        return Result(
+            requirement,
+            _verdict(outcome),
+            outcome.evidence,
+            outcome.reached,
+            outcome.excerpt,
+            outcome.scenarios,
+        )
 
 
 def _verdict(outcome: Outcome) -> Ruling:

@@ -2,68 +2,123 @@
 
 Tiny and lazy on purpose: it is loaded in every pytest run of whoever installed the distribution. A
 requirement that was deselected, overridden, skipped or never reached makes the verdict
-inconclusive, however green the run looks.
+inconclusive, however green the run looks. The report is the one that ``hermes-contract check``
+makes; ``--contract-json`` and its like write it.
 """
 
 from __future__ import annotations
+
+import pytest
 
 TYPE_CHECKING = False  # importing the real one costs more than all the rest of this module
 if TYPE_CHECKING:
     from typing import Any
 
-    import pytest
+    from contract_tests.report.model import Report
 
-__all__ = ["pytest_configure"]
+__all__ = ["pytest_addoption", "pytest_configure"]
 
 _PROPERTY = "hermes_contract"
-_IDS = "hermes_contract_ids"
+_MARK = "hermes_contract_ids"
+_FORMS = ("json", "junit", "markdown")
 
 
 class _Suite:
-    """What was seen of one contract class."""
+    """What was seen of one contract class, in plain values: they come from workers too."""
 
     def __init__(self) -> None:
-        self.results: dict[str, dict[str, Any]] = {}
-        self.expected: set[str] = set()
-        self.how_many = 0
-        self.overridden: set[str] = set()
-        self.deselected: set[str] = set()
+        self.head: dict[str, Any] | None = None
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.absent: dict[str, str] = {}
 
-    def verdict(self) -> tuple[str, list[str]]:
-        """The verdict, and why it is not a better one."""
-        bad = [
-            key
-            for key, row in self.results.items()
-            if row["verdict"] in ("FAIL", "KNOWN_DEVIATION")
-            and (row["profile"] == "strict" or row["level"] == "core")
-        ]
-        if bad:
-            return "violated", [f"violated: {_listed(bad)}"]
-        reasons = []
-        if self.overridden:
-            reasons.append(f"overridden: {_listed(self.overridden)}")
-        if self.deselected:
-            reasons.append(f"deselected: {_listed(self.deselected)}")
-        absent = self.expected - self.results.keys() - self.deselected - self.overridden
-        if absent:
-            reasons.append(f"without a result: {_listed(absent)}")
-        elif len(self.results) < self.how_many and not reasons:
-            reasons.append(f"without a result: {self.how_many - len(self.results)}")
-        undecided = [
-            key
-            for key, row in self.results.items()
-            if row["verdict"] in ("NOT_RUN", "KIT_ERROR")
-            and (row["profile"] == "strict" or row["level"] == "core")
-        ]
-        if undecided:
-            reasons.append(f"undecided: {_listed(undecided)}")
-        if not any(row["verdict"] == "PASS" for row in self.results.values()):
-            reasons.append("no requirement was seen to hold")
-        return ("inconclusive" if reasons else "conformant"), reasons
+    def report(self) -> Report | None:
+        """The report of the class; None when nothing of it ran to a result."""
+        if self.head is None:
+            return None
+        from contract_tests.report.model import report_from
+
+        kept = {key: row for key, row in self.rows.items() if key not in self.absent}
+        return report_from(self.head, kept, self.absent)
+
+
+class _Recorder:
+    """Listens to one pytest run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._suites: dict[str, _Suite] = {}
+
+    def _of(self, item: Any) -> tuple[_Suite, str] | None:
+        """The contract class of a test and the id that it judges, if it is one of ours."""
+        cls = getattr(item, "cls", None)
+        ids = getattr(cls, _MARK, None)
+        if cls is None or not ids:
+            return None
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        if name not in self._suites:
+            suite = self._suites[name] = _Suite()
+            suite.absent = dict.fromkeys(_overridden(cls, ids), "the class overrides its test")
+        judged = getattr(item, "originalname", None) or item.name
+        return self._suites[name], judged.removeprefix("test_").replace("_", "-")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Learn which contract classes there are."""
+        for item in items:
+            self._of(item)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Note what ``-k``, ``-m`` or another plugin left out."""
+        for item in items:
+            if found := self._of(item):
+                found[0].absent.setdefault(found[1], "its test was deselected")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the results in; under xdist this runs on the controller too."""
+        if report.when != "call":
+            return
+        for name, told in report.user_properties:
+            if name == _PROPERTY and isinstance(told, dict):
+                suite = self._suites.setdefault(told["suite"], _Suite())
+                suite.head = told["head"]
+                suite.rows[told["row"]["id"]] = told["row"]
+
+    def pytest_sessionfinish(self) -> None:
+        """Hand a worker's findings to its controller: what was deselected is not in reports."""
+        output = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[_PROPERTY] = {name: suite.absent for name, suite in self._suites.items()}
+
+    @pytest.hookimpl(optionalhook=True)  # only xdist has it
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker found."""
+        for name, absent in getattr(node, "workeroutput", {}).get(_PROPERTY, {}).items():
+            self._suites.setdefault(name, _Suite()).absent.update(absent)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """One line for each contract class, and the reasons of those that are not conformant."""
+        reports = {name: suite.report() for name, suite in sorted(self._suites.items())}
+        for name, report in reports.items():
+            _say(terminalreporter, name, report)
+        self._write({name: report for name, report in reports.items() if report is not None})
+
+    def _write(self, reports: dict[str, Report]) -> None:
+        """The files that were asked for; several classes each put their name into them."""
+        from pathlib import Path
+
+        for form in _FORMS:
+            wanted = self._config.getoption(f"contract_{form}", default=None)
+            for name, report in reports.items() if wanted else ():
+                from contract_tests.report.forms import write_report
+
+                path = Path(wanted)
+                if len(reports) > 1:
+                    path = path.with_name(f"{path.stem}.{name}{path.suffix}")
+                write_report(report, form, path)
 
 
 def _overridden(cls: type, ids: tuple[str, ...]) -> list[str]:
-    base = next(one for one in reversed(cls.__mro__) if _IDS in one.__dict__)
+    """The ids whose method is not the exported one any more."""
+    base = next(one for one in reversed(cls.__mro__) if _MARK in one.__dict__)
     names = {key: f"test_{key.replace('-', '_')}" for key in ids}
     return [
         key
@@ -72,71 +127,43 @@ def _overridden(cls: type, ids: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _listed(ids: Any) -> str:
-    return ", ".join(sorted(ids))
+def _say(terminal: Any, name: str, report: Report | None) -> None:
+    verdict = "inconclusive" if report is None else report.verdict
+    counts = {} if report is None else report.counts
+    held, expected = counts.get("PASS", 0), counts.get("total", 0) - counts.get("NOT_SUPPORTED", 0)
+    said = "nothing of it was run" if report is None else f"{held} of {expected} held"
+    if away := counts.get("NOT_SUPPORTED"):
+        said += f", {away} do not apply to it"
+    terminal.write_line(
+        f"hermes-cron contract: {name}: {verdict}, {said}",
+        bold=True,
+        green=verdict == "conformant",
+        red=verdict == "violated",
+        yellow=verdict in ("inconclusive", "deviating"),
+    )
+    if report is None:
+        return
+    levels = ("core", "strict") if report.profile == "strict" else ("core",)
+    reasons: dict[str, list[str]] = {}
+    for row in report.requirements:
+        if row.level in levels and row.verdict not in ("PASS", "NOT_SUPPORTED"):
+            reason = row.evidence[0] if row.verdict == "NOT_RUN" and row.evidence else row.verdict
+            reasons.setdefault(reason, []).append(row.id)
+    for reason, ids in reasons.items():
+        terminal.write_line(f"  {reason}: {', '.join(ids)}")
 
 
-class _Recorder:
-    """Listens to one pytest run."""
-
-    def __init__(self) -> None:
-        self.suites: dict[str, _Suite] = {}
-
-    def suite_of(self, item: Any) -> tuple[_Suite, str] | None:
-        """The contract class of a test and the id that it judges, if it is one of ours."""
-        cls = getattr(item, "cls", None)
-        ids = getattr(cls, _IDS, None)
-        if cls is None or not ids:
-            return None
-        suite = self.suites.setdefault(f"{cls.__module__}.{cls.__qualname__}", _Suite())
-        if not suite.expected:
-            suite.expected = set(ids)
-            suite.how_many = len(ids)
-            suite.overridden = set(_overridden(cls, ids))
-        name = getattr(item, "originalname", None) or item.name
-        return suite, name.removeprefix("test_").replace("_", "-")
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Learn which contract classes there are and what they should run."""
-        for item in items:
-            self.suite_of(item)
-
-    def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Note what ``-k``, ``-m`` or another plugin left out."""
-        for item in items:
-            found = self.suite_of(item)
-            if found and found[1] in found[0].expected:
-                found[0].deselected.add(found[1])
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the results in; under xdist this runs on the controller too."""
-        if report.when != "call":
-            return
-        for name, told in report.user_properties:
-            if name == _PROPERTY and isinstance(told, dict):
-                suite = self.suites.setdefault(told["suite"], _Suite())
-                suite.results[told["id"]] = told
-                suite.how_many = max(suite.how_many, told["expected"])
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """One line for each contract class, and the reasons of those that are not conformant."""
-        for name, suite in sorted(self.suites.items()):
-            verdict, reasons = suite.verdict()
-            seen = [row["verdict"] for row in suite.results.values()]
-            away = seen.count("NOT_SUPPORTED")
-            others = f", {away} do not apply to it" if away else ""
-            terminalreporter.write_line(
-                f"hermes-cron contract: {name}: {verdict}, {seen.count('PASS')} of "
-                f"{suite.how_many} held, of those that this kit judges{others}",
-                bold=True,
-                green=verdict == "conformant",
-                red=verdict == "violated",
-                yellow=verdict == "inconclusive",
-            )
-            for reason in reasons:
-                terminalreporter.write_line(f"  {reason}")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where to leave the report of the contract classes in a run."""
+    group = parser.getgroup("hermes-cron contract")
+    for form in _FORMS:
+        group.addoption(
+            f"--contract-{form}",
+            metavar="FILE",
+            help=f"write the contract report as {form}, as `hermes-contract check --{form}` does",
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give each run a recorder of its own: runs nest, in the tests of plugins above all."""
-    config.pluginmanager.register(_Recorder(), "hermes-cron-contract-recorder")
+    config.pluginmanager.register(_Recorder(config), "hermes-cron-contract-recorder")

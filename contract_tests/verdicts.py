@@ -1,13 +1,12 @@
 """What a judgement can say, and how the parts add up to the whole.
 
 Nothing that was not run is ever counted as good: a row that was expected and has no PASS or FAIL
-makes the whole inconclusive.
+makes the whole inconclusive. Core and strict are judged apart and never averaged.
 """
 
 import enum
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from contract_tests.catalogue import Level, Requirement
@@ -17,6 +16,7 @@ __all__ = [
     "KINDS",
     "TESTED_GROUPS",
     "Assessment",
+    "Deviation",
     "Overall",
     "Profile",
     "Result",
@@ -24,9 +24,15 @@ __all__ = [
 ]
 
 Profile = Literal["core", "strict"]
-Overall = Literal["conformant", "violated", "inconclusive"]
+Overall = Literal["conformant", "violated", "inconclusive", "deviating"]
 
-EXIT_CODES: dict[Overall, int] = {"conformant": 0, "violated": 1, "inconclusive": 3}
+# 2 is wrong use. Deviating: nothing is wrong beyond the listed deviations, which is not conformant.
+EXIT_CODES: dict[Overall, int] = {
+    "conformant": 0,
+    "violated": 1,
+    "inconclusive": 3,
+    "deviating": 4,
+}
 
 # The groups whose core rows this release of the kit claims to judge. A row of theirs without a
 # result makes a core judgement inconclusive; the other groups are shown as not run.
@@ -49,6 +55,23 @@ class Ruling(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Deviation:
+    """A requirement that its author knows to be broken.
+
+    Attributes:
+        id: the requirement.
+        reason: why it is so.
+        link: where it is being dealt with.
+        expires: the last day on which it may still be so, ``2026-12-31``.
+    """
+
+    id: str
+    reason: str
+    link: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The verdict on one requirement, with what proves it.
 
@@ -57,17 +80,35 @@ class Result:
         verdict: see `Ruling`.
         evidence: sentences, the decisive one first.
         reached: the requirement's antecedent was true at least once in the run.
+        excerpt: lines of the timeline around what proves a FAIL; empty where no time passed.
+        scenarios: the kit's scenarios that it was judged in.
+        deviation: what the author says about it, for a known deviation.
     """
 
     requirement: Requirement
     verdict: Ruling
     evidence: tuple[str, ...] = ()
     reached: bool = False
+    excerpt: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    deviation: Deviation | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """All results for one target, and the verdict that follows from them."""
+    """All results for one target, and the verdicts that follow from them.
+
+    Attributes:
+        target: what the user wrote.
+        provider: its class.
+        contract: the version that is claimed; rows that came later are reported and not scored.
+        profile: the level that decides `verdict`.
+        declared: the capabilities that it was judged for.
+        shown: those that it showed.
+        results: one for each requirement of the contract, in its order.
+        notes: what a reader should know besides.
+        selected: the ids that were asked for; None for all.
+    """
 
     target: str
     provider: str
@@ -76,11 +117,20 @@ class Assessment:
     declared: frozenset[str]
     shown: frozenset[str]
     results: tuple[Result, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    selected: frozenset[str] | None = None
 
-    def expected(self) -> tuple[Result, ...]:
-        """The rows that the profile demands of a target with these capabilities."""
-        return tuple(row for row in self.results if self._expects(row.requirement))
+    def expected(self, level: Level | None = None) -> tuple[Result, ...]:
+        """The rows that a level, or the whole profile, demands of a target like this one."""
+        return tuple(
+            row
+            for row in self.results
+            if row.requirement.applies_to(self.declared)
+            and self.scores(row.requirement)
+            and (self.profile == "strict" or row.requirement.group in TESTED_GROUPS)
+            and (level or row.requirement.level) == row.requirement.level
+            and (level or self._demands(row.requirement.level))
+        )
 
     def not_judged(self, level: Level) -> tuple[Result, ...]:
         """The rows of a level that apply to the target and have neither PASS nor FAIL."""
@@ -93,47 +143,57 @@ class Assessment:
         )
 
     def counts(self) -> dict[str, int]:
-        """How many rows have each verdict, and how many there are; adds up to the contract."""
+        """How many rows have each verdict, and how many there are; adds up to the contract.
+
+        ``total`` is the contract; ``selected`` what was asked for; ``executed`` what has PASS, FAIL
+        or KNOWN_DEVIATION; ``expected`` what the profile demands of this target.
+        """
         by_verdict = Counter(row.verdict for row in self.results)
         counts = {verdict.value: by_verdict[verdict] for verdict in Ruling}
-        executed = sum(1 for row in self.results if row.verdict in (Ruling.PASS, Ruling.FAIL))
         return counts | {
             "total": len(self.results),
+            "selected": len(self.results) if self.selected is None else len(self.selected),
             "expected": len(self.expected()),
-            "executed": executed,
+            "executed": sum(by_verdict[verdict] for verdict in _EXECUTED),
             "core_not_judged": len(self.not_judged("core")),
             "strict_not_judged": len(self.not_judged("strict")),
         }
 
     @property
     def verdict(self) -> Overall:
-        """Violated wins over inconclusive, inconclusive over conformant.
+        """The profile's: for ``strict`` the worse of both levels."""
+        levels: tuple[Level, ...] = ("core", "strict") if self.profile == "strict" else ("core",)
+        return max((self.verdict_of(level) for level in levels), key=_WORSE.index)
 
-        A FAIL counts when its level is in the profile, tested group or not; a known deviation
-        is still a deviation.
+    def verdict_of(self, level: Level) -> Overall:
+        """The verdict on one level, apart from the other.
+
+        A FAIL weighs more than what was not run, and that more than a known deviation.
         """
-        scored = [row for row in self.results if self._scores(row.requirement)]
-        if _any(scored, Ruling.FAIL, Ruling.KNOWN_DEVIATION):
+        scored = [
+            row
+            for row in self.results
+            if row.requirement.level == level and self.scores(row.requirement)
+        ]
+        expected = self.expected(level)
+        if any(row.verdict is Ruling.FAIL for row in scored):
             return "violated"
-        expected = self.expected()
-        if not self.declared & KINDS:
+        if not expected or not self.declared & KINDS:
             return "inconclusive"  # neither the loop nor the registry was looked at
-        if not expected or any(row.verdict is not Ruling.PASS for row in expected):
+        if any(row.verdict not in (Ruling.PASS, Ruling.KNOWN_DEVIATION) for row in expected):
             return "inconclusive"
-        if _any(scored, Ruling.KIT_ERROR):
+        if any(row.verdict is Ruling.KIT_ERROR for row in scored):
             return "inconclusive"
-        return "conformant"
+        deviates = any(row.verdict is Ruling.KNOWN_DEVIATION for row in scored)
+        return "deviating" if deviates else "conformant"
 
-    def _scores(self, requirement: Requirement) -> bool:
-        return self.profile == "strict" or requirement.level == "core"
+    def scores(self, requirement: Requirement) -> bool:
+        """Whether a row counts for the version of the contract that is claimed."""
+        return int(requirement.since) <= int(self.contract)
 
-    def _expects(self, requirement: Requirement) -> bool:
-        if not requirement.applies_to(self.declared):
-            return False
-        return self.profile == "strict" or (
-            requirement.level == "core" and requirement.group in TESTED_GROUPS
-        )
+    def _demands(self, level: Level) -> bool:
+        return self.profile == "strict" or level == "core"
 
 
-def _any(rows: Iterable[Result], *verdicts: Ruling) -> bool:
-    return any(row.verdict in verdicts for row in rows)
+_EXECUTED = (Ruling.PASS, Ruling.FAIL, Ruling.KNOWN_DEVIATION)
+_WORSE: tuple[Overall, ...] = ("conformant", "deviating", "inconclusive", "violated")

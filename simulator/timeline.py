@@ -4,7 +4,7 @@ Wall time in the scenario's zone. What is routine (clean ticks, heartbeats, unch
 only counted, and long quiet stretches are folded into one line.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from simulator.durations import MINUTE_US, SECOND_US, format_duration
 from simulator.history import Event, History
 
-__all__ = ["Moment", "Quiet", "lanes", "moments", "show_timeline"]
+__all__ = ["Moment", "Quiet", "excerpt_of", "lanes", "moments", "show_timeline"]
 
 _QUIET_US = 10 * MINUTE_US
 _LAST_LANES = ("nas", "store", "operator")
@@ -95,6 +96,32 @@ def show_timeline(history: History, console: Console) -> None:
         cells = ["\n".join(moment.cells.get(lane, ())) for lane in columns]
         table.add_row(f"{wall:%H:%M:%S}", *cells)
     console.print(table)
+
+
+def excerpt_of(history: History, lines: Collection[int], around: int = 2) -> Iterator[str]:
+    """The notable events around some lines, as plain text; what the lines name is marked by ``>``.
+
+    Args:
+        history: The record.
+        lines: Numbers of events, in any order.
+        around: How many notable events to give before and after each.
+    """
+    say, zone = _Teller(history), ZoneInfo(history.header.get("zone", "UTC"))
+    wanted = set(lines)
+    told: list[tuple[bool, str]] = []
+    for event in history:
+        words = say.tell(event)
+        if words is None and event.n not in wanted:
+            continue
+        lane, text = words or (event.machine, event.kind)
+        wall = datetime.fromtimestamp(event.at_us // SECOND_US, zone)
+        plain = Text.from_markup(text).plain.replace("\n", ", ")
+        told.append((event.n in wanted, f"{wall:%a %H:%M:%S} {lane:9}{plain}"))
+    marked = [index for index, (named, _) in enumerate(told) if named]
+    near = {n for index in marked for n in range(index - around, index + around + 1)}
+    for index, (named, text) in enumerate(told):
+        if index in near:
+            yield f"{'>' if named else ' '} {text}"
 
 
 class _Teller:

@@ -5,6 +5,7 @@ the same requirement, which knows nothing of the kit. Either can reject.
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import cast
@@ -17,6 +18,7 @@ from simulator.checkers.happened import Life
 from simulator.durations import SECOND_US, format_duration
 from simulator.history import Event
 from simulator.target import Target
+from simulator.timeline import excerpt_of
 from simulator.world import Run, simulate
 
 __all__ = ["MACHINE", "SLACK_US", "Watched", "is_between", "watch", "watching"]
@@ -26,6 +28,8 @@ SLACK_US = 5 * SECOND_US
 # A provider that spins takes minutes and gigabytes for each run; what was seen once will do. The
 # busiest run of one that does not has a few thousand.
 MOST_EVENTS = 200_000
+# How sentences name the events that prove them: "(line 12)", "(lines 12, 15)".
+_LINES = re.compile(r"\(lines? (\d+(?:, \d+)*)\)")
 
 
 class SpunError(Exception):
@@ -145,6 +149,19 @@ def watch(context: Context, name: str, target: Target | None = None) -> Watched:
     return cast("Watched", context.shared[key])
 
 
+def _shown(outcome: Outcome, runs: Iterable[Watched]) -> Outcome:
+    """The outcome with where it was seen; a violation with the timeline around its lines."""
+    names = tuple(run.run.scenario.name for run in runs)
+    excerpt: tuple[str, ...] = ()
+    if outcome.holds is False:
+        text = " ".join(outcome.evidence)
+        lines = [int(number) for one in _LINES.findall(text) for number in one.split(", ")]
+        # Sentences about several runs name the one that they speak of; a single one needs no name.
+        spoken = [run for run in runs if run.run.scenario.name in text] or list(runs)[:1]
+        excerpt = tuple(excerpt_of(spoken[0].history, lines)) if lines else ()
+    return replace(outcome, scenarios=names, excerpt=excerpt)
+
+
 def watching(
     requirement_id: str, *scenarios: str
 ) -> Callable[[Callable[..., Outcome]], Callable[[Context], Outcome]]:
@@ -155,12 +172,13 @@ def watching(
         def judged(context: Context) -> Outcome:
             try:
                 runs = [watch(context, name) for name in scenarios]
+                outcome = function(context, *runs)
             except SpunError as error:
                 return unknown(str(error))
-            outcome = function(context, *runs)
-            if outcome.holds is False:
-                return outcome
-            return next(filter(None, (run.objection(requirement_id) for run in runs)), outcome)
+            if outcome.holds is not False:
+                objections = (run.objection(requirement_id) for run in runs)
+                outcome = next(filter(None, objections), outcome)
+            return _shown(outcome, runs)
 
         return probe(requirement_id)(judged)
 

@@ -1,15 +1,19 @@
-"""The class to subclass: one plain method for each requirement that this kit judges."""
+"""The class to subclass: one plain method for each requirement of the contract."""
 
+import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
-from contract_tests.engine import Judge, probed_ids
+from contract_tests.deviations import DeviationError, read_deviations
+from contract_tests.engine import Judge
+from contract_tests.report.model import head_of, row_of
 from contract_tests.suites.harness import ProviderHarness
-from contract_tests.verdicts import Profile, Result, Ruling
+from contract_tests.verdicts import Deviation, Profile, Result, Ruling
 
 __all__ = ["CronSchedulerContract"]
 
@@ -25,11 +29,14 @@ class CronSchedulerContract:
         contract: the contract version that is claimed.
         capabilities: what the provider declares; None takes what it shows.
         profile: ``core``, or ``strict``; the other level is reported and fails nothing.
+        known_deviations: a TOML file of what is known to be broken, beside the test module or by
+            its whole path; see `contract_tests.deviations`.
     """
 
     contract: ClassVar[str] = "1"
     capabilities: ClassVar[frozenset[str] | set[str] | None] = None
     profile: ClassVar[Profile] = "core"
+    known_deviations: ClassVar[str | Path | None] = None
     # How the plugin knows a contract class without importing this module.
     hermes_contract_ids: ClassVar[tuple[str, ...]] = ()
 
@@ -50,12 +57,26 @@ class CronSchedulerContract:
 def _judge_of(cls: type[CronSchedulerContract], harness: ProviderHarness) -> Judge:
     """The one judge of a contract class: a simulated run serves many requirements."""
     if "_hermes_contract_judge" not in cls.__dict__:
-        if cls.contract != catalogue.load().contract:
-            pytest.fail(f"this kit has no contract {cls.contract!r}", pytrace=False)
-        judge = Judge(harness.subject, capabilities=cls.capabilities, profile=cls.profile)
+        try:
+            judge = Judge(
+                harness.subject,
+                capabilities=cls.capabilities,
+                profile=cls.profile,
+                contract=cls.contract,
+                deviations=_deviations(cls),
+            )
+        except (ValueError, DeviationError) as error:
+            pytest.fail(f"{cls.__name__}: {error}", pytrace=False)
         cls._hermes_contract_judge = judge  # type: ignore[attr-defined]
     judge_: Judge = cls.__dict__["_hermes_contract_judge"]
     return judge_
+
+
+def _deviations(cls: type[CronSchedulerContract]) -> tuple[Deviation, ...]:
+    if cls.known_deviations is None:
+        return ()
+    beside = Path(inspect.getfile(cls)).parent
+    return read_deviations(beside / cls.known_deviations)
 
 
 def _method(requirement: Requirement) -> Callable[..., None]:
@@ -63,8 +84,11 @@ def _method(requirement: Requirement) -> Callable[..., None]:
         self: CronSchedulerContract, harness: ProviderHarness, request: pytest.FixtureRequest
     ) -> None:
         cls = type(self)
-        result = _judge_of(cls, harness).judge(requirement.id)
-        request.node.user_properties.append(("hermes_contract", _told(cls, result)))
+        judge = _judge_of(cls, harness)
+        result = judge.judge(requirement.id)
+        request.node.user_properties.append(("hermes_contract", _told(cls, judge, result)))
+        if result.verdict is Ruling.KNOWN_DEVIATION:
+            pytest.xfail(result.evidence[-1])
         if _is_bad(cls, result):
             pytest.fail(_explained(result), pytrace=False)
 
@@ -74,15 +98,13 @@ def _method(requirement: Requirement) -> Callable[..., None]:
     return test
 
 
-def _told(cls: type[CronSchedulerContract], result: Result) -> dict[str, Any]:
+def _told(cls: type[CronSchedulerContract], judge: Judge, result: Result) -> dict[str, Any]:
     """What the plugin needs, in plain values: it crosses from an xdist worker to its controller."""
+    assessment = judge.assessment([result])
     return {
         "suite": f"{cls.__module__}.{cls.__qualname__}",
-        "id": result.requirement.id,
-        "level": result.requirement.level,
-        "profile": cls.profile,
-        "verdict": result.verdict.value,
-        "expected": len(cls.hermes_contract_ids),
+        "head": head_of(assessment),
+        "row": row_of(result, assessment).model_dump(mode="json"),
     }
 
 
@@ -103,10 +125,10 @@ def _explained(result: Result) -> str:
 
 
 def _fill() -> None:
-    """Give the class one plain method for each requirement that has a probe."""
-    ids = probed_ids()
-    for requirement_id in ids:
-        method = _method(catalogue.load().get(requirement_id))
+    """Give the class one plain method for each requirement of the contract."""
+    ids = tuple(row.id for row in catalogue.load().requirements)
+    for requirement in catalogue.load().requirements:
+        method = _method(requirement)
         setattr(CronSchedulerContract, method.__name__, method)
     CronSchedulerContract.hermes_contract_ids = ids
 

@@ -5,29 +5,43 @@ import sys
 
 import pytest
 
+from contract_tests import catalogue
+from contract_tests.report.verify import objections, read_report
+
 pytest_plugins = ["pytester"]
 
 SUITE = """
 import pytest
+from contract_tests import catalogue
+from contract_tests.suites import CronSchedulerContract
+from contract_tests.verdicts import Assessment, Result, Ruling
 
-def judged(key, verdict="PASS", level="core", profile="core"):
-    def test(self, request):
-        cls = type(self)
-        request.node.user_properties.append(("hermes_contract", {
-            "suite": f"{cls.__module__}.{cls.__qualname__}", "id": key, "level": level,
-            "profile": profile, "verdict": verdict, "expected": 3}))
-        assert verdict not in ("FAIL",) or level == "strict"
-    return test
+FAILS = ()
 
-class Contract:
-    hermes_contract_ids = ("ABC-1", "ABC-2", "ABC-3")
-    test_ABC_1 = judged("ABC-1")
-    test_ABC_2 = judged("ABC-2")
-    test_ABC_3 = judged("ABC-3")
+class Judge:
+    # Stands for the engine: what is tested here is what becomes of its results.
+    def judge(self, key):
+        row = catalogue.load().get(key)
+        if row.capability not in (None, "blocking"):
+            return Result(row, Ruling.NOT_SUPPORTED, ("not its kind",))
+        verdict = Ruling.FAIL if key in FAILS else Ruling.PASS
+        return Result(row, verdict, ("seen",), reached=True)
 
-class TestIt(Contract):
+    def assessment(self, results):
+        loop = frozenset({"blocking"})
+        return Assessment("it", "It", "1", TestIt.profile, loop, loop, tuple(results))
+
+class TestIt(CronSchedulerContract):
+    _hermes_contract_judge = Judge()
+
+    @pytest.fixture
+    def harness(self):
+        return None
+
     BODY
 """
+TOTAL = len(catalogue.load().requirements)
+APPLY = sum(row.capability in (None, "blocking") for row in catalogue.load().requirements)
 
 
 @pytest.fixture
@@ -35,8 +49,8 @@ def summary(pytester, monkeypatch):
     # Loading everybody's plugins takes a second for each run.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
-    def run(body="pass", *arguments):
-        pytester.makepyfile(SUITE.replace("BODY", body))
+    def run(body="pass", *arguments, fails=()):
+        pytester.makepyfile(SUITE.replace("BODY", body).replace("FAILS = ()", f"FAILS = {fails}"))
         lines = pytester.runpytest_inprocess("-p", "contract_tests.plugin", *arguments).outlines
         start = [n for n, line in enumerate(lines) if "hermes-cron contract:" in line]
         return "\n".join(lines[start[0] : start[0] + 3]) if start else "\n".join(lines)
@@ -45,50 +59,80 @@ def summary(pytester, monkeypatch):
 
 
 def test_all_run_is_conformant(summary):
-    assert "TestIt: conformant, 3 of 3 held" in summary()
+    assert f"TestIt: conformant, {APPLY} of {APPLY} held, {TOTAL - APPLY} do not" in summary()
 
 
 def test_deselected_is_inconclusive(summary):
-    said = summary("pass", "-k", "ABC_1")
-    assert "inconclusive, 1 of 3 held" in said
-    assert "deselected: ABC-2, ABC-3" in said
+    said = summary("pass", "-k", "ABC_1 or ABC_2")
+    assert "inconclusive, 2 of" in said
+    assert "its test was deselected: ABC-3, ABC-4" in said
+
+
+def test_deselected_by_workers_is_inconclusive_too(summary):
+    said = summary("pass", "-p", "xdist", "-n", "2", "-k", "ABC_1 or ABC_2")
+    assert "inconclusive, 2 of" in said
+    assert "its test was deselected: ABC-3, ABC-4" in said
 
 
 def test_all_deselected_is_inconclusive(summary):
-    assert "inconclusive, 0 of 3 held" in summary("pass", "-k", "nothing_of_the_kind")
+    assert "inconclusive, nothing of it was run" in summary("pass", "-k", "nothing_of_the_kind")
 
 
 @pytest.mark.parametrize("body", ["def test_ABC_1(self): pass", "test_ABC_1 = None"])
 def test_overridden_or_deleted_is_inconclusive(summary, body):
     said = summary(body)
-    assert "inconclusive, 2 of 3 held" in said
-    assert "overridden: ABC-1" in said
+    assert f"inconclusive, {APPLY - 1} of {APPLY} held" in said
+    assert "the class overrides its test: ABC-1" in said
+
+
+def test_an_override_that_borrows_the_exported_test_is_one_all_the_same(summary):
+    body = "def test_ABC_1(self, harness, request): super().test_ABC_1(harness, request)"
+    assert "the class overrides its test: ABC-1" in summary(body)
+
+
+def test_emptied_is_inconclusive(summary):
+    body = "pass\n\nCronSchedulerContract.test_ABC_1 = lambda self: None"
+    assert "it has no result" in summary(body)
 
 
 def test_skipped_is_inconclusive(summary):
-    said = summary("pytestmark = pytest.mark.skip")
-    assert "inconclusive, 0 of 3 held" in said
-    assert "without a result: ABC-1, ABC-2, ABC-3" in said
+    assert "inconclusive, nothing of it was run" in summary("pytestmark = pytest.mark.skip")
+
+
+def test_one_skipped_is_inconclusive(summary):
+    skip = "pass\n\nTestIt.test_ABC_1 = pytest.mark.skip(TestIt.test_ABC_1)"
+    assert f"inconclusive, {APPLY - 1} of {APPLY} held" in summary(skip)
 
 
 def test_one_node_named_on_the_command_line_is_inconclusive(summary):
     said = summary(
         "pass", "test_one_node_named_on_the_command_line_is_inconclusive.py::TestIt::test_ABC_1"
     )
-    assert "inconclusive, 1 of 3 held" in said
+    assert "inconclusive, 1 of" in said
 
 
 def test_a_failure_is_a_violation(summary):
-    said = summary('test_ABC_1 = judged("ABC-1", "FAIL")')
-    assert "violated: ABC-1" in said
+    said = summary(fails=("ABC-1",))
+    assert f"violated, {APPLY - 1} of {APPLY} held" in said
+    assert "FAIL: ABC-1" in said
 
 
 def test_a_strict_failure_is_not_one_for_core(summary):
-    assert "ABC-1" not in summary('test_ABC_4 = judged("ABC-4", "FAIL", "strict")')
+    assert "TestIt: conformant" in summary(fails=("ABC-8",))
+    assert "TestIt: violated" in summary('profile = "strict"', fails=("ABC-8",))
 
 
 def test_workers_report_to_their_controller(summary):
-    assert "conformant, 3 of 3 held" in summary("pass", "-p", "xdist", "-n", "2")
+    assert f"conformant, {APPLY} of {APPLY} held" in summary("pass", "-p", "xdist", "-n", "2")
+
+
+def test_both_ways_of_running_write_one_report(summary, pytester):
+    summary("pass", "--contract-json", "one.json", "--contract-junit", "one.xml", fails=("ABC-1",))
+    summary("pass", "-p", "xdist", "-n", "2", "--contract-json", "two.json", fails=("ABC-1",))
+    one = (pytester.path / "one.json").read_bytes()
+    assert one == (pytester.path / "two.json").read_bytes()
+    assert list(objections(read_report(pytester.path / "one.json"))) == []
+    assert '<testcase classname="it.ABC" name="ABC-1">' in (pytester.path / "one.xml").read_text()
 
 
 def test_runs_without_a_contract_class_say_nothing(pytester):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contract_tests import engine
+from contract_tests import catalogue
 from contract_tests.suites import CronSchedulerContract, ProviderHarness
 
 FIVE_LINES = """
@@ -52,9 +52,10 @@ def test_no_fixture_is_a_failure_and_no_skip(tmp_path):
     assert "TestMine has no provider: override the fixture provider" in done.stdout
 
 
-def test_there_is_a_plain_method_for_each_probe():
+def test_there_is_a_plain_method_for_each_requirement():
     methods = {name for name in vars(CronSchedulerContract) if name.startswith("test_")}
-    assert methods == {f"test_{key.replace('-', '_')}" for key in engine.probed_ids()}
+    ids = [row.id for row in catalogue.load().requirements]
+    assert methods == {f"test_{key.replace('-', '_')}" for key in ids}
     assert CronSchedulerContract.test_TICK_2.__doc__.startswith("No exception of a tick")
 
 
@@ -77,8 +78,26 @@ def test_a_strict_failure_is_reported_and_fails_core_tests_not(tmp_path, monkeyp
             return Path("trace").write_text("x") == 1
 
     Writes().test_AVAIL_3(ProviderHarness(Provider), Request)
-    told = dict(Request.node.user_properties)["hermes_contract"]
+    told = dict(Request.node.user_properties)["hermes_contract"]["row"]
     assert told["verdict"] == "FAIL"
     Writes.profile = "strict"
     with pytest.raises(pytest.fail.Exception, match="FAIL AVAIL-3"):
         Writes().test_AVAIL_3(ProviderHarness(Provider), Request)
+
+
+def test_known_deviations_are_read_beside_the_tests(tmp_path):
+    imports = (
+        "from hermes_cron import InProcessCronScheduler\n"
+        "class Mine(InProcessCronScheduler):\n"
+        "    name = ''\n"
+        "CronSchedulerContract.known_deviations = 'dev.toml'\n"
+    )
+    (tmp_path / "dev.toml").write_text(
+        "[[deviation]]\nid = 'ABC-4'\nreason = 'named by its plugin'\n"
+        "link = 'https://example.test/4'\nexpires = 2999-01-01\n"
+    )
+    done = outside(tmp_path, "provider(self): return Mine", imports, "-k", "ABC_4", "-rx")
+    assert done.returncode == 0, done.stdout
+    assert "1 xfailed" in done.stdout
+    assert "KNOWN_DEVIATION: ABC-4" in done.stdout
+    assert "TestMine: conformant" not in done.stdout

@@ -1,5 +1,7 @@
 """How the parts add up: nothing that was not run is counted as good."""
 
+from dataclasses import replace
+
 import pytest
 
 from contract_tests import catalogue
@@ -29,7 +31,9 @@ def test_all_that_is_expected_holds():
     ("changed", "expected"),
     [
         ({"TICK-2": Ruling.FAIL}, "violated"),
-        ({"TICK-2": Ruling.KNOWN_DEVIATION}, "violated"),
+        ({"TICK-2": Ruling.KNOWN_DEVIATION}, "deviating"),
+        ({"TICK-2": Ruling.KNOWN_DEVIATION, "ABC-1": Ruling.NOT_RUN}, "inconclusive"),
+        ({"TICK-2": Ruling.KNOWN_DEVIATION, "ABC-1": Ruling.FAIL}, "violated"),
         ({"TICK-2": Ruling.NOT_RUN}, "inconclusive"),
         ({"TICK-2": Ruling.KIT_ERROR}, "inconclusive"),
         ({"TICK-2": Ruling.NOT_RUN, "ABC-1": Ruling.FAIL}, "violated"),
@@ -69,4 +73,22 @@ def test_neither_a_loop_nor_a_registry_is_inconclusive(capabilities):
 
 
 def test_exit_codes_are_those_of_every_command():
-    assert EXIT_CODES == {"conformant": 0, "violated": 1, "inconclusive": 3}
+    assert EXIT_CODES == {"conformant": 0, "violated": 1, "inconclusive": 3, "deviating": 4}
+
+
+def test_levels_are_judged_apart():
+    mixed = assessment({"ABC-8": Ruling.FAIL}, profile="strict")
+    assert mixed.verdict_of("core") == "conformant"
+    assert mixed.verdict_of("strict") == "violated"
+
+
+def test_a_row_of_a_later_contract_is_not_scored():
+    whole = assessment()
+    later = [
+        replace(one, requirement=replace(one.requirement, since="2"), verdict=Ruling.FAIL)
+        if one.requirement.id == "TICK-2"
+        else one
+        for one in whole.results
+    ]
+    assert replace(whole, results=tuple(later)).verdict == "conformant"
+    assert replace(whole, results=tuple(later), contract="2").verdict == "violated"

@@ -1,0 +1,208 @@
+"""``hermes-contract check``: judge a target and leave reports."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from contract_tests.verdicts import EXIT_CODES, Deviation, Profile
+
+# Loaded when a check runs: --help and wrong use answer at once.
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from contract_tests.engine import Judge
+    from contract_tests.report.model import Report
+    from contract_tests.target import Subject
+
+__all__ = ["check"]
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("target")
+@click.option("--profile", type=click.Choice(["core", "strict"]), default="core", show_default=True)
+@click.option(
+    "--capabilities",
+    metavar="LIST",
+    help="What it declares: blocking, external, replicas, by commas. Default: what it shows.",
+)
+@click.option("--contract", metavar="VERSION", help="The contract to claim. Default: the newest.")
+@click.option("--only", metavar="IDS", help="Judge these ids, by commas; the verdict stays open.")
+@click.option("--timeline", is_flag=True, help="Show the simulated runs of --only.")
+@click.option(
+    "--known-deviations",
+    "deviations_file",
+    metavar="FILE",
+    type=_FILE,
+    help="A TOML file of what is known to be broken, each with id, reason, link and expires.",
+)
+@click.option("--json", "json_file", metavar="FILE", type=_FILE, help="Write the report as JSON.")
+@click.option("--junit", "junit_file", metavar="FILE", type=_FILE, help="Write JUnit XML.")
+@click.option(
+    "--markdown", "markdown_file", metavar="FILE", type=_FILE, help="Write a pull-request comment."
+)
+@click.option("--quiet", is_flag=True, help="Print the verdict in one word.")
+@click.pass_context
+def check(
+    context: click.Context,
+    *,
+    target: str,
+    profile: Profile,
+    capabilities: str | None,
+    contract: str | None,
+    only: str | None,
+    timeline: bool,
+    deviations_file: Path | None,
+    json_file: Path | None,
+    junit_file: Path | None,
+    markdown_file: Path | None,
+    quiet: bool,
+) -> None:
+    """Judge TARGET.
+
+    TARGET is a provider that the host knows (builtin), module:attribute (my_pkg:MyProvider,
+    imported with the current folder and PYTHONPATH in sight), or a plugin folder as it is dropped
+    into $HERMES_HOME/plugins.
+    """
+    files = {"--json": json_file, "--junit": junit_file, "--markdown": markdown_file}
+    _look_at(files)
+    ids = _ids(only)
+    if timeline and ids is None:
+        raise click.UsageError("--timeline goes with --only: name the ids whose runs you want")
+    settings: dict[str, Any] = {
+        "capabilities": _capabilities(capabilities),
+        "contract": _version(contract),
+        "deviations": _deviations(deviations_file),
+        "profile": profile,
+    }
+    try:
+        report = _judged(target, ids, settings, timeline=timeline)
+    except click.ClickException:
+        raise
+    except Exception as error:  # a kit that breaks has found nothing, and 1 would say that it had
+        click.echo(f"the kit itself failed: {type(error).__name__}: {error}", err=True)
+        context.exit(EXIT_CODES["inconclusive"])
+    _print(report, quiet=quiet)
+    _write(report, files)
+    context.exit(EXIT_CODES[report.verdict])
+
+
+def _judged(
+    target: str, ids: tuple[str, ...] | None, settings: dict[str, Any], *, timeline: bool
+) -> Report:
+    from contract_tests.engine import Judge
+    from contract_tests.report.model import report_of
+
+    with Judge(_subject(target), **settings) as judge:
+        assessment = judge.run(only=ids)
+        if timeline:
+            _show_runs(judge, ids or ())
+        return report_of(assessment)
+
+
+def _print(report: Report, *, quiet: bool) -> None:
+    from contract_tests.report.terminal import print_report
+
+    if quiet:
+        click.echo(report.verdict)
+    else:
+        print_report(report, _console())
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def _look_at(files: dict[str, Path | None]) -> None:
+    """Before a minute of work: whether what is to be written can be."""
+    for option, file in files.items():
+        if file is not None and not file.resolve().parent.is_dir():
+            raise click.UsageError(f"{option} {file}: there is no folder to write it into")
+
+
+def _capabilities(text: str | None) -> frozenset[str] | None:
+    from contract_tests.catalogue import CAPABILITIES
+
+    if text is None:
+        return None
+    given = frozenset(word.strip() for word in text.split(",") if word.strip())
+    strange = sorted(given - CAPABILITIES)
+    if strange or not given:
+        raise click.UsageError(
+            f"--capabilities {text!r}: {', '.join(strange) or 'nothing'} is no capability; there "
+            f"are {', '.join(sorted(CAPABILITIES))}"
+        )
+    return given
+
+
+def _ids(text: str | None) -> tuple[str, ...] | None:
+    from contract_tests import catalogue
+
+    if text is None:
+        return None
+    given = [word for word in text.split(",") if word.strip()]
+    try:
+        return tuple(catalogue.load().get(word).id for word in given)
+    except catalogue.UnknownRequirementError as error:
+        raise click.UsageError(f"--only: {error}") from error
+
+
+def _version(text: str | None) -> str:
+    from contract_tests import catalogue
+
+    try:
+        return catalogue.load().claimed(text)
+    except ValueError as error:
+        raise click.UsageError(f"--contract: {error}") from error
+
+
+def _deviations(file: Path | None) -> tuple[Deviation, ...]:
+    from contract_tests.deviations import DeviationError, read_deviations
+
+    try:
+        return () if file is None else read_deviations(file)
+    except DeviationError as error:
+        raise click.UsageError(f"--known-deviations: {error}") from error
+
+
+def _subject(target: str) -> Subject:
+    from contract_tests.target import find_subject
+    from simulator.target import TargetError
+
+    try:
+        return find_subject(target)
+    except TargetError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _show_runs(judge: Judge, ids: Iterable[str]) -> None:
+    """The timelines of the simulated runs that these ids were judged in, each once."""
+    from simulator.timeline import show_timeline
+
+    console = _console()
+    names = dict.fromkeys(name for one in ids for name in judge.judge(one).scenarios)
+    for name in names:
+        run = judge.context.shared[f"scenario {name} "].run
+        console.print(f"[bold]{name}[/]: {run.scenario.story}")
+        show_timeline(run.history, console)
+        console.print()
+
+
+def _write(report: Report, files: dict[str, Path | None]) -> None:
+    from contract_tests.report.forms import write_report
+
+    for option, file in files.items():
+        try:
+            if file is not None:
+                write_report(report, option.removeprefix("--"), file)
+        except OSError as error:
+            raise click.UsageError(f"{option} {file} cannot be written: {error}") from error

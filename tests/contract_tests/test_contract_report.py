@@ -1,0 +1,166 @@
+"""The report: adds up, says what failed and how to see it again, and cannot be bent unnoticed."""
+
+import json
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner
+
+from contract_tests import catalogue
+from contract_tests.cli import cli
+from contract_tests.report import kit
+from contract_tests.report.badge import as_badge
+from contract_tests.report.junit import as_junit
+from contract_tests.report.markdown import as_markdown
+from contract_tests.report.model import Report, published_schema, report_of
+from contract_tests.report.verify import ReportError, objections, read_report
+from contract_tests.verdicts import Assessment, Result, Ruling
+
+LOOP = frozenset({"blocking"})
+
+
+def report(changed=None, *, profile="core", evidence="what was <seen>"):
+    """A report in which all that applies holds, less what is changed."""
+    results = []
+    for row in catalogue.load().requirements:
+        verdict = Ruling.PASS if row.applies_to(LOOP) else Ruling.NOT_SUPPORTED
+        verdict = (changed or {}).get(row.id, verdict)
+        reached = verdict is Ruling.PASS
+        excerpt = ("> Mon 09:00:00 a  it died",) if verdict is Ruling.FAIL else ()
+        results.append(Result(row, verdict, (evidence,), reached, excerpt))
+    return report_of(Assessment("x:Y", "Y", "1", profile, LOOP, LOOP, tuple(results)))
+
+
+def bent(path, **changes):
+    """The report on disk, edited by hand."""
+    data = json.loads(path.read_text())
+    for key, value in changes.items():
+        data[key] = value
+    path.write_text(json.dumps(data))
+
+
+@pytest.fixture
+def written(tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text(report({"TICK-2": Ruling.FAIL}).model_dump_json())
+    return path
+
+
+def test_the_published_schema_is_that_of_the_report():
+    assert published_schema() == Report.model_json_schema()
+
+
+def test_a_failure_names_the_one_command():
+    row = next(row for row in report({"TICK-2": Ruling.FAIL}).failures)
+    assert row.replay == "hermes-contract check x:Y --only TICK-2 --timeline"
+    assert all(row.replay is None for row in report().requirements)
+
+
+def test_a_report_that_was_written_stands(written):
+    assert list(objections(read_report(written))) == []
+
+
+def test_a_verdict_that_the_rows_do_not_give(written):
+    bent(written, verdict="conformant")
+    assert any("verdict is conformant" in one for one in objections(read_report(written)))
+
+
+def test_a_row_that_was_bent(written):
+    data = json.loads(written.read_text())
+    row = next(row for row in data["requirements"] if row["id"] == "TICK-2")
+    row["verdict"] = "PASS"
+    written.write_text(json.dumps(data))
+    found = list(objections(read_report(written)))
+    assert "TICK-2: PASS, and its case was never reached" in found
+    assert any("add up to" in one for one in found)
+
+
+def test_a_row_that_is_left_out(written):
+    data = json.loads(written.read_text())
+    data["requirements"] = [row for row in data["requirements"] if row["id"] != "TICK-2"]
+    written.write_text(json.dumps(data))
+    assert "TICK-2" in next(iter(objections(read_report(written))))
+
+
+def test_a_softer_sentence(written):
+    data = json.loads(written.read_text())
+    data["requirements"][0]["level"] = "strict"
+    written.write_text(json.dumps(data))
+    assert any("ABC-1: level" in one for one in objections(read_report(written)))
+
+
+def test_a_report_of_another_kit(written):
+    bent(written, kit_digest="0" * 64)
+    assert any("another kit" in one for one in objections(read_report(written)))
+
+
+def test_teeth_that_this_kit_does_not_have(written, monkeypatch):
+    monkeypatch.setattr(kit, "proven", lambda: None)
+    bent(written, self_test={"rejects": [999, 999], "accepts": [9, 9]})
+    assert any("self-test" in one for one in objections(read_report(written)))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"report": 2}', "\x00"])
+def test_what_is_no_report_is_said(tmp_path, text):
+    path = tmp_path / "r.json"
+    path.write_text(text)
+    with pytest.raises(ReportError, match="is no report"):
+        read_report(path)
+
+
+def test_the_command_verifies_and_answers_by_its_exit_code(written):
+    good = CliRunner().invoke(cli, ["verify-report", str(written)])
+    assert good.exit_code == 0
+    assert "stands: x:Y is violated by core" in good.output
+    bent(written, verdict="conformant")
+    bad = CliRunner().invoke(cli, ["verify-report", str(written)])
+    assert bad.exit_code == 1
+    assert "does not stand" in bad.output
+    missing = CliRunner().invoke(cli, ["verify-report", str(written.with_name("none.json"))])
+    assert missing.exit_code == 2
+
+
+def test_a_badge_is_made_of_a_report_that_stands_and_of_no_other(written):
+    good = CliRunner().invoke(cli, ["badge", str(written)])
+    assert good.exit_code == 0
+    assert ET.fromstring(good.output).get("aria-label").endswith("core: violated")
+    bent(written, verdict="conformant")
+    assert CliRunner().invoke(cli, ["badge", str(written)]).exit_code == 2
+
+
+def test_badges_differ_by_verdict():
+    assert as_badge(report()) != as_badge(report({"TICK-2": Ruling.FAIL}))
+
+
+def test_junit_counts_what_was_not_run_as_an_error_where_it_counts():
+    root = ET.fromstring(
+        as_junit(report({"TICK-2": Ruling.FAIL, "ABC-1": Ruling.NOT_RUN, "ABC-8": Ruling.NOT_RUN}))
+    )
+    core, strict = root.findall("testsuite")
+    assert (core.get("failures"), core.get("errors")) == ("1", "1")
+    assert (strict.get("failures"), strict.get("errors")) == ("0", "0")
+    cases = root.findall(".//testcase")
+    assert len(cases) == len(catalogue.load().requirements)
+    failure = next(case for case in cases if case.get("name") == "TICK-2").find("failure")
+    assert "it died" in failure.text
+    assert "hermes-contract check x:Y --only TICK-2" in failure.text
+
+
+def test_junit_holds_whatever_a_provider_says():
+    text = as_junit(report({"TICK-2": Ruling.FAIL}, evidence="bad \x00 \ud800 <&>\x1b[31m"))
+    assert ET.fromstring(text).find(".//failure") is not None
+
+
+def test_markdown_shows_failures_as_text():
+    text = as_markdown(report({"TICK-2": Ruling.FAIL}, evidence="it said <img> and `x` | y"))
+    assert text.startswith("## ❌ `x:Y`: violated")
+    assert "<img>" not in text
+    assert "&lt;img&gt; and \\`x\\` \\| y" in text
+    assert "Mon 09:00:00" in text
+
+
+def test_a_digest_is_of_all_that_judges():
+    names = {name for package, endings in kit.JUDGES for name, _ in kit.files_of(package, endings)}
+    assert {"contract_tests/requirements.toml", "contract_tests/engine.py"} <= names
+    assert {"contract_tests/scenarios/registry-arms.yaml", "simulator/oracle.py"} <= names
+    assert not any(name.endswith((".pyc", "self_test.json")) for name in names)
