@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test bench versions format clean
+.PHONY: run test self-test bench versions format clean
 
 run: $(VENV)/.installed
 	@PYTHONHASHSEED=0 $(BIN)/hermes-sim run
@@ -14,6 +14,10 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n 2
+
+# Every broken implementation and every legal oddity, judged by the user's own command: minutes.
+self-test: $(VENV)/.installed
+	@$(BIN)/hermes-contract self-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m tests.benchmarks
