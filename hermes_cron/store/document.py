@@ -28,7 +28,7 @@ _LONGEST_NAME: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class BrokenRecord:
-    """A record that is no usable job: its place in the file, its value as found, and why."""
+    """A record that is no usable job: its place in the file from 0, its value as found, and why."""
 
     index: int
     value: Any
@@ -173,8 +173,8 @@ class Document:
             if entry.problem:
                 yield BrokenRecord(index, entry.value, entry.problem)
             elif entry.job_id is not None and places[entry.job_id] != index:
-                first = places[entry.job_id]
-                reason = f"its id {entry.job_id!r} is already that of record {first}"
+                number = places[entry.job_id] + 1  # people count from 1
+                reason = f"its id {entry.job_id!r} is already that of record {number}"
                 yield BrokenRecord(index, entry.value, reason)
 
 

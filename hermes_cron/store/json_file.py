@@ -130,16 +130,19 @@ class JsonFileStore:
         folder = self._paths().output_dir / _component(job_id, "job id")
         name = f"{_component(stamp, 'stamp')}.md"
         make_private_folder(str(folder))
-        taken = {path.name for path in _outputs(folder)}
+        kept = _outputs(folder)
+        taken = {path.name for path in kept}
         number = 1
         while name in taken:
             number += 1
             name = f"{stamp}_{number:03d}.md"
-        replace_file(str(folder / name), text.encode(errors="replace"))
+        replace_file(
+            str(folder / name),
+            text.encode(errors="replace"),
+            newer_than_ns=_changed_ns(kept[-1]) if kept else 0,
+        )
         sweep(str(folder))
-        # By age, not by name: in a repeated hour the names of the newest come before older ones.
-        by_age = sorted(_outputs(folder), key=lambda path: (path.name == name, _changed_ns(path)))
-        for path in by_age[: -self._outputs_kept()]:
+        for path in [*kept, folder / name][: -self._outputs_kept()]:
             try:
                 path.unlink()
             except OSError as error:
@@ -285,8 +288,12 @@ def _component(name: str, what: str) -> str:
 
 
 def _outputs(folder: Path) -> list[Path]:
-    """The outputs in a job's folder, oldest first."""
+    """The outputs in a job's folder, oldest first.
+
+    By age, not by name: in a repeated hour the names of the newest come before older ones.
+    """
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".md")
+        found = [path for path in folder.iterdir() if path.suffix == ".md"]
+        return sorted(found, key=lambda path: (_changed_ns(path), path.name))
     except FileNotFoundError:
         return []

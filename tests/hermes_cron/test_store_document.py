@@ -76,7 +76,7 @@ def test_records_that_cannot_be_jobs_are_reported_and_stay_in_place():
         (4, {"id": "../x"}),
         (5, {"id": "a", "n": 2}),
     ]
-    assert "already that of record 1" in before.broken[4].reason
+    assert before.broken[4].reason == "its id 'a' is already that of record 2"
     edit = Edit(before)
     edit.get("a")["n"] = 1
     edit.put({"id": "b"})

@@ -595,6 +595,14 @@ def test_the_newest_outputs_stay(jobs, cron):
     assert jobs.outputs("b") == []
 
 
+def test_the_newest_outputs_stay_in_a_repeated_hour(cron):
+    """Their names go back by an hour; they are no older for that."""
+    jobs = JsonFileStore(paths.current, outputs_kept=lambda: 2)
+    names = [f"2026-10-25_{wall}" for wall in ("02-40-00", "02-50-00", "02-05-00", "02-10-00")]
+    saved = [jobs.save_output("a", name, "text") for name in names]
+    assert jobs.outputs("a") == saved[-2:]
+
+
 def test_executions_are_kept_in_order_and_bounded(jobs, cron, monkeypatch):
     monkeypatch.setattr("hermes_cron.store.execution_log.EXECUTIONS_KEPT", 20)
     monkeypatch.setattr("hermes_cron.store.execution_log._SLACK", 5)

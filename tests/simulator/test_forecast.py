@@ -67,7 +67,7 @@ def test_a_record_whose_id_is_taken_is_told_apart():
     answer = ask(cron("0 9 * * *", id="one"), cron("0 10 * * *", id="one"))
     assert fires(answer, 0) == ["01 09:00 UTC"]
     assert answer.jobs[1].never.startswith(
-        "broken record: its id 'one' is already that of record 0"
+        "broken record: its id 'one' is already that of record 1"
     )
 
 
