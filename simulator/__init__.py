@@ -17,6 +17,7 @@ A map, in the order in which data flows:
 - `fake_store`, `volume`, `fake_nas`, `nas_http`: the outside world
 - `history`, `fold`: the record, and what can be rebuilt from it
 - `oracle`, `checkers`, `verdict`: when something is due, found the slow way; who judges
+- `strategies`, `explore`: scenarios drawn by Hypothesis, and what is violated made small
 - `timeline`, `summary`, `forecast`, `runner`, `cli`: for people
 
 Start with `world`. This face is lazy: importing it costs nothing.
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from simulator.hosts import reference_host
     from simulator.kernel.tape import Choice, Tape
     from simulator.scenario import Scenario
-    from simulator.scenario_file import load_scenario
-    from simulator.target import Target
+    from simulator.scenario_file import load_scenario, parse_scenario
+    from simulator.target import Target, find_target
     from simulator.verdict import Judged, judge
     from simulator.world import Run, simulate
 
@@ -43,8 +44,10 @@ __all__ = [
     "Scenario",
     "Tape",
     "Target",
+    "find_target",
     "judge",
     "load_scenario",
+    "parse_scenario",
     "reference_host",
     "simulate",
 ]
@@ -57,8 +60,10 @@ _HOMES = {
     "Scenario": "simulator.scenario",
     "Tape": "simulator.kernel.tape",
     "Target": "simulator.target",
+    "find_target": "simulator.target",
     "judge": "simulator.verdict",
     "load_scenario": "simulator.scenario_file",
+    "parse_scenario": "simulator.scenario_file",
     "reference_host": "simulator.hosts",
     "simulate": "simulator.world",
 }

@@ -7,10 +7,11 @@ strikes; what happens is recorded beside it, so that no judge has to believe any
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simulator.durations import format_duration
-from simulator.fault_rule import Fault
+from simulator.fault_rule import SEAMS, Fault
 from simulator.hosts import BodyResult, Surroundings
 from simulator.kernel.tasks import Task
 from simulator.raising import build_exception
@@ -37,10 +38,14 @@ class RunStage:
             zone=world.scenario.zone, replicas=len(world.scenario.machines) > 1
         )
         self._phases: dict[Task, list[str]] = {}
-        self._phases_matter = any(fault.on for fault in world.scenario.faults)
+        self._phases_matter = any(SEAMS[fault.into].phases for fault in world.scenario.faults)
         self._runs = 0
         self._runs_of: dict[str, int] = {}
         self._bodies = {job.id: job for job in world.scenario.jobs}
+
+    def set_zone(self, zone: str) -> None:
+        """Somebody changes the configured zone."""
+        self.surroundings = replace(self.surroundings, zone=zone)
 
     # -- who is asking
 
@@ -114,17 +119,19 @@ class RunStage:
             return None
         task = world.kernel.current
         stack = self._phases.get(task) if task is not None else None
+        phase = stack[-1] if stack else None
         struck = plan.consult(
             seam,
             world.kernel.now_us - world.kernel.start_us,
             machine=world.name_here(),
             job=job,
-            phase=stack[-1] if stack else None,
+            phase=phase,
         )
         if struck is None:
             return None
         index, fault = struck
-        data = {} if job is None else {"job": job}
+        known = {"job": job, "phase": phase}
+        data = {key: value for key, value in known.items() if value is not None}
         world.history.append(
             "fault", world.name_here(), index=index, seam=fault.into, does=fault.effect, **data
         )

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Target", "TargetError", "from_attribute", "from_class", "from_folder"]
+if TYPE_CHECKING:
+    from simulator.hosts import Host
+
+__all__ = ["Target", "TargetError", "find_target", "from_attribute", "from_class", "from_folder"]
 
 
 class TargetError(ValueError):
@@ -33,6 +36,22 @@ class Target:
     label: str
     make: Callable[[], Any]
     capabilities: frozenset[str] = frozenset()
+
+
+def find_target(name: str, host: "Host") -> Target:
+    """The provider that a user means: a bundled name, or `module:attribute`.
+
+    Raises:
+        TargetError: There is none; says which there are.
+    """
+    bundled = host.bundled()
+    if name in bundled:
+        return bundled[name]
+    if ":" not in name:
+        raise TargetError(
+            f"no provider {name!r}: bundled are {', '.join(bundled)}; or give module:attribute"
+        )
+    return from_attribute(name)
 
 
 def from_class(factory: Callable[[], Any], label: str | None = None) -> Target:

@@ -17,7 +17,7 @@ from simulator.checkers.matching import Outcome, match_all
 from simulator.history import Event, History
 from simulator.scenario import Scenario
 
-__all__ = ["Judged", "judge"]
+__all__ = ["Judged", "decided_after_faults", "judge"]
 
 _BLOCKING = {"TICK", "STAT-1", "STAT-2", "STAT-3", "STAT-4", "STAT-5", "STAT-7", "STAT-8"}
 _EXTERNAL = {
@@ -76,7 +76,7 @@ def _unknown(facts: Facts, findings: tuple[Finding, ...]) -> Iterator[str]:
     for event in history.of("world.end"):
         if event.data.get("reason") not in {"horizon", None}:
             yield f"the run ended by {event.data['reason']}, not at its horizon"
-    if not _due_after_last_fault(facts):
+    if not decided_after_faults(facts):
         yield "no occurrence was due after the last fault"
     by_id = {finding.id: finding for finding in findings}
     nobody = "no checker judges it from a history"
@@ -114,7 +114,7 @@ def _applies(name: str, facts: Facts) -> bool:
     return facts.external or not names & _EXTERNAL
 
 
-def _due_after_last_fault(facts: Facts) -> bool:
+def decided_after_faults(facts: Facts) -> bool:
     """Whether something was due, and decided, after all that went wrong."""
     last_us = max(
         (_over_us(event, facts.scenario) for event in facts.history.of(*_WENT_WRONG)),

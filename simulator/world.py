@@ -71,10 +71,10 @@ def simulate(
         scenario: What stands, is done and goes wrong.
         target: The provider; made anew at each boot.
         host: The code around it; this distribution's own when not given.
-        tape: The choices that deviate from first-in-first-out.
+        tape: The choices that deviate from first-in-first-out, instead of the scenario's own.
         jobs_file: What stands in the jobs file at the start, besides the scenario's own jobs.
     """
-    return World(scenario, target, host or reference_host(), tape or Tape(), jobs_file).run()
+    return World(scenario, target, host or reference_host(), tape or scenario.tape, jobs_file).run()
 
 
 class World:

@@ -18,7 +18,7 @@ from simulator.hosts import Host, reference_host
 from simulator.runner import EXIT_CODES, Row, incidents, overall, pairs, run_all, select
 from simulator.scenario_file import ScenarioError
 from simulator.summary import happened, injected
-from simulator.target import Target, TargetError, from_attribute
+from simulator.target import Target, TargetError, find_target
 from simulator.timeline import show_timeline
 
 __all__ = ["list_library", "resolve", "run_command"]
@@ -36,15 +36,8 @@ def resolve(name: str, host: Host) -> Target:
     Raises:
         click.UsageError: There is none; says which there are.
     """
-    bundled = host.bundled()
-    if name in bundled:
-        return bundled[name]
-    if ":" not in name:
-        raise click.UsageError(
-            f"no provider {name!r}: bundled are {', '.join(bundled)}; or give module:attribute"
-        )
     try:
-        return from_attribute(name)
+        return find_target(name, host)
     except TargetError as error:
         raise click.UsageError(str(error)) from error
 
