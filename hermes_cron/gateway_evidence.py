@@ -22,6 +22,7 @@ __all__ = [
     "configured_name",
     "is_live",
     "live_pids",
+    "make_good",
     "read_all",
     "resolver_fallback",
     "sweep",
@@ -30,6 +31,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 PREFIX = "gateway-"
+_SLOT = "hermes_cron.gateway_evidence"
 _PID_LIMIT = 2**31  # beyond it the system does not even look
 
 
@@ -70,12 +72,14 @@ class GatewayEvidence:
             text = json.dumps(self._facts, sort_keys=True)
             store.current_store().write_signal(self._name, text)
         except Exception as error:  # a full disk is no reason not to run jobs
+            process.current().slots[_SLOT] = self
             logger.warning(
                 "gateway evidence could not be written: %s: %s", type(error).__name__, error
             )
 
     def end(self) -> None:
         """Remove it: the gateway has left by itself."""
+        process.current().slots.pop(_SLOT, None)
         try:
             store.current_store().remove_signal(self._name)
         except Exception as error:  # as above; the status sees that the pid is gone
@@ -86,6 +90,17 @@ class GatewayEvidence:
     @property
     def _name(self) -> str:
         return f"{PREFIX}{self._facts['pid']}"
+
+
+def make_good() -> None:
+    """Write what this process's gateway could not write before, if there is such. Never raises.
+
+    Called whenever a signal or a fire shows that the home takes writes again: a gateway that began
+    on a full disk would count as not running for as long as it lives.
+    """
+    missed: GatewayEvidence | None = process.current().slots.pop(_SLOT, None)
+    if missed is not None:
+        missed.tell()
 
 
 def read_all() -> dict[str, dict[str, Any]]:

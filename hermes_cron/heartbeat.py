@@ -26,10 +26,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from hermes_cron import clock, process, store
+from hermes_cron import clock, gateway_evidence, process, store
 
 __all__ = [
     "EVIDENCE_PREFIX",
+    "FUTURE_S",
     "HEARTBEAT",
     "SUCCESS",
     "age_s",
@@ -48,7 +49,9 @@ SUCCESS = "ticker_last_success"
 EVIDENCE_PREFIX = "ticker-"
 
 _SLOT = "hermes_cron.heartbeat"
-_FUTURE_S = 2.0  # two readings of one clock may differ by this much; more is a future value
+FUTURE_S = 2.0
+"""Two readings of a clock may differ by this much; what lies further ahead is no past instant."""
+
 _LONGEST_ERROR = 500
 
 
@@ -153,7 +156,7 @@ def age_s(signal: str) -> float | None:
         age = clock.epoch() - float(text) if text else math.nan
     except Exception:  # a status never fails because of evidence that is broken in some new way
         return None
-    if not math.isfinite(age) or age < -_FUTURE_S or age > clock.epoch():
+    if not math.isfinite(age) or age < -FUTURE_S or age > clock.epoch():
         return None
     return max(0.0, age)
 
@@ -177,3 +180,4 @@ def _write(loop: _Loop, name: str, text: str) -> None:
         loop.complained = True
     else:
         loop.complained = False
+        gateway_evidence.make_good()

@@ -28,7 +28,7 @@ from hermes_cron import (
     store,
 )
 
-__all__ = ["Evidence", "broken_records", "gather", "instant_of", "number"]
+__all__ = ["Evidence", "broken_records", "gather", "instant_of", "number", "stale_after_s"]
 
 T = TypeVar("T")
 
@@ -82,8 +82,20 @@ class Evidence:
 
     @property
     def stale_after_s(self) -> float:
-        """Older than this is stale (HOST.md): three intervals and 20 s."""
-        return 3 * self.interval_s + 20
+        """Older than this is stale, where no loop says another interval."""
+        return stale_after_s(self.interval_s)
+
+    def age_of(self, instant: object) -> float | None:
+        """How long ago an instant was; None when it is none, or lies ahead."""
+        at = number(instant)
+        if at is None or at - self.now > heartbeat.FUTURE_S:
+            return None
+        return max(0.0, self.now - at)
+
+
+def stale_after_s(interval_s: float) -> float:
+    """A signal older than this is stale (HOST.md): three intervals and 20 s."""
+    return 3 * interval_s + 20
 
 
 def gather() -> Evidence:

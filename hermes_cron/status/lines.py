@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from hermes_cron import clock
+from hermes_cron import clock, records
 from hermes_cron.status.evidence import Evidence, instant_of, number
 from hermes_cron.status.job_health import next_job, wanted_arms
-from hermes_cron.status.wording import Finding, ago, count
+from hermes_cron.status.wording import PHRASES, Finding, ago, count
 
 __all__ = ["lines_of"]
 
+WIDTH = 80
+_VERDICT, _NAME = 11, 14  # columns; the verdict's word and the names of facts stand in their own
+_TIED = "\x1f"  # stands for the spaces of a fixed phrase while lines are broken
 
-def lines_of(headline: str, findings: Sequence[Finding], evidence: Evidence) -> list[str]:
-    """All lines, the headline first."""
-    lines = [headline, ""]
-    lines += [f"  {name:<14}{value}" for name, value in _facts(evidence)]
+
+def lines_of(
+    verdict: str, headline: str, findings: Sequence[Finding], evidence: Evidence
+) -> list[str]:
+    """All lines, the verdict and the headline first; none is longer than a terminal is wide."""
+    lines = [*_wrapped(f"{verdict.upper():<{_VERDICT}}", headline), ""]
+    for name, value in _facts(evidence):
+        lines += _wrapped(f"  {name:<{_NAME - 2}}", value)
     said = [finding.text for finding in findings if finding.text != headline]
-    if said:
-        lines += ["", "Also:", *(f"  - {sentence}" for sentence in dict.fromkeys(said))]
     advice = [finding.advice for finding in findings if finding.advice]
-    if advice:
-        lines += ["", "What to do:", *(f"  - {sentence}" for sentence in dict.fromkeys(advice))]
+    for title, sentences in (("Also:", said), ("What to do:", advice)):
+        if sentences:
+            lines += ["", title]
+            for sentence in dict.fromkeys(sentences):
+                lines += _wrapped("  - ", sentence)
     return lines
+
+
+def _wrapped(start: str, text: str) -> list[str]:
+    """A text behind its start, broken into lines; phrases that people grep for stay whole."""
+    text = " ".join(text.split())
+    for phrase in PHRASES:
+        text = text.replace(phrase, phrase.replace(" ", _TIED))
+    lines = textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_long_words=False,  # a path is there to be copied
+        break_on_hyphens=False,
+    )
+    return [line.replace(_TIED, " ") for line in lines] or [start.rstrip()]
 
 
 def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
@@ -44,22 +69,35 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if coming is not None:
         label, at = coming
         left_s = at - evidence.now
-        yield "next", f"{label} at {_wall(at)}, " + (f"in {ago(left_s)}" if left_s >= 0 else "due")
+        when = f"in {ago(left_s)}" if left_s >= 0 else f"due {ago(-left_s)} ago"
+        yield "next", f"{label} at {_wall(at)}, {when}"
 
 
 def _registry_facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """What the provider says of its registry: how much is armed, the last arm, the last fire."""
-    told = evidence.registry or {}
-    armed, wanted = told.get("armed"), wanted_arms(evidence)
-    if isinstance(armed, Mapping):
-        right = sum(instant_of(armed.get(job_id)) == at for job_id, at in wanted.items())
-        yield "armed", f"{right} of {len(wanted)}, as of {_ago(told.get('at'), evidence)}"
+    """What the provider says of its registry: how much is armed, the last arm, the last fire.
+
+    It is not asked between fires and changes, so that the age of all this belongs to it.
+    """
+    told = evidence.registry
+    armed, wanted = (told or {}).get("armed"), wanted_arms(evidence)
+    if told is None or not isinstance(armed, Mapping):
+        yield "armed", "not known"
+        return
+    right = sum(instant_of(armed.get(job_id)) == at for job_id, at in wanted.items())
+    contact = _age(evidence.age_of(told.get("at")))
+    yield "armed", f"{right} of {len(wanted)}, by the last contact {contact}"
     for name, key in (("last arm", "last_accepted"), ("last fire", "last_fire")):
         event = told.get(key)
         if isinstance(event, Mapping):
-            yield name, f"{_ago(event.get('at'), evidence)}, job '{event.get('job_id')}'"
+            label = _label(event.get("job_id"), evidence)
+            yield name, f"{_age(evidence.age_of(event.get('at')))}, job {label}"
         else:
-            yield name, "not known"
+            yield name, "none yet" if key in told else "not known"
+
+
+def _label(job_id: object, evidence: Evidence) -> str:
+    named = (records.label(job) for job in evidence.jobs or () if job.get("id") == job_id)
+    return next(named, f"'{job_id}'")
 
 
 def _processes(evidence: Evidence) -> str:
@@ -74,11 +112,6 @@ def _processes(evidence: Evidence) -> str:
         up = "" if began_at is None else f", up {ago(max(0.0, evidence.now - began_at))}"
         words.append(f"pid {pid}{up}")
     return "; ".join(words)
-
-
-def _ago(instant: object, evidence: Evidence) -> str:
-    at = number(instant)
-    return _age(None if at is None else number(evidence.now - at))
 
 
 def _age(seconds: float | None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hermes_cron.status.evidence import Evidence, instant_of, number
+from hermes_cron.status.evidence import Evidence, instant_of, number, stale_after_s
 from hermes_cron.status.job_health import wanted_arms
 from hermes_cron.status.wording import Finding, ago, count
 
@@ -70,10 +70,12 @@ def _age_findings(evidence: Evidence) -> Iterator[Finding]:
             "Gateway is running, but no heartbeat of a cron loop is known",
             LOOK_AGAIN,
         )
-    elif beat_s > stale_s and not _tick_under_way(evidence):
-        yield _stalled(beat_s, evidence)
     elif beat_s > stale_s:
-        yield _under_way(evidence)
+        under_way = [age_s for facts in evidence.loops if (age_s := _tick_age(facts, evidence))]
+        if under_way:
+            yield _under_way(max(under_way))
+        else:
+            yield _stalled(beat_s, evidence.interval_s)
     elif clean_s is None:
         yield Finding(
             "unknown",
@@ -87,22 +89,24 @@ def _age_findings(evidence: Evidence) -> Iterator[Finding]:
 
 def _loop_findings(facts: Mapping[str, Any], evidence: Evidence) -> Iterator[Finding]:
     """What a reported process's own loop says; it can take a promise away, never give one."""
-    beat_s = _since(facts.get("heartbeat_at"), evidence)
-    clean_s = _since(facts.get("success_at"), evidence)
+    beat_s, clean_s = (evidence.age_of(facts.get(key)) for key in ("heartbeat_at", "success_at"))
+    interval_s = _interval(facts, evidence)
+    stale_s = stale_after_s(interval_s)
+    tick_s = _tick_age(facts, evidence)
     if facts.get("heartbeat_at") is not None and beat_s is None:
         text = f"Gateway is running, but the heartbeat of {_who(facts)} is no time that has passed"
         yield Finding("unknown", "heartbeat-garbage", text, LOOK_AGAIN)
-    elif beat_s is not None and beat_s > evidence.stale_after_s:
-        yield _under_way(evidence) if _tick_under_way(evidence) else _stalled(beat_s, evidence)
+    elif beat_s is not None and beat_s > stale_s:
+        yield _under_way(tick_s) if tick_s is not None else _stalled(beat_s, interval_s)
     elif clean_s is not None:
-        if clean_s > evidence.stale_after_s:
+        if clean_s > stale_s:
             yield _failing(f"no tick has succeeded for {ago(clean_s)}", facts.get("error"))
         elif facts.get("error"):
             yield Finding("note", "tick-failed", f"the last tick failed: {facts['error']}")
     else:
-        began_s = _since(facts.get("started_at"), evidence)
-        since_long = began_s is not None and began_s > evidence.stale_after_s
-        if facts.get("error") or (since_long and not _tick_under_way(evidence)):
+        began_s = evidence.age_of(facts.get("started_at"))
+        since_long = began_s is not None and began_s > stale_s
+        if facts.get("error") or (since_long and tick_s is None):
             yield _failing("no tick has succeeded since the loop started", facts.get("error"))
         else:
             yield JUST_STARTED
@@ -124,7 +128,7 @@ def _ownership_findings(evidence: Evidence) -> Iterator[Finding]:
                 yield JUST_STARTED
             return
     for facts in evidence.foreign_loops:
-        beat_s = _since(facts.get("heartbeat_at"), evidence)
+        beat_s = evidence.age_of(facts.get("heartbeat_at"))
         if beat_s is not None and beat_s <= evidence.stale_after_s:
             text = f"Gateway is running, but the heartbeat is that of {_who(facts)}, not its own"
             yield Finding("unknown", "heartbeat-foreign", text, LOOK_AGAIN)
@@ -149,9 +153,10 @@ def _registry_findings(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             "bad",
             "not-armed",
-            f"{line}, but only {len(wanted) - len(missing)} of {count(len(wanted), 'job')} are "
-            f"armed at their next time (not: {named})" + (f"; {why}" if why else ""),
-            "any change of a job, or a restart of the gateway, tries again",
+            f"Cron provider '{evidence.provider}': only {len(wanted) - len(missing)} of "
+            f"{count(len(wanted), 'job')} armed at the next time with the managed scheduler "
+            f"(not: {named})" + (f"; {why}" if why else ""),
+            "restart the gateway, which arms every job again; so does any change of a job",
         )
     elif told.get("listed") is not True:
         text = f"{line}, but it did not answer what is armed" + (f" ({why})" if why else "")
@@ -163,12 +168,12 @@ def _registry_findings(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("note", "no-gateway-here", text)
 
 
-def _stalled(beat_s: float, evidence: Evidence) -> Finding:
+def _stalled(beat_s: float, interval_s: float) -> Finding:
     return Finding(
         "bad",
         "stalled",
         f"Gateway is running but the cron ticker looks STALLED: no heartbeat for {ago(beat_s)} "
-        f"(expected every {ago(evidence.interval_s)}); cron jobs may not fire",
+        f"(expected every {ago(interval_s)}); cron jobs may not fire",
         f"if its log says 'could not be written', make room on the disk; else {RESTART}",
     )
 
@@ -187,29 +192,25 @@ def _first_error(evidence: Evidence) -> object:
     return next((facts["error"] for facts in evidence.loops if facts.get("error")), None)
 
 
-def _under_way(evidence: Evidence) -> Finding:
+def _under_way(tick_s: float) -> Finding:
     return Finding(
         "unknown",
         "tick-under-way",
-        f"Gateway is running; a tick has been under way for {ago(_tick_age(evidence) or 0)}",
+        f"Gateway is running; a tick has been under way for {ago(tick_s)}",
         "look again in a minute",
     )
 
 
-def _tick_age(evidence: Evidence) -> float | None:
-    """How long a reported loop's tick has been under way, the longest; None between ticks."""
-    ages = (_since(facts.get("tick_since"), evidence) for facts in evidence.loops)
-    return max((age_s for age_s in ages if age_s is not None), default=None)
+def _interval(facts: Mapping[str, Any], evidence: Evidence) -> float:
+    """What this loop says that it waits between ticks (STAT-9)."""
+    return number(facts.get("interval_s")) or evidence.interval_s
 
 
-def _tick_under_way(evidence: Evidence) -> bool:
-    age_s = _tick_age(evidence)
-    return age_s is not None and age_s <= UNDER_WAY_INTERVALS * evidence.interval_s
-
-
-def _since(instant: object, evidence: Evidence) -> float | None:
-    at = number(instant)
-    return None if at is None else number(evidence.now - at)
+def _tick_age(facts: Mapping[str, Any], evidence: Evidence) -> float | None:
+    """How long the loop's tick has been under way; None between ticks, and for one that is lost."""
+    age_s = evidence.age_of(facts.get("tick_since"))
+    within = UNDER_WAY_INTERVALS * _interval(facts, evidence)
+    return age_s if age_s is not None and age_s <= within else None
 
 
 def _who(facts: Mapping[str, Any]) -> str:

@@ -48,7 +48,7 @@ class Report:
     @property
     def lines(self) -> list[str]:
         """The report for people, line by line."""
-        return lines_of(self.headline, self.findings, self.evidence)
+        return lines_of(self.verdict, self.headline, self.findings, self.evidence)
 
     @property
     def reasons(self) -> list[str]:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Finding", "ago", "count"]
+__all__ = ["PHRASES", "Finding", "ago", "count"]
+
+PHRASES = (
+    "will fire automatically",
+    "no tick has succeeded",
+    "is not running",
+    "will NOT fire",
+    "managed scheduler",
+)
+"""What people and their scripts look for (HOST.md, "Status lines"): never broken over two lines."""
+
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 

@@ -14,7 +14,7 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     extras        runs that no occurrence is left for, and whose fault they are
     truth         what was so whenever the status was asked for
     rest          the registry whenever nothing is going on
-    tick, tick_beside, fire, once, live, live_arms, starving, recon, stat, instants
+    tick, tick_beside, fire, once, live, live_arms, starving, recon, stat, stat_named, instants
                   the checkers
 
 Evidence is what a provider cannot write: runs at the job body, commits of the store, arms at the
@@ -24,6 +24,8 @@ registry, words of the status. Occurrences come from `simulator.oracle`, not fro
 from collections.abc import Iterable, Mapping
 
 from simulator.checkers import (
+    claims,
+    clocks,
     fire,
     instants,
     live,
@@ -32,6 +34,7 @@ from simulator.checkers import (
     recon,
     starving,
     stat,
+    stat_named,
     tick,
     tick_beside,
 )
@@ -55,14 +58,17 @@ CHECKERS: Mapping[str, Checker] = {
     "FIRE-3": fire.fire_3,
     "FIRE-4": fire.fire_4,
     "FIRE-5": fire.fire_5,
+    "ONCE-1": claims.once_1,
     "ONCE-2": once.once_2,
     "ONCE-3": once.once_3,
     "ONCE-4": once.once_4,
     "ONCE-5": once.once_5,
     "ONCE-6": once.once_6,
+    "ONCE-7": claims.once_7,
     "ONCE-8": once.once_8,
     "ONCE-9": once.once_9,
     "ONCE-10": once.once_10,
+    "ONCE-11": claims.once_11,
     "LIVE-1": live.live_1,
     "LIVE-2": live_arms.live_2,
     "LIVE-3": live_arms.live_3,
@@ -72,6 +78,8 @@ CHECKERS: Mapping[str, Checker] = {
     "LIVE-7": live.live_7,
     "LIVE-8": live.live_8,
     "LIVE-9": live.live_9,
+    "LIVE-10": clocks.live_10,
+    "LIVE-11": clocks.live_11,
     "LIVE-12": starving.live_12,
     "LIVE-13": live.live_13,
     "RECON-1": recon.recon_1,
@@ -92,7 +100,10 @@ CHECKERS: Mapping[str, Checker] = {
     "STAT-6": stat.stat_6,
     "STAT-7": stat.stat_7,
     "STAT-8": stat.stat_8,
+    "STAT-9": stat.stat_9,
+    "STAT-10": stat_named.stat_10,
     "STAT-11": stat.stat_11,
+    "STAT-12": stat_named.stat_12,
     "STAT-13": stat.stat_13,
     "TIME-2": instants.time_2,
     "TIME-3": instants.time_3,

@@ -9,6 +9,7 @@ from simulator.checkers.happened import FOREVER
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before
 from simulator.checkers.truth import NEAR_US, something_wrong, stale, truths
+from simulator.durations import SECOND_US
 from simulator.history import Event, History
 from simulator.scenario import Scenario
 
@@ -21,11 +22,13 @@ __all__ = [
     "stat_6",
     "stat_7",
     "stat_8",
+    "stat_9",
     "stat_11",
     "stat_13",
 ]
 
 _INTERVALS_UNDER_WAY = 10
+_USUALLY_STALE_US = 200 * SECOND_US  # at the usual interval of 60 s (HOST.md)
 _EXIT_CODES = {"healthy": 0, "unhealthy": 1, "unknown": 3}
 
 
@@ -41,6 +44,8 @@ def stat_1(history: History, scenario: Scenario) -> Finding:
         )
         if not fresh or not truth.clean_since_start or something_wrong(facts, truth.status):
             continue
+        if truth.ahead_us:
+            continue  # that machine's clock is ahead of the reader's: what it says is unknown
         judgement.reached(truth.status)
         if not truth.promises:
             judgement.violated("all is well, and the status does not say so", truth.status)
@@ -123,9 +128,16 @@ def stat_5(history: History, scenario: Scenario) -> Finding:
 
 
 def stat_6(history: History, scenario: Scenario) -> Finding:
-    """Unknown promises nothing."""
+    """Unknown promises nothing; nor does a signal from the future."""
+    facts = facts_of(history, scenario)
     judgement = Judgement("STAT-6", "no status was unknown")
-    facts_of(history, scenario)
+    for truth in truths(facts):
+        if truth.ahead_us > NEAR_US:
+            judgement.reached(truth.status)
+            if truth.promises:
+                judgement.violated(
+                    "a signal lies in the future, and jobs are promised", truth.status
+                )
     for status in history.of("status"):
         verdict, promises = status.data.get("verdict"), status.data.get("promises")
         if verdict == "unknown":
@@ -158,6 +170,26 @@ def stat_8(history: History, scenario: Scenario) -> Finding:
         judgement.reached(truth.status)
         if truth.promises:
             judgement.violated("the heartbeat is of an earlier process", truth.status)
+    return judgement.finding()
+
+
+def stat_9(history: History, scenario: Scenario) -> Finding:
+    """Stale is judged by the interval that the loop really keeps."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("STAT-9", "no heartbeat was fresh by one interval and stale by another")
+    for truth in truths(facts):
+        really = stale(facts, truth.beat_us)
+        if not truth.lives or truth.beat_us is None or really is None or truth.under_way_us:
+            continue
+        off_us = truth.beat_us - _USUALLY_STALE_US
+        if abs(off_us) <= NEAR_US + facts.skew_us or really is (off_us > 0):
+            continue  # the usual interval would give the same answer
+        judgement.reached(truth.status)
+        if truth.says("STALLED") is not really:
+            found = "stale" if really else "fresh"
+            judgement.violated(
+                f"{found} by the interval that is kept, and not told so", truth.status
+            )
     return judgement.finding()
 
 

@@ -11,7 +11,7 @@ from simulator.checkers.matching import Outcome, match_all
 from simulator.durations import SECOND_US
 from simulator.history import Event
 
-__all__ = ["NEAR_US", "Truth", "something_wrong", "stale", "truths"]
+__all__ = ["NEAR_US", "Truth", "something_wrong", "stale", "stale_after_us", "truths"]
 
 NEAR_US = 2 * SECOND_US
 """Nearer to a border than this nothing is judged."""
@@ -31,6 +31,7 @@ class Truth:
         under_way_us: For how long a tick of a living gateway was under way; None when none was.
         clean_since_start: Whether a living loop had a clean tick since it started.
         beat_life: Whether the last heartbeat is of a process that is up.
+        ahead_us: How far the time that a signal states lies ahead of the clock; 0 when it does not.
     """
 
     status: Event
@@ -40,6 +41,7 @@ class Truth:
     under_way_us: int | None
     clean_since_start: bool
     beat_life: bool
+    ahead_us: int = 0
 
     @property
     def promises(self) -> bool:
@@ -72,6 +74,7 @@ def truths(facts: Facts) -> list[Truth]:
                     max((status.at_us - tick.begin.at_us for tick in running), default=None),
                     any(clean[life.boot.n] < status.n for life in lives),
                     beat is not None and any(life.boot.n < beat.n for life in lives),
+                    max([0, *(_stated_us(one) - status.at_us for one in (beat, success) if one)]),
                 )
             )
         return found
@@ -89,11 +92,19 @@ def _last(events: list[Event], before: Event) -> Event | None:
     index = bisect_right(events, before.n, key=lambda event: event.n) - 1
     if index < 0:
         return None
+    return events[index] if math.isfinite(_stated_s(events[index])) else None
+
+
+def _stated_s(signal: Event) -> float:
+    """The time that an evidence file holds; NaN when it holds none."""
     try:
-        stated_s = float(events[index].data.get("content") or "nan")
+        return float(signal.data.get("content") or "nan")
     except ValueError:
-        return None
-    return events[index] if math.isfinite(stated_s) else None
+        return math.nan
+
+
+def _stated_us(signal: Event) -> int:
+    return round(_stated_s(signal) * SECOND_US)
 
 
 def _first_clean(facts: Facts, life: Life) -> int:
@@ -114,15 +125,16 @@ def _under_way(facts: Facts, life: Life, status: Event) -> list[Tick]:
     return [ticks[index]] if end is None or end.n > status.n else []
 
 
-def _stale_us(facts: Facts) -> int:
+def stale_after_us(facts: Facts) -> int:
+    """Older than this a signal is stale (HOST.md, Status lines)."""
     return _INTERVALS_STALE * facts.interval_us + _STALE_EXTRA_US
 
 
 def stale(facts: Facts, age_us: int | None) -> bool | None:
     """Whether an age is stale; None when there is none, or it is too near the border."""
-    if age_us is None or abs(age_us - _stale_us(facts)) <= NEAR_US + facts.skew_us:
+    if age_us is None or abs(age_us - stale_after_us(facts)) <= NEAR_US + facts.skew_us:
         return None
-    return age_us > _stale_us(facts)
+    return age_us > stale_after_us(facts)
 
 
 def something_wrong(facts: Facts, status: Event) -> bool:
@@ -136,7 +148,7 @@ def _troubled(facts: Facts) -> list[Window]:
     """When a status may say less than that all is well: trouble, and a while after it."""
     if any(job.record for job in facts.scenario.jobs):
         return [(0, FOREVER)]
-    while_us, history = _stale_us(facts), facts.history
+    while_us, history = stale_after_us(facts), facts.history
     passing = [
         *facts.faults,
         *history.of("crash", "stopped", "provider.start", "op"),

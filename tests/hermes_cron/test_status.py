@@ -43,8 +43,9 @@ def running(home, monkeypatch):
 
 
 def told(capsys):
+    """What is printed, as it would stand on a line without end."""
     assert status.cron_status() is None
-    return capsys.readouterr().out
+    return " ".join(capsys.readouterr().out.split())
 
 
 def test_hermes_agents_patches_decide(running, monkeypatch, capsys):

@@ -1,0 +1,124 @@
+"""STAT-10 and 12: what the status has to speak of each time it is asked."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Any
+
+from simulator.checkers.facts import Facts, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import Life
+from simulator.checkers.matching import JobMatch, match_all
+from simulator.checkers.plan import commits_by_job
+from simulator.checkers.truth import NEAR_US, stale_after_us
+from simulator.durations import SECOND_US
+from simulator.fold import instant_us
+from simulator.history import Event, History
+from simulator.scenario import Scenario
+
+__all__ = ["stat_10", "stat_12"]
+
+
+def stat_10(history: History, scenario: Scenario) -> Finding:
+    """A fallback is named: what was configured, why it is not running."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("STAT-10", "no status was asked for after a provider had failed")
+    for status in history.of("status"):
+        for life in facts.serving(status.n):
+            failed = _failed(facts, life, status)
+            if failed is None or life.started is None:
+                continue
+            judgement.reached(status)
+            wanted = (life.started.data.get("name"), failed.data.get("error"))
+            missing = [name for name in wanted if name and name not in _names(status)]
+            if missing:
+                judgement.violated(f"{missing[0]} does not run, and is not named", failed, status)
+    return judgement.finding()
+
+
+def _failed(facts: Facts, life: Life, status: Event) -> Event | None:
+    """What the first `start` of this process raised before a status, if it raised."""
+    raised = facts.history.of("provider.raised")
+    first = next((e for e in raised if e.machine == life.machine and e.n > life.boot.n), None)
+    return first if first is not None and first.n < status.n else None
+
+
+def _names(status: Event) -> list[str]:
+    return list(status.data.get("names", ()))
+
+
+def stat_12(history: History, scenario: Scenario) -> Finding:
+    """Overdue jobs and jobs in error are named; for them nothing is promised.
+
+    Nor is it while the store cannot be read or the only gateway leaves.
+    """
+    facts = facts_of(history, scenario)
+    judgement = Judgement("STAT-12", "no status was asked for while such a thing was so")
+    for status in history.of("status"):
+        troubles = [(job, f"job {job} {how}") for job, how in _troubled_jobs(facts, status)]
+        troubles += [("", how) for how in _troubled_host(facts, status)]
+        for name, what in troubles:
+            judgement.reached(status)
+            if status.data.get("promises"):
+                judgement.violated(f"{what}, and jobs are promised", status)
+            elif name and name not in _names(status):
+                judgement.violated(f"{what}, and is not named", status)
+    return judgement.finding()
+
+
+def _troubled_jobs(facts: Facts, status: Event) -> Iterator[tuple[str, str]]:
+    """(job, what is wrong with it) of the jobs that were to run."""
+    damaged = any(op.do == "damage" and op.begin.n < status.n for op in facts.ops)
+    if damaged or _read_failed(facts, status) is not None:
+        return  # of jobs that nobody can read nothing can be said
+    for job, match in match_all(facts).items():
+        record = _record(facts, job, status)
+        if record is None or match.plan.unjudged or match.plan.off_at(status.n):
+            continue
+        if record.get("state") == "error":
+            yield job, "is in error"
+        elif _is_overdue(facts, match, record, status):
+            yield job, "is overdue"
+
+
+def _is_overdue(facts: Facts, match: JobMatch, record: dict[str, Any], status: Event) -> bool:
+    """Whether an occurrence that did not run is the one that the store still waits for."""
+    waits_us = instant_us(record.get("next_run_at"))
+    limit_us = stale_after_us(facts) + NEAR_US + facts.skew_us
+    if waits_us is None or record.get("fire_claim") or status.at_us - waits_us <= limit_us:
+        return False
+    if any(run.begin.n < status.n < run.end_n for run in facts.runs.get(match.plan.job.id, ())):
+        return False
+    return any(
+        abs(due.at_us - waits_us) <= SECOND_US and (due.run is None or due.run.begin.n > status.n)
+        for due in match.dues
+    )
+
+
+def _record(facts: Facts, job: str, status: Event) -> dict[str, Any] | None:
+    """The job as the store has it; None when it is not there."""
+    stored = commits_by_job(facts).get(job, [])
+    index = bisect_left(stored, status.n, key=lambda pair: pair[0].n) - 1
+    return stored[index][1] if index >= 0 else None
+
+
+def _troubled_host(facts: Facts, status: Event) -> Iterator[str]:
+    if _read_failed(facts, status) is not None:
+        yield "the store could not be read"
+    leaving = [life for life in facts.all_lives if _leaves(life, status)]
+    if leaving and not facts.serving(status.n) and not facts.external:
+        yield f"the gateway on {leaving[0].machine} leaves"
+
+
+def _leaves(life: Life, status: Event) -> bool:
+    asked = life.stop_requested
+    return asked is not None and asked.n < status.n and (life.end is None or life.end.n > status.n)
+
+
+def _read_failed(facts: Facts, status: Event) -> Event | None:
+    """The fault that kept this status from reading the store, if one did."""
+    reads = (
+        fault
+        for fault in facts.history.of("fault")
+        if fault.machine == status.machine and fault.data.get("seam") == "store.read"
+    )
+    return next((one for one in reads if one.n < status.n and one.at_us == status.at_us), None)
