@@ -23,6 +23,7 @@ from typing import Any, Self
 from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
 from contract_tests.deviations import in_the_light_of
+from contract_tests.registry import Registry, kit_registry
 from contract_tests.surface import HostSurface, reference_surface
 from contract_tests.target import Subject
 from contract_tests.verdicts import KINDS, Assessment, Deviation, Profile, Result, Ruling
@@ -82,6 +83,7 @@ class Context:
         host: the host that it runs in.
         capabilities: what the target is tested for.
         folder: a folder of this judgement's own.
+        registry: opens the registry that the provider is run with.
         shared: what several probes use, by name: a simulated run, above all.
     """
 
@@ -89,6 +91,7 @@ class Context:
     host: HostSurface
     capabilities: frozenset[str]
     folder: Path
+    registry: Callable[[], contextlib.AbstractContextManager[Registry]] = kit_registry
     shared: dict[str, Any] = field(default_factory=dict)
 
 

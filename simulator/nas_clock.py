@@ -43,6 +43,7 @@ class ServerTimer:
         self._manual_us = _machine_us() if manual else None
         self._queue: list[tuple[int, int, _Planned]] = []
         self._serial = 0
+        self._closed = False
         threading.Thread(target=self._run, name="nas-timer", daemon=True).start()
 
     @property
@@ -92,9 +93,15 @@ class ServerTimer:
                     return True
         return False
 
+    def close(self) -> None:
+        """End the thread; nothing that is planned comes any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
     def _run(self) -> None:
         with self._changed:
-            while True:
+            while not self._closed:
                 if not self._make_due_calls():
                     self._changed.wait(self._pause_s())
 

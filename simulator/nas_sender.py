@@ -35,10 +35,11 @@ class NasSender:
         self, answered: Callable[[Delivery, int | None], object], *, clients: int = CLIENTS
     ) -> None:
         self._answered = answered
-        self._waiting: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._on_their_way = 0
         self._answers: Counter[str] = Counter()
+        self._clients = clients
         tls = httpx.create_ssl_context()
         for number in range(clients):
             threading.Thread(
@@ -61,13 +62,17 @@ class NasSender:
         with self._changed:
             return {"on_their_way": self._on_their_way, "answers": dict(self._answers)}
 
+    def close(self) -> None:
+        """End the clients, each after what it is at."""
+        for _ in range(self._clients):
+            self._waiting.put(None)
+
     def _work(self, tls: Any) -> None:
         # No proxy of the environment: what is sent here stays on this machine.
         with httpx.Client(
             timeout=ANSWER_WITHIN_US / 1_000_000, trust_env=False, verify=tls
         ) as client:
-            while True:
-                delivery = self._waiting.get()
+            while (delivery := self._waiting.get()) is not None:
                 status, said = _post(client, delivery)
                 if not delivery.copy:
                     about = (delivery.job_id, delivery.fire_at, delivery.attempt, said)

@@ -108,6 +108,11 @@ class NasServer:
             ]
         )
 
+    def close(self) -> None:
+        """End its threads; what is armed is gone."""
+        self._timer.close()
+        self._sender.close()
+
     # -- the world of the registry --------------------------------------------------------------
 
     def _answered(self, delivery: Delivery, status: int | None) -> None:

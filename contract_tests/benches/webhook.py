@@ -4,7 +4,6 @@ Requests go through one client on one event loop, as they would through one serv
 that loop blocks the others.
 """
 
-import asyncio
 import errno
 import importlib
 import json
@@ -18,13 +17,12 @@ from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
 
-import httpx
 import yaml
 
+from contract_tests.benches.asgi import ANSWER_WITHIN_S, AsgiClient
 from contract_tests.benches.issuer import Issuer
 
 __all__ = [
-    "ANSWER_WITHIN_S",
     "Fire",
     "Said",
     "StoreTrouble",
@@ -32,7 +30,6 @@ __all__ = [
     "reference_webhook_bench",
 ]
 
-ANSWER_WITHIN_S = 5.0
 ACCEPTED = 202
 FIRE_PATH = "/api/cron/fire"
 _BODY_WITHIN_S = 20.0
@@ -152,44 +149,26 @@ class WebhookBench:
 
 
 class Client:
-    """NAS's side of the wire: one client on one event loop in a thread of its own."""
+    """NAS's side of the wire."""
 
     def __init__(self, app: Any) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="contract-nas", daemon=True
-        )
-        self._thread.start()
         self.accepted = 0  # fires that were answered 202
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        self._http = httpx.AsyncClient(transport=transport, base_url="http://agent.example.test")
+        self._asgi = AsgiClient(app, "http://agent.example.test")
+        self.close = self._asgi.close
 
     def post(self, content: bytes, authorization: str | None) -> Said:
         """Post one fire and wait for its answer, within bounds."""
         headers = {"content-type": "application/json"}
         if authorization is not None:
             headers["authorization"] = authorization
-        request = self._http.post(FIRE_PATH, content=content, headers=headers, timeout=None)
-        pending = asyncio.run_coroutine_threadsafe(request, self._loop)
-        try:
-            response = pending.result(ANSWER_WITHIN_S)
-        except TimeoutError:
-            pending.cancel()
+        response = self._asgi.request("POST", FIRE_PATH, content=content, headers=headers)
+        if response is None:
             return Said()
         self.accepted += response.status_code == ACCEPTED
         try:
             return Said(response.status_code, response.json())
         except ValueError:
             return Said(response.status_code, response.text)
-
-    def close(self) -> None:
-        """End the client, its loop and its thread."""
-        closing = asyncio.run_coroutine_threadsafe(self._http.aclose(), self._loop)
-        closing.result(ANSWER_WITHIN_S)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(ANSWER_WITHIN_S)
-        if not self._thread.is_alive():
-            self._loop.close()
 
 
 @contextmanager

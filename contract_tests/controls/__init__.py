@@ -25,17 +25,19 @@ __all__ = ["Control", "Edit", "broken", "oddities"]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One replacement in one file of the package.
+    """One replacement in one file of a package.
 
     Attributes:
         file: the path inside the package, with slashes.
         old: what stands there once, and only once.
         new: what stands there in the edited copy.
+        package: the package; the registry that the kit brings is in ``simulator``.
     """
 
     file: str
     old: str
     new: str
+    package: str = "hermes_cron"
 
 
 @dataclass(frozen=True, slots=True)

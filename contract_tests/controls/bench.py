@@ -1,4 +1,4 @@
-"""Run a control: edit a copy of the package, judge it by the user's own command, compare."""
+"""Run a control: edit a copy of a package, judge it by the user's own command, compare."""
 
 import importlib.util
 import json
@@ -16,7 +16,6 @@ from contract_tests.verdicts import Ruling
 
 __all__ = ["EditError", "Trial", "apply", "compare", "try_control"]
 
-PACKAGE = "hermes_cron"
 TIME_LIMIT_S = 120
 
 
@@ -56,20 +55,21 @@ def try_control(control: Control) -> Trial:
 
 
 def apply(control: Control, folder: Path) -> None:
-    """Put an edited copy of the package into ``folder``.
+    """Put edited copies of the packages that it edits into ``folder``.
 
     Raises:
         EditError: an old text is not there, or there more than once.
     """
-    spec = importlib.util.find_spec(PACKAGE)
-    assert spec is not None and spec.submodule_search_locations  # noqa: PT018 - we need it to run
-    source = Path(next(iter(spec.submodule_search_locations)))
-    # Compiled modules come along, with the times of their sources: most files stay as they are.
-    shutil.copytree(source, folder / PACKAGE)
+    for package in sorted({edit.package for edit in control.edits}):
+        spec = importlib.util.find_spec(package)
+        assert spec is not None and spec.submodule_search_locations  # noqa: PT018 - it is ours
+        source = Path(next(iter(spec.submodule_search_locations)))
+        # Compiled modules come along, with the times of their sources: most files stay as they are.
+        shutil.copytree(source, folder / package)
     for edit in control.edits:
-        path = folder / PACKAGE / edit.file
+        path = folder / edit.package / edit.file
         if not path.is_file():
-            raise EditError(f"{control.name}: {PACKAGE} has no {edit.file} any more")
+            raise EditError(f"{control.name}: {edit.package} has no {edit.file} any more")
         text = path.read_text(encoding="utf-8")
         times = text.count(edit.old)
         if times != 1:

@@ -49,7 +49,7 @@ def test_every_judged_core_row_has_a_control():
 def test_it_fits_the_reference_and_is_python(control, tmp_path):
     apply(control, tmp_path)
     for edit in control.edits:
-        compile((tmp_path / "hermes_cron" / edit.file).read_text(), edit.file, "exec")
+        compile((tmp_path / edit.package / edit.file).read_text(), edit.file, "exec")
 
 
 def test_names_are_unique_and_edits_name_no_id():
