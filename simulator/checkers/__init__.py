@@ -14,7 +14,8 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     extras        runs that no occurrence is left for, and whose fault they are
     truth         what was so whenever the status was asked for
     rest          the registry whenever nothing is going on
-    tick, tick_beside, fire, once, live, live_arms, starving, recon, stat, stat_named, instants
+    tick, tick_beside, fire, once, claims, live, live_arms, starving, clocks, recon, stat,
+    stat_named, instants
                   the checkers
 
 Evidence is what a provider cannot write: runs at the job body, commits of the store, arms at the

@@ -1,0 +1,143 @@
+"""LIVE-10, LIVE-11: a lock that is kept, and a clock that jumps."""
+
+from bisect import bisect_right
+
+from simulator import oracle
+from simulator.checkers.disturbance import general_disturbances
+from simulator.checkers.facts import Facts, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import SLACK_US, Tick, Window
+from simulator.checkers.live import when
+from simulator.checkers.matching import allowance_us
+from simulator.durations import SECOND_US, format_duration
+from simulator.history import Event, History
+from simulator.scenario import Job, Scenario
+
+__all__ = ["live_10", "live_11"]
+
+LOCK_BOUND_US = 60 * SECOND_US
+"""How long an operation may wait for a lock: one tick."""
+
+# Where a process that hangs keeps the lock of the jobs.
+_INSIDE = ("store.write", "store.sync", "store.replace")
+
+
+def live_10(history: History, scenario: Scenario) -> Finding:
+    """A stuck lock is waited for a bounded time, then it is said; nothing is written without it."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-10", "nobody wanted a lock that another process kept")
+    refused = [e for e in history.of("store.refused") if e.data.get("step") == "lock"]
+    for stuck, until_us in _stuck(facts):
+        for event in history.of("store.commit"):
+            other = event.data.get("by") != stuck.machine
+            if stuck.n < event.n and event.at_us < until_us and other:
+                judgement.violated(f"{event.data['by']} wrote without the lock", stuck, event)
+        for machine, ticks in facts.ticks.items():
+            for tick in ticks if machine != stuck.machine else ():
+                if stuck.at_us <= tick.begin.at_us < until_us - LOCK_BOUND_US:
+                    _judge_tick(judgement, tick, refused, stuck)
+    return judgement.finding()
+
+
+def _judge_tick(judgement: Judgement, tick: Tick, refused: list[Event], stuck: Event) -> None:
+    """One tick of another gateway that began while the lock was kept."""
+    machine, end = tick.begin.machine, tick.end
+    if end is None or end.at_us - tick.begin.at_us > LOCK_BOUND_US:
+        judgement.violated(
+            f"a tick of {machine} waited for the lock without a bound", stuck, tick.begin
+        )
+        return
+    first = bisect_right(refused, tick.begin.n, key=lambda event: event.n)
+    last = bisect_right(refused, end.n, key=lambda event: event.n)
+    if any(event.data.get("by") == machine for event in refused[first:last]):
+        judgement.reached(tick.begin)
+        if tick.clean:
+            judgement.violated(f"a tick of {machine} did not get the lock, and said nothing", end)
+
+
+def _stuck(facts: Facts) -> list[tuple[Event, int]]:
+    """The hangs inside a write of the jobs: the event, and until when."""
+    found = []
+    for event in facts.history.of("fault"):
+        if event.data.get("does") == "hang" and event.data.get("seam") in _INSIDE:
+            fault = facts.scenario.faults[event.data["index"]]
+            if not fault.after:
+                found.append((event, event.at_us + (fault.hang or 0)))
+    return found
+
+
+def live_11(history: History, scenario: Scenario) -> Finding:
+    """A clock that jumps silences no job for longer than its period.
+
+    By the clock as it stands after the jump, the job runs at its next time; where that occurrence
+    was run before the jump, at the one after it.
+    """
+    facts = facts_of(history, scenario)
+    judgement = Judgement("LIVE-11", "no clock was set while a job was to come")
+    jumps = [op.begin for op in facts.ops if op.do == "set-clock"]
+    if not jumps or not facts.blocking or len(scenario.machines) > 1:
+        return judgement.finding()
+    touched = {op.job for op in facts.ops if op.job is not None and op.do != "create"}
+    for job in scenario.jobs:
+        if job.record or job.repeat is not None or job.id in touched:
+            continue
+        schedule = _recurring(job, scenario)
+        if schedule is not None:
+            _judge_job(facts, judgement, job, schedule, jumps)
+    return judgement.finding()
+
+
+def _recurring(job: Job, scenario: Scenario) -> oracle.Schedule | None:
+    try:
+        schedule = oracle.read(job.schedule, scenario.start_us, scenario.zone)
+    except oracle.OracleError:
+        return None
+    return None if isinstance(schedule, oracle.Once) else schedule
+
+
+def _judge_job(
+    facts: Facts, judgement: Judgement, job: Job, schedule: oracle.Schedule, jumps: list[Event]
+) -> None:
+    """After each jump, and after each run since the first, the next run comes in time."""
+    runs = facts.runs.get(job.id, [])
+    begun = [run.begin.at_us for run in runs]
+    windows = general_disturbances(facts)
+    waits = [(jump.at_us, jump) for jump in jumps]
+    waits += [(run.end_us, run.begin) for run in runs if run.begin.n > jumps[0].n]
+    for since_us, event in waits:
+        until_us = _deadline_us(facts, schedule, since_us, _offset_us(facts, since_us))
+        jumped = any(since_us < jump.at_us <= until_us for jump in jumps)
+        if until_us > facts.end_us or jumped or _touched(windows, since_us, until_us):
+            continue
+        index = bisect_right(begun, since_us)
+        if index and runs[index - 1].end_us > since_us:
+            continue  # it runs, and is judged from its end
+        if index < len(begun) and begun[index] <= until_us:
+            judgement.reached(event)
+        else:
+            silent = format_duration(until_us - since_us)
+            judgement.violated(
+                f"job {job.id}: silent for more than {silent} after {when(since_us)}", event
+            )
+
+
+def _offset_us(facts: Facts, at_us: int) -> int:
+    """How far the machine's clock is ahead of true time."""
+    steps = (op.step.by or 0 for op in facts.ops if op.step is not None and op.begin.at_us <= at_us)
+    return facts.scenario.machines[0].skew + sum(steps)
+
+
+def _deadline_us(facts: Facts, schedule: oracle.Schedule, since_us: int, offset_us: int) -> int:
+    """The true time until which the run after the next must have begun."""
+    if isinstance(schedule, oracle.Every):  # its grid may begin anew
+        return since_us + 2 * schedule.period_us + allowance_us(facts)
+    first = oracle.next_after(schedule, since_us + offset_us)
+    second = None if first is None else oracle.next_after(schedule, first)
+    if second is None:
+        return facts.end_us + 1
+    return second - offset_us + allowance_us(facts)
+
+
+def _touched(windows: list[Window], start_us: int, end_us: int) -> bool:
+    """Whether something that concerns every job fell into this time."""
+    return any(first < end_us and last > start_us - SLACK_US for first, last in windows)
