@@ -119,7 +119,7 @@ def test_a_nas_killed_and_started_again_empty(world):
     assert world.answers() == {"202 accepted": 1}
 
 
-def test_a_thousand_deliveries_of_one_fire(world, capsys):
+def test_a_thousand_deliveries_of_one_fire(world, figure):
     """Eight clients at once; one run, one acceptance, and the next occurrence armed."""
     world.start("--duplicates", str(DUPLICATES - 1))
     job = world.command("create", "every 5m", "--script", "quick.sh")
@@ -130,10 +130,11 @@ def test_a_thousand_deliveries_of_one_fire(world, capsys):
     )
     took_s = time.monotonic() - began_s
     until(lambda: is_armed_next(world, job["id"]), "armed again")
-    with capsys.disabled():
-        print(  # noqa: T201 - a figure to be seen
-            f"\n{DUPLICATES} deliveries, 8 clients, {took_s:.1f} s: {answers}, {len(world.lines('began'))} run"
-        )
+    answered = ", ".join(f"{count} {answer}" for answer, count in sorted(answers.items()))
+    figure(
+        f"{DUPLICATES} deliveries of one fire by 8 clients in {took_s:.1f} s: {answered}; "
+        f"{len(world.lines('began'))} run"
+    )
     assert sum(answers.values()) == DUPLICATES
     assert answers.pop("202 accepted") == 1
     assert all(answer.startswith("200 ignored ") for answer in answers)

@@ -18,7 +18,7 @@ STEPS = {
 }
 
 
-def test_four_writers_and_hundreds_of_kills(tmp_path, capsys):
+def test_four_writers_and_hundreds_of_kills(tmp_path, figure):
     """STORE-1, STORE-3 and STORE-7: every reported increment is there, at most one more a kill."""
     began_s = time.monotonic()
     done = subprocess.run(
@@ -42,11 +42,13 @@ def test_four_writers_and_hundreds_of_kills(tmp_path, capsys):
     kills, reported, stored = (
         sum(one[name] for one in writers) for name in ("kills", "reported", "stored")
     )
-    with capsys.disabled():
-        print(  # noqa: T201 - a figure to be seen
-            f"\n{kills} kills in {took_s:.1f} s, 4 writers, {reported} increments reported, {stored} stored, "
-            f"at most {facts['most_left_over']} temporary files lay about; seed {SEED}\n{facts['steps']}"
-        )
+    lost = sum(max(0, one["reported"] - one["stored"]) for one in writers)
+    figure(
+        f"{kills} kills of 4 writers in {took_s:.1f} s, {reported} increments reported, {stored} stored, "
+        f"{lost} lost, {len(facts['wrong'])} torn, at most {facts['most_left_over']} "
+        f"temporary files lay about and {facts['left_over']} at the end; seed {SEED}"
+    )
+    figure("killed " + ", ".join(f"{step} {count}" for step, count in facts["steps"].items()))
     for one in writers:
         assert one["reported"] <= one["stored"] <= one["reported"] + one["kills"], one
         assert one["kills"] >= KILLS / 10, "each of the four was killed often"

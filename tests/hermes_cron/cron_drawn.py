@@ -5,10 +5,11 @@ every UTC minute: neither shares a thought with `hermes_cron`.
 """
 
 import calendar
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -167,6 +168,25 @@ def expressions(*, portable=False):
     )
 
 
+def daily(minute, minutes, hour, hours):
+    """An expression of each day, from its first two fields and what they mean."""
+    times = Field(minute, frozenset(minutes)), Field(hour, frozenset(hours))
+    return Drawn(
+        *times, *(Field("*", frozenset(range(*span))) for span in ((1, 32), (1, 13), (7,)))
+    )
+
+
+# Elapsed ones, and times of the day that a gap or a repeated hour may hold.
+AROUND = (
+    daily("*/15", range(0, 60, 15), "*", range(24)),
+    daily("20", [20], "*", range(24)),
+    daily("*/20", range(0, 60, 20), "0-3", range(4)),
+    daily("0,15,30,45", range(0, 60, 15), "0,1,2,3", range(4)),
+    daily("30", [30], "2", [2]),
+    daily("10", [10], "0,23", [0, 23]),
+)
+
+
 @cache
 def changes(zone):
     """The UTC hours of 2024 to 2030 in which the zone's offset changes."""
@@ -196,13 +216,18 @@ def instants(draw, zone):
 def brute(drawn, zone, begin, end):
     """Every occurrence from ``begin`` to ``end``, both included, by looking at each UTC minute."""
     first = begin.replace(second=0, microsecond=0) - timedelta(hours=26)
-    count = (end - first) // MINUTE + 26 * 60
-    shown = [
+    shown = _shown(zone, first, (end - first) // MINUTE + 26 * 60)
+    found = _fixed(drawn, shown) if drawn.fixed else [at for at, wall in shown if drawn.at(wall)]
+    return [at for at in found if begin <= at <= end]
+
+
+@lru_cache(maxsize=4)
+def _shown(zone, first, count):
+    """So many minutes of UTC, each with what the clock on the wall shows then."""
+    return [
         (at, at.astimezone(zone).replace(tzinfo=None, fold=0))
         for at in (first + n * MINUTE for n in range(count))
     ]
-    found = _fixed(drawn, shown) if drawn.fixed else [at for at, wall in shown if drawn.at(wall)]
-    return [at for at in found if begin <= at <= end]
 
 
 def _fixed(drawn, shown):
@@ -220,6 +245,30 @@ def _fixed(drawn, shown):
                 found.add(next(at for at, showing in shown if showing > wall))
         wall += MINUTE
     return sorted(found)
+
+
+@dataclass
+class Tally:
+    """What a property was tried on, for the figures at the end of a run."""
+
+    schedules: set[str] = field(default_factory=set)
+    zones: set[str] = field(default_factory=set)
+    changes: set[tuple[str, datetime]] = field(default_factory=set)
+    occurrences: int = 0
+    differences: Counter[str] = field(default_factory=Counter)
+
+    def saw(self, expr, zone, begin, end, found):
+        self.schedules.add(expr.text)
+        self.zones.add(zone.key)
+        near = (at for at in changes(zone) if begin <= at + timedelta(hours=1) and at <= end)
+        self.changes.update((zone.key, at) for at in near)
+        self.occurrences += len(found)
+
+    def __str__(self):
+        return (
+            f"{len(self.schedules)} schedules, {len(self.zones)} zones, "
+            f"{len(self.changes)} changes of clocks, {self.occurrences} occurrences"
+        )
 
 
 def zones():

@@ -5,6 +5,7 @@ from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import cron_drawn as drawn
+import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -40,15 +41,37 @@ def can_come(expr):
     return True
 
 
-@quick
-@given(st.data(), drawn.zones(), drawn.expressions())
-def test_the_occurrences_are_those_of_the_brute_force(data, zone, expr):
-    """Strictly forward, none lost and none doubled, at clock changes too."""
-    assume(can_come(expr))
-    after = data.draw(drawn.instants(zone))
-    end = after + WINDOW
+def compare(tally, expr, zone, after, end):
+    """Strictly forward, none lost and none doubled: the same as the brute force has."""
     found = [utc(at) for at in takewhile(lambda at: utc(at) <= end, coming(expr, after, zone))]
-    assert found == drawn.brute(expr, zone, after + MICROSECOND, end), expr.text
+    assert found == drawn.brute(expr, zone, after + MICROSECOND, end), f"{expr.text} in {zone}"
+    tally.saw(expr, zone, after, end, found)
+
+
+def test_the_occurrences_are_those_of_the_brute_force(figure):
+    """All five fields, all zones, 2024 to 2030, at clock changes most of all."""
+    tally = drawn.Tally()
+
+    @quick
+    @given(st.data(), drawn.zones(), drawn.expressions())
+    def check(data, zone, expr):
+        assume(can_come(expr))
+        after = data.draw(drawn.instants(zone))
+        compare(tally, expr, zone, after, after + WINDOW)
+
+    check()
+    figure(f"drawn: {tally}")
+
+
+@pytest.mark.parametrize("name", drawn.ZONES)
+def test_every_clock_change_of_seven_years(name, figure):
+    """None lost and none doubled at any change of 2024 to 2030; without one, at a new year."""
+    zone, tally = ZoneInfo(name), drawn.Tally()
+    for change in drawn.changes(zone) or [datetime(2028, 1, 1, tzinfo=UTC)]:
+        for expr in drawn.AROUND:
+            compare(tally, expr, zone, change - timedelta(hours=6), change + timedelta(hours=30))
+    assert {at for _, at in tally.changes} == set(drawn.changes(zone))
+    figure(str(tally))
 
 
 @quick
