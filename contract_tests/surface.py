@@ -12,9 +12,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, cast
+from unittest import mock
 
 import yaml
 
+from contract_tests.benches.changes import ChangesBench, reference_changes_bench
 from contract_tests.benches.fire import FireBench, reference_fire_bench
 from contract_tests.benches.instants import InstantsBench, reference_instants_bench
 from contract_tests.benches.issuer import Issuer
@@ -80,6 +82,18 @@ class HostSurface(Protocol):
 
     def beat(self) -> None:
         """Write one heartbeat into the store in this home, as a loop does."""
+
+    def tick(self) -> None:
+        """Run what is due, as a loop asks for it."""
+
+    def impatient(self) -> AbstractContextManager[None]:
+        """Have the host wait for what a plugin answers a fraction of a second, not seconds."""
+
+    def sources(self) -> tuple[Path, ...]:
+        """The files of the host that run on the agent's side."""
+
+    def changes_bench(self, in_charge: Any | None) -> AbstractContextManager[ChangesBench]:
+        """Every way of changing a job; in a gateway with this provider, or in a command."""
 
 
 class ReferenceSurface:
@@ -154,6 +168,25 @@ class ReferenceSurface:
     def beat(self) -> None:
         """See `HostSurface`."""
         importlib.import_module("hermes_cron.jobs").record_ticker_heartbeat(success=True)
+
+    def tick(self) -> None:
+        """See `HostSurface`."""
+        importlib.import_module("hermes_cron.scheduler").tick(verbose=False, sync=False)
+
+    def impatient(self) -> AbstractContextManager[None]:
+        """See `HostSurface`."""
+        vetting = importlib.import_module("hermes_cron.plugins.vetting")
+        return mock.patch.multiple(vetting, ANSWER_LIMIT_S=0.2, BUILD_LIMIT_S=0.2)
+
+    def sources(self) -> tuple[Path, ...]:
+        """See `HostSurface`."""
+        package = Path(str(importlib.import_module("hermes_cron").__file__)).parent
+        files = (file for file in package.rglob("*") if file.suffix in {".py", ".yaml", ".toml"})
+        return tuple(sorted(files))
+
+    def changes_bench(self, in_charge: Any | None) -> AbstractContextManager[ChangesBench]:
+        """See `HostSurface`."""
+        return reference_changes_bench(in_charge)
 
 
 @functools.cache

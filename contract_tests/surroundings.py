@@ -36,6 +36,8 @@ _CHANGES = frozenset(
     f"os.{name}"
     for name in ("chmod", "link", "mkdir", "remove", "rename", "rmdir", "symlink", "truncate")
 )
+# The second is how Python 3.13 starts them.
+_THREADS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -105,12 +107,14 @@ class Watch:
     Attributes:
         network: connections, look-ups and processes that were refused.
         writes: what changed the disk.
+        threads: those that were started.
         others: the threads that were there before and are left alone.
         asked: there was something to watch.
     """
 
     network: list[str] = dataclasses.field(default_factory=list)
     writes: list[str] = dataclasses.field(default_factory=list)
+    threads: list[str] = dataclasses.field(default_factory=list)
     others: frozenset[threading.Thread] = frozenset()
     asked: bool = True
 
@@ -121,18 +125,27 @@ class Watch:
             raise ConnectionRefusedError(f"{event} is not allowed here")
         if event in _CHANGES or (event == "open" and _writes(arguments)):
             self.writes.append(f"{event} {arguments[0]}")
+        if event in _THREADS:
+            self.threads.append(f"a thread for {_shown_function(arguments[0])}")
 
 
+_SEEN = _NETWORK | _CHANGES | _THREADS
 _active: list[Watch] = []
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if _active and (event in _NETWORK or event in _CHANGES or event == "open"):
+    if _active and (event == "open" or event in _SEEN):
         # The object, not its number: the number of a thread that has ended is given out again.
         me = threading.current_thread()
         for watch in _active:
             if me not in watch.others:
                 watch.see(event, arguments)
+
+
+def _shown_function(function: Any) -> str:
+    """The function of a thread; a `threading.Thread` starts in a method of its own."""
+    of = getattr(function, "__self__", None)
+    return of.name if isinstance(of, threading.Thread) else getattr(function, "__qualname__", "?")
 
 
 def _shown(arguments: tuple[Any, ...]) -> str:

@@ -2,12 +2,13 @@
 
 from itertools import pairwise
 
-from contract_tests.engine import Context, Outcome, held, probe, violated
+from contract_tests.benches.between import Strike, troubled_waits
+from contract_tests.engine import Context, Outcome, held, probe, unknown, violated
 from contract_tests.probes.virtual import MACHINE, SLACK_US, Watched, is_between, watch, watching
 from contract_tests.surface import BUILTIN_NAMES
 from contract_tests.surroundings import ask, captured_logs, home
 from simulator.checkers.happened import Tick
-from simulator.durations import SECOND_US, parse_duration
+from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.history import Event
 from simulator.target import from_class
 
@@ -16,6 +17,18 @@ __all__: list[str] = []  # probes are found by their ids
 PROMPT_US = 2 * SECOND_US
 HEARTBEAT, SUCCESS = "ticker_heartbeat", "ticker_last_success"
 LIFE_SIGN_EVERY = 5
+MOST_TICKS_IN_AN_INTERVAL = 2
+
+WAITS_RAISE = troubled_waits(
+    "waits that raise",
+    [
+        ("SystemExit from a wait", parse_duration("20m"), SystemExit),
+        ("GeneratorExit from a wait", parse_duration("25m"), GeneratorExit),
+    ],
+)
+SUSPENDED = troubled_waits(
+    "suspended", [("suspended for 3 h", parse_duration("90m"), parse_duration("3h"))]
+)
 
 
 def _ticks(watched: Watched) -> list[Tick]:
@@ -60,12 +73,56 @@ def _exit_problem(watched: Watched) -> str | None:
     return f"it ticked after start had returned: {watched.when(later[0].begin)}" if later else None
 
 
+def _cut_short(context: Context, watched: Watched) -> Outcome | None:
+    """What can be said of a loop that was left though nobody had asked: whose affair it is.
+
+    A violation where what this scenario is about came just before; else the row saw nothing, and
+    the cause fails a row of its own.
+    """
+    left = watched.left_unasked()
+    if left is None:
+        return None
+    if _struck_before_the_end(watched):
+        return violated(left, *_last_strike(watched))
+    if not watched.run.scenario.faults and not watch(context, "loop-at-once").left_unasked():
+        return violated(left)  # it lives where nothing is asked of it
+    return unknown(f"the loop was dead before this could be seen: {left}")
+
+
+def _struck_before_the_end(watched: Watched) -> bool:
+    left = next(life.start_left for life in watched.lives if life.start_left is not None)
+    return bool(watched.of("fault") and watched.of("fault")[0].n < left.n) or any(
+        strike.at_us <= left.at_us for strike in watched.strikes
+    )
+
+
+def _last_strike(watched: Watched) -> list[str]:
+    troubles = _troubles(watched)
+    return [f"the last trouble was {troubles[-1][1]}"] if troubles else []
+
+
+def _troubles(watched: Watched) -> list[tuple[int, str]]:
+    """When something went wrong (microseconds since the epoch), and what, in order."""
+    found = [(event.at_us, _fault_words(watched, event)) for event in watched.of("fault")]
+    return sorted(found + [(one.at_us, _strike_words(watched, one)) for one in watched.strikes])
+
+
+def _fault_words(watched: Watched, event: Event) -> str:
+    raises = watched.run.scenario.faults[event.data["index"]].raises
+    what = raises.type.rpartition(".")[2] if raises is not None else event.data["does"]
+    return f"{what} from {event.data['seam']} {watched.when(event)}"
+
+
+def _strike_words(watched: Watched, strike: Strike) -> str:
+    return f"{strike.what} {format_duration(strike.at_us - watched.start_us)} after the start"
+
+
 @watching("TICK-2", "loop-survives")
-def nothing_ends_the_loop(_: Context, watched: Watched) -> Outcome:
+def nothing_ends_the_loop(context: Context, watched: Watched) -> Outcome:
     """Six kinds of exception out of a tick, the process-ending ones included."""
     # The loop that died at the first exception never meets the others: that is no kit trouble.
-    if left := watched.left_unasked():
-        return violated(left, *_last_fault(watched))
+    if short := _cut_short(context, watched):
+        return short
     if trouble := watched.trouble():
         return trouble
     evidence = []
@@ -81,11 +138,6 @@ def nothing_ends_the_loop(_: Context, watched: Watched) -> Outcome:
             return violated(f"a {kind} {watched.when(fault)} is not in the log at ERROR, traced")
         evidence.append(f"{kind}: the next tick {watched.when(after)}, logged at ERROR")
     return held(*evidence)
-
-
-def _last_fault(watched: Watched) -> list[str]:
-    struck = watched.of("fault")
-    return [f"the last fault was {watched.when(struck[-1])}"] if struck else []
 
 
 def _is_told(watched: Watched, fault: Event, before: Event, kind: str) -> bool:
@@ -105,7 +157,8 @@ def signals_tell_the_truth(_: Context, *runs: Watched) -> Outcome:
     for watched in runs:
         name = watched.run.scenario.name
         if left := watched.left_unasked():
-            return violated(left)
+            # Signals are the affair of a loop that lives; what ends it is another row's.
+            return unknown(f"the loop was dead before this could be seen: {left}")
         if trouble := watched.trouble():
             return trouble
         if problem := _signal_problem(watched):
@@ -141,8 +194,8 @@ def _signal_problem(watched: Watched) -> str | None:
 @watching("TICK-4", "loop-without-heartbeat")
 def a_heartbeat_that_is_refused(context: Context, watched: Watched) -> Outcome:
     """Twenty minutes without room for signals; and, on a real disk, a place that is taken."""
-    if left := watched.left_unasked():
-        return violated(left, *_last_fault(watched))
+    if short := _cut_short(context, watched):
+        return short
     if trouble := watched.trouble():
         return trouble
     if problem := _cadence_problem(watched) or _run_problem(watched, "report"):
@@ -196,11 +249,28 @@ def _run_problem(watched: Watched, job: str) -> str | None:
     return None
 
 
+@watching("TICK-5", "loop-beset", bend=WAITS_RAISE)
+def nothing_beside_the_tick_ends_it(context: Context, watched: Watched) -> Outcome:
+    """Recovery, heartbeat, dispatch gate and wait raise, each what is meant to end a process."""
+    if short := _cut_short(context, watched):
+        return short
+    # A loop need neither recover nor ask for leave itself.
+    if trouble := watched.trouble(optional=("recover", "dispatch")):
+        return trouble
+    if not watched.strikes:
+        return unknown("it never waits on stop_event, so that no wait could raise")
+    begins = [tick.begin.at_us for tick in _ticks(watched)]
+    for at_us, words in _troubles(watched):
+        if not any(at_us <= one <= at_us + watched.interval_us + SLACK_US for one in begins):
+            return violated(f"after {words}, no tick came in time")
+    return held(f"the loop outlived {len(_troubles(watched))} exceptions from beside its ticks")
+
+
 @watching("TICK-6", "loop-beside-a-long-job")
-def a_long_job_delays_nothing(_: Context, watched: Watched) -> Outcome:
+def a_long_job_delays_nothing(context: Context, watched: Watched) -> Outcome:
     """Ticks are asked for without waiting, and keep coming while a job runs for 70 minutes."""
-    if left := watched.left_unasked():
-        return violated(left)
+    if short := _cut_short(context, watched):
+        return short
     if trouble := watched.trouble():
         return trouble
     if not watched.facts.runs.get("long"):
@@ -215,12 +285,86 @@ def a_long_job_delays_nothing(_: Context, watched: Watched) -> Outcome:
     return held(f"{count} runs of the short job in time beside one of 70 min")
 
 
+@probe("TICK-7")
+def a_blind_tick_is_no_success(context: Context) -> Outcome:
+    """The host's own loop: what a tick could not look at, it does not report as clean."""
+    watched = _watch_builtin(context, "loop-cannot-look")
+    if trouble := watched.trouble():
+        return trouble
+    faults = watched.of("fault")
+    blind = [
+        tick
+        for tick in _ticks(watched)
+        if any(is_between(fault, tick.begin, tick.end) for fault in faults)
+    ]
+    if not blind:
+        return unknown("no tick met the lock or the store while it could not be had")
+    marks = _signals(watched, SUCCESS)
+    begins = [tick.begin for tick in _ticks(watched)]
+    for tick in blind:
+        after = next((one for one in begins if one.n > tick.begin.n), None)
+        if any(is_between(mark, tick.begin, after) for mark in marks):
+            return violated(f"a tick that could not look is a success: {watched.when(tick.begin)}")
+    if not any(mark.n > faults[-1].n for mark in marks):
+        return violated("with lock and store back, there was no success mark any more")
+    return held(f"no success mark for {len(blind)} ticks without lock or store, and one after them")
+
+
+@watching("TICK-8", "loop-out-of-step", bend=SUSPENDED)
+def keeps_its_rhythm(context: Context, watched: Watched) -> Outcome:
+    """Ticks that take 3 s, one that takes ten intervals, a machine that is suspended for 3 h."""
+    if short := _cut_short(context, watched):
+        return short
+    if trouble := watched.trouble():
+        return trouble
+    if not watched.strikes:
+        return unknown("it never waits on stop_event, so that the machine was never suspended")
+    if problem := _burst_problem(watched) or _creep_problem(watched):
+        return violated(problem)
+    count = len(_ticks(watched))
+    return held(f"{count} ticks without a volley, and a run for each minute of slow ticks")
+
+
+def _burst_problem(watched: Watched) -> str | None:
+    """Whether more ticks began within one interval than a change of the grid explains."""
+    begins = [tick.begin for tick in _ticks(watched)]
+    for first, last in zip(begins, begins[MOST_TICKS_IN_AN_INTERVAL:], strict=False):
+        if last.at_us - first.at_us < watched.interval_us:
+            many = sum(1 for one in begins if 0 <= one.at_us - first.at_us < watched.interval_us)
+            return f"{many} ticks in one interval, from {watched.when(first)}"
+    return None
+
+
+def _creep_problem(watched: Watched) -> str | None:
+    """Whether a job that is due every minute missed one while ticks took a little."""
+    runs = [watched.since(run.begin) for run in watched.facts.runs.get("each-minute", [])]
+    minute_us = parse_duration("1m")
+    slow = watched.run.scenario.faults[0]
+    assert slow.since is not None and slow.until is not None  # noqa: PT018 - the scenario says both
+    for slot_us in range(slow.since + minute_us, slow.until - minute_us, minute_us):
+        if not any(slot_us <= at_us < slot_us + minute_us + SLACK_US for at_us in runs):
+            due = format_duration(slot_us)
+            return f"each-minute, due {due} after the start, did not run: the ticks creep past it"
+    count = sum(1 for at_us in runs if slow.since + minute_us <= at_us < slow.until)
+    wanted = (slow.until - slow.since) // minute_us - 1
+    if count < wanted:
+        return f"each-minute ran {count} times in {wanted} min of slow ticks: they creep past it"
+    return None
+
+
+def _watch_builtin(context: Context, name: str) -> Watched:
+    """The scenario with the host's own loop, whatever is judged."""
+    if context.target.is_builtin:
+        return watch(context, name)
+    with home(context.folder / "built-in" / "home"):
+        builtin = type(context.host.load(BUILTIN_NAMES[0]))
+    return watch(context, name, from_class(builtin, BUILTIN_NAMES[0]))
+
+
 @probe("TICK-9")
 def the_log_shows_life(context: Context) -> Outcome:
     """INFO lines of the host's built-in: at its start, and one in any five ticks."""
-    with home(context.folder / "built-in" / "home"):
-        builtin = from_class(type(context.host.load(BUILTIN_NAMES[0])), BUILTIN_NAMES[0])
-    watched = watch(context, "loop-at-once", None if context.target.is_builtin else builtin)
+    watched = _watch_builtin(context, "loop-at-once")
     if trouble := watched.trouble():
         return trouble
     ticks = [tick.begin for tick in _ticks(watched)]
