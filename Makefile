@@ -45,4 +45,4 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-3.1? .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-3.1? .venv-agent .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
