@@ -10,7 +10,9 @@ from typing import Any
 
 from contract_tests.benches.fire import CHANGES, OUTCOMES, FireBench, JobChange
 from contract_tests.engine import Context, Outcome, held, probe, violated
+from contract_tests.probes.virtual import SLACK_US, Watched, watching
 from contract_tests.surroundings import Answer, ask, captured_logs, home, watched
+from simulator.fold import final_registry, final_store
 
 __all__: list[str] = []  # probes are found by their ids
 
@@ -124,3 +126,36 @@ def what_must_not_run(context: Context) -> Outcome:
 
 def _change(bench: FireBench, job_id: str, state: JobChange) -> Callable[[], None]:
     return lambda: bench.change(job_id, state)
+
+
+@watching("FIRE-5", "registry-bodies-raise")
+def a_raising_body_is_a_failed_run(_: Context, watched: Watched) -> Outcome:
+    """Five kinds of exception, those that end a process included, each job fired twice."""
+    if trouble := watched.trouble():
+        return trouble
+    for fire in watched.facts.fires:
+        error = fire.end.data.get("error") if fire.end else "it did not come back"
+        if error:
+            return violated(f"the fire of {fire.job} {watched.when(fire.begin)} let out {error}")
+    for job in (one.id for one in watched.run.scenario.jobs):
+        if problem := _unrecorded(watched, job):
+            return violated(f"{job}: {problem}")
+    count = sum(len(runs) for runs in watched.facts.runs.values())
+    return held(f"{count} bodies raised, each is on record as failed, and each job came again")
+
+
+def _unrecorded(watched: Watched, job: str) -> str | None:
+    """What is wrong with a job whose body raises: it ran twice, and was marked both times."""
+    runs = watched.facts.runs.get(job, [])
+    if not runs:
+        return "it never ran"
+    for run in runs:
+        if run.end is None:
+            return f"its run {watched.when(run.begin)} has no end"
+        soon = watched.number_at(watched.since(run.end) + SLACK_US)
+        record = final_store(watched.history, before=soon).records.get(job) or {}
+        if record.get("last_status") in (None, "ok") or not record.get("last_error"):
+            return f"its failure {watched.when(run.end)} is not on record"
+        if job not in final_registry(watched.history, before=soon).armed:
+            return f"its next occurrence is not armed after the failure {watched.when(run.end)}"
+    return None if len(runs) > 1 else "it did not come again"

@@ -4,8 +4,9 @@ Both sides are rebuilt from the history: what the store committed, what the regi
 """
 
 from collections.abc import Iterable
+from itertools import pairwise
 
-from contract_tests.engine import Context, Outcome, held, violated
+from contract_tests.engine import Context, Outcome, held, unknown, violated
 from contract_tests.probes.virtual import Watched, watching
 from simulator.checkers.happened import Life
 from simulator.durations import SECOND_US, format_duration, parse_duration
@@ -50,10 +51,25 @@ def differences(
     wanted = _wanted(store)
     jobs = set(wanted) | set(registry.armed) if only is None else set(only)
     return [
-        f"{since} after the start, {sentence}"
+        f"{since} after the start, {sentence}{_refusal(watched, job, before)}"
         for job in sorted(jobs)
         if (sentence := _difference(job, wanted.get(job), registry, exact=exact))
     ]
+
+
+def _refusal(watched: Watched, job: str, before: int) -> str:
+    """What the registry itself said against the last call for this job, if it said anything."""
+    calls = [
+        event
+        for event in watched.history.of("nas.call")
+        if event.n < before and event.data.get("job_id") == job
+    ]
+    reason = calls[-1].data.get("reason") if calls else None
+    if not reason:
+        return ""
+    op, status = calls[-1].data.get("op"), calls[-1].data.get("status")
+    answer = f"{status}, {reason}" if status else str(reason)
+    return f"; its last {op} {watched.when(calls[-1])} came to nothing: {answer}"
 
 
 def _difference(job: str, wanted_s: int | None, registry: Registry, *, exact: bool) -> str | None:
@@ -230,3 +246,52 @@ def nothing_after_the_last_run(_: Context, watched: Watched) -> Outcome:
         if found := differences(watched, since, only):
             return violated(*found)
     return held("nothing is armed for a job of three runs and a one-shot that have had them")
+
+
+@watching("RECON-7", "registry-forgets")
+def armed_again_after_a_loss(_: Context, watched: Watched) -> Outcome:
+    """The registry loses everything twice; a change, and a fire, of another job mend it."""
+    if trouble := watched.trouble():
+        return trouble
+    for since in ("50m", "1h25m", "2h20m"):
+        if found := differences(watched, since):
+            return violated(*found)
+    lost = len(watched.history.of("nas.forgot"))
+    return held(f"all jobs armed again at the occasion after each of {lost} losses")
+
+
+@watching("RECON-8", "registry-lags")
+def what_failed_is_made_good(_: Context, watched: Watched) -> Outcome:
+    """A cancel that failed, and an orphan that no list showed: both go at a later occasion."""
+    if trouble := watched.trouble(optional=LIST):
+        return trouble
+    for since, only in (("1h10m", ("dropped",)), ("3h10m", None)):
+        if found := differences(watched, since, only):
+            return violated(*found)
+    return held("a failed cancel and an unseen orphan are gone after the occasion that followed")
+
+
+@watching("RECON-9", "registry-raced")
+def concurrent_changes_converge(_: Context, watched: Watched) -> Outcome:
+    """Changes from several hands while each call takes seconds; then, at rest, a comparison."""
+    if trouble := watched.trouble(optional=("nas.list", "nas.cancel")):
+        return trouble
+    changes = [one for one in watched.facts.ops if one.job is not None and one.end is not None]
+    # At the same instant they overlap whoever is served first, and however briefly.
+    if not any(second.begin.n < first.end.n for first, second in pairwise(changes) if first.end):
+        return unknown("no two changes overlapped")
+    for since in ("1h10m", "2h10m"):
+        if found := differences(watched, since):
+            return violated("at rest after changes at the same time:", *found)
+    return held(f"armed is what the store says after {len(changes)} changes, some at the same time")
+
+
+@watching("RECON-10", "registry-babbles")
+def another_answer_is_no_yes(_: Context, watched: Watched) -> Outcome:
+    """200 with HTML and 200 with another shape, while no list says what is really armed."""
+    if trouble := watched.trouble(optional=LIST):
+        return trouble
+    if found := differences(watched, "40m"):
+        return violated("an answer that is not the contract's counts as armed:", *found)
+    odd = [e for e in _calls(watched, "0s", "40m", "provision") if e.data.get("reason")]
+    return held(f"{len(odd)} provisions answered in another language, and made again")
