@@ -176,17 +176,24 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
     "STAT-6": (
         *(
-            Case(f"{name} holds {text!r}", _all(_old(10, 10), _file(f"cron/{name}", text)), UNKNOWN)
+            Case(
+                f"{name} holds {text!r}",
+                _all(_old(10, 10), _file(f"cron/{name}", text)),
+                NO_PROMISE,
+            )
             for name in (BEATS, CLEAN)
             for text in _NO_TIMES
         ),
-        *(Case(f"the heartbeat's age is {age!r}", _ages(age, 10.0), UNKNOWN) for age in _NO_AGES),
-        *(Case(f"the success's age is {age!r}", _ages(10.0, age), UNKNOWN) for age in _NO_AGES),
-        Case("its own signals are of tomorrow", _one(beat_s=-86_400, clean_s=-86_400), UNKNOWN),
+        *(
+            Case(f"the heartbeat's age is {age!r}", _ages(age, 10.0), NO_PROMISE)
+            for age in _NO_AGES
+        ),
+        *(Case(f"the success's age is {age!r}", _ages(10.0, age), NO_PROMISE) for age in _NO_AGES),
+        Case("its own signals are of tomorrow", _one(beat_s=-86_400, clean_s=-86_400), NO_PROMISE),
         Case(
             "nobody can look for gateways",
             _all(_one(), _raises("find_gateway_pids", _DENIED)),
-            UNKNOWN,
+            NO_PROMISE,
         ),
     ),
     "STAT-7": (
@@ -326,7 +333,7 @@ MOMENTS: dict[str, dict[str, dict[str, Told]]] = {
     "STAT-3": {"status-loop": {"1h10m": FAILING}},
     "STAT-4": {"status-loop": {"3h50m": NOT_RUNNING, "4h25m": NOT_RUNNING}},
     "STAT-5": {"status-loop": {"2m": UNKNOWN}},
-    "STAT-6": {"status-loop": {"2m": UNKNOWN}},
+    "STAT-6": {"status-loop": {"2m": NO_PROMISE}},
     "STAT-7": {"status-loop": {"41m30s": NO_PROMISE, "1h10m": FAILING}},
     "STAT-8": {"status-loop": {"3h22m": NO_PROMISE}},
     "STAT-9": {
