@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contract_tests.surface import reference_surface
 from contract_tests.surroundings import watched
 
 __all__ = ["Imported", "import_apart", "main"]
@@ -100,6 +99,8 @@ def main() -> None:
     question = json.loads(sys.argv[1])
     error = None
     if question["aliased"]:
+        from contract_tests.surface import reference_surface
+
         reference_surface().alias()
     with watched() as watch:
         try:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import functools
-import functools
-import functools
 import inspect
 import json
 from collections.abc import Callable, Mapping
@@ -49,39 +46,6 @@ def has_beaten() -> bool:
         return facts["boot_id"] == process.current().boot_id and facts["heartbeat_at"] is not None
     except Exception:  # evidence that cannot be read is no reason to call a provider dead
         return False
-
-
-def hook(provider: CronScheduler, name: str) -> Callable[..., Any]:
-    """An optional hook of the provider, or the interface's default for one that is older than it.
-
-    A provider need not derive from our interface: one that was written against an earlier or a
-    vendored copy lacks what was added since.
-    """
-    own = getattr(provider, name, None)
-    default = getattr(scheduler_provider.CronScheduler, name)
-    return own if callable(own) else functools.partial(default, provider)
-
-
-def hook(provider: CronScheduler, name: str) -> Callable[..., Any]:
-    """An optional hook of the provider, or the interface's default for one that is older than it.
-
-    A provider need not derive from our interface: one that was written against an earlier or a
-    vendored copy lacks what was added since.
-    """
-    own = getattr(provider, name, None)
-    default = getattr(scheduler_provider.CronScheduler, name)
-    return own if callable(own) else functools.partial(default, provider)
-
-
-def hook(provider: CronScheduler, name: str) -> Callable[..., Any]:
-    """An optional hook of the provider, or the interface's default for one that is older than it.
-
-    A provider need not derive from our interface: one that was written against an earlier or a
-    vendored copy lacks what was added since.
-    """
-    own = getattr(provider, name, None)
-    default = getattr(scheduler_provider.CronScheduler, name)
-    return own if callable(own) else functools.partial(default, provider)
 
 
 def hook(provider: CronScheduler, name: str) -> Callable[..., Any]:

@@ -21,16 +21,17 @@ class ChangesBench:
 
     Attributes:
         add_job: makes a job and gives its id.
-        ways: each way by its name; it is given the id of a job that it may change.
+        ways: each way by its name; it is given the id of a job that it may change. They go together
+            in their order, on the same job: the last one of a sort removes it.
     """
 
     add_job: Callable[[], str]
-    ways: Mapping[str, Callable[[str], object]]
+    ways: tuple[Mapping[str, Callable[[str], object]], ...]
 
 
 @contextmanager
 def reference_changes_bench(in_charge: Any | None) -> Iterator[ChangesBench]:
-    """The reference host: its job API, its command, and the command of hermes-agent.
+    """The reference host: the job API, which its tools use, in a gateway; commands without one.
 
     Args:
         in_charge: what the gateway of this process runs; None in a process without one.
@@ -39,7 +40,7 @@ def reference_changes_bench(in_charge: Any | None) -> Iterator[ChangesBench]:
     state = importlib.import_module("hermes_cron.process").current()
     bench = ChangesBench(
         lambda: str(jobs.create_job("say hello", "every 1h")["id"]),
-        {**_by_api(jobs), **_by_command(), **_by_agents_command()},
+        (_by_command(), _by_agents_command()) if in_charge is None else (_by_api(jobs),),
     )
     with mock.patch.object(state, "provider", in_charge):
         yield bench

@@ -67,14 +67,19 @@ class _Registrar:
 def sources() -> list[Source]:
     """Return every provider that can be found, without importing any, in order of precedence."""
     found: dict[str, Source] = {}
+    for source in _everywhere():
+        found.setdefault(source.name, source)
+    return list(found.values())
+
+
+def _everywhere() -> Iterator[Source]:
+    """Each place in turn: entry points last, since it takes a look at every distribution."""
     for bundled, parent in ((True, _BUNDLED_FOLDER), (False, _user_folder())):
         for folder in _subfolders(parent):
             if bundled or _is_about_cron(folder):
-                source = Source(folder.name, bundled=bundled, folder=folder)
-                found.setdefault(source.name, source)
+                yield Source(folder.name, bundled=bundled, folder=folder)
     for point in _entry_points():
-        found.setdefault(point.name, Source(point.name, entry_point=point))
-    return list(found.values())
+        yield Source(point.name, entry_point=point)
 
 
 def find(name: str) -> Source | None:
@@ -83,7 +88,7 @@ def find(name: str) -> Source | None:
         provider_name(name)
     except ProviderRefusedError:
         return None
-    return next((source for source in sources() if source.name == name), None)
+    return next((source for source in _everywhere() if source.name == name), None)
 
 
 def need(name: str) -> Source:
