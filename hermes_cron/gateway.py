@@ -236,7 +236,12 @@ class Gateway:
         thread.join(max(0.0, deadline - time.monotonic()))
         left_on = {*self._fires.close(deadline), *_wait_for_runs(deadline)}
         for job_id in sorted(left_on):
-            logger.warning("job '%s' was still running when the gateway stopped", job_id)
+            run = process.current().running.get(job_id)
+            logger.warning(
+                "job '%s' was still running when the gateway stopped",
+                job_id,
+                extra=run.extra if run else {"job_id": job_id, "occurrence": None},
+            )
         if thread.is_alive():
             logger.warning(
                 "cron provider '%s' has not left start", provider_calls.name_of(self._in_charge())

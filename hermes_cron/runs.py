@@ -225,11 +225,12 @@ def _plan_next(
             if job.get("state") != "paused":
                 job["state"] = "completed"
         return
+    extra = {"job_id": job.get("id"), "occurrence": job.get("next_run_at")}
     try:
         computable = next_run(job.get("schedule"), now.isoformat()) is not None
     except Exception as error:  # a schedule of any shape, computed by whatever is installed
         computable = False
-        logger.debug("no next run of job %s: %s", records.label(job), error)
+        logger.debug("no next run of job %s: %s", records.label(job), error, extra=extra)
     if not computable:
         failed = job.get("last_error")
         records.plan(job, None)
@@ -237,7 +238,7 @@ def _plan_next(
         logger.error(
             "job %s: no next run could be computed; it stays enabled, in error",
             records.label(job),
-            extra={"job_id": job.get("id")},
+            extra=extra,
         )
         return
     planned = records.instant(job.get("next_run_at"), records.zone_of(now))

@@ -85,14 +85,16 @@ class CronScheduler(ABC):
             True when the job was claimed and run here, whatever became of it; False when the claim
             was lost or the job is gone or no longer to be run.
         """
-        from hermes_cron import jobs, records, scheduler
+        from hermes_cron import claim_rules, jobs, records, scheduler
 
         if not jobs.claim_job_for_fire(job_id):
             return False
         job = jobs.get_job(job_id)
         stay = "gone" if job is None else records.stay_reason(job)
         if job is None or stay is not None:
-            logger.info("Job %s is %s: its fire runs nothing", job_id, stay)
+            claim = claim_rules.claim_of(job or {}) or {}
+            extra = {"job_id": job_id, "occurrence": claim.get("occurrence")}
+            logger.info("Job %s is %s: its fire runs nothing", job_id, stay, extra=extra)
             _give_back(job, stay or "gone")
             return False
         try:

@@ -81,6 +81,7 @@ def receive_fire(
             fire_at or "no stated occurrence",
             error,
             exc_info=None if known else error,
+            extra={"job_id": job_id, "occurrence": fire_at},
         )
         return Answer(503, {"error": "the claim could not be written", "job_id": job_id})
     return _settle(job_id, fire_at, reservation, dispatch, rearm)
@@ -96,29 +97,34 @@ def _settle(
     """Turn the store's word into an answer, and set going what follows from it."""
     if reservation.outcome == "gone":
         return Answer(200, {"status": "gone", "job_id": job_id})
+    extra = {"job_id": job_id, "occurrence": reservation.occurrence or fire_at}
     if reservation.outcome != "reserved":
         try:
             rearm()
         except Exception:  # the answer stands: a retry of this fire would not help the next one
             logger.exception(
-                "re-arming after an ignored fire of job '%s' could not be started", job_id
+                "re-arming after an ignored fire of job '%s' could not be started",
+                job_id,
+                extra=extra,
             )
         return Answer(200, {"status": "ignored", "reason": reservation.reason, "job_id": job_id})
     try:
         dispatch(job_id)
     except Exception:
-        logger.exception("the run of job '%s' for %s could not be started", job_id, fire_at)
-        _give_back(job_id, reservation.token)
+        logger.exception(
+            "the run of job '%s' for %s could not be started", job_id, fire_at, extra=extra
+        )
+        _give_back(job_id, reservation.token, extra)
         return Answer(503, {"error": "the run could not be started", "job_id": job_id})
     return Answer(202, {"status": "accepted", "job_id": job_id})
 
 
-def _give_back(job_id: str, token: int | None) -> None:
+def _give_back(job_id: str, token: int | None, extra: Mapping[str, str | None]) -> None:
     """Undo a claim that nobody will use, so that the retry of the same fire wins it."""
     try:
         claims.release(job_id, token)
     except Exception:  # then it ends by its time, and the retry after that wins it
-        logger.exception("the claim on job '%s' could not be given back", job_id)
+        logger.exception("the claim on job '%s' could not be given back", job_id, extra=extra)
 
 
 def _check_token(authorization: str | None) -> None:

@@ -146,7 +146,8 @@ class JsonFileStore:
             try:
                 path.unlink()
             except OSError as error:
-                logger.warning("job %s: the old output %s stays: %s", job_id, path.name, error)
+                said, extra = "job %s: the old output %s stays: %s", {"job_id": job_id}
+                logger.warning(said, job_id, path.name, error, extra=extra | {"occurrence": None})
         return str(folder / name)
 
     def outputs(self, job_id: str) -> list[str]:

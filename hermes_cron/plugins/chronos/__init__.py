@@ -117,7 +117,9 @@ class ChronosCronScheduler(CronScheduler):
     def fire_due(self, job_id: str, *, adapters: Any = None, loop: Any = None) -> bool:
         """Run the job if this fire wins it, then arm its next time, whatever became of it."""
         if self._ended():
-            logger.info("Chronos has stopped: the fire of job %s is left to the next start", job_id)
+            extra = {"job_id": job_id, "occurrence": None}
+            said = "Chronos has stopped: the fire of job %s is left to the next start"
+            logger.info(said, job_id, extra=extra)
             return False
         with self._lock:  # whatever was armed for the job is what has just fired
             self._armed.pop(job_id, None)
@@ -214,6 +216,10 @@ class ChronosCronScheduler(CronScheduler):
             logger.warning(
                 "Chronos: %s of job %s failed; tried again at the next occasion: %s",
                 *(call, job_id, error),
+                extra={
+                    "job_id": job_id,
+                    "occurrence": of.get("next_run_at") if isinstance(of, dict) else None,
+                },
             )
             self._account.failed(job_id, call, error)
             return clock.monotonic() - begun_s
