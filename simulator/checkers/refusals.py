@@ -1,0 +1,113 @@
+"""TIME-6 and 7: schedules that a host must not take, as operators give them and the oracle reads.
+
+Which job, when and in which zone comes from the scenario; whether it was taken, from the answer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from simulator import oracle
+from simulator.checkers.facts import Facts, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.struck import zone_at
+from simulator.durations import SECOND_US
+from simulator.history import Event, History
+from simulator.scenario import Scenario
+
+__all__ = ["time_6", "time_7"]
+
+_LATEST_US = 120 * SECOND_US
+_GIVES = {"create", "update", "resume"}
+# A day of 29 February on one weekday comes within 40 years, across a year without one.
+_DAYS = [date(2080, 3, 1) + timedelta(days=n) for n in range(41 * 366)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A schedule that an operator gave to a job, or gave it back to by a resume."""
+
+    do: str
+    job: str
+    text: str
+    at_us: int
+    end: Event
+
+    @property
+    def taken(self) -> bool:
+        return self.end.data.get("error") is None
+
+
+def _given(facts: Facts) -> Iterator[_Given]:
+    """Every schedule that was given, in order; those of the start too."""
+    texts: dict[str, str] = {}
+    known = {job.id: job for job in facts.scenario.jobs}
+    begun = {op.end.n: op for op in facts.ops if op.end is not None}
+    for end in facts.history.of("op.end"):
+        do, job_id = str(end.data.get("do")), str(end.data.get("job"))
+        if do not in _GIVES or job_id not in known:
+            continue
+        op = begun.get(end.n)
+        wanted = (op.step.set or {}) if op is not None and op.step is not None else {}
+        text = known[job_id].schedule if do == "create" else wanted.get("schedule")
+        if do == "resume":
+            text = texts.get(job_id)
+        if isinstance(text, str):
+            given = _Given(do, job_id, text, op.begin.at_us if op else end.at_us, end)
+            if given.taken:
+                texts[job_id] = text
+            yield given
+
+
+def time_6(history: History, scenario: Scenario) -> Finding:
+    """A one-shot more than 120 s past is refused, when it is made and when it is resumed."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TIME-6", "no one-shot was given that was over")
+    if any(op.do == "set-clock" for op in facts.ops):
+        return judgement.finding()  # what is past by that clock need not be past by ours
+    for given in _given(facts):
+        try:
+            schedule = oracle.read(given.text, given.at_us, zone_at(facts, given.at_us))
+        except oracle.OracleError:
+            continue
+        if not isinstance(schedule, oracle.Once):
+            continue
+        past_us = given.at_us - schedule.at_us
+        if past_us > _LATEST_US + facts.skew_us and not _counts_from_now(given):
+            judgement.reached(given.end)
+            if given.taken:
+                judgement.violated(
+                    f"job {given.job}: {given.text!r}, {past_us // SECOND_US} s past, was taken "
+                    f"by {given.do}",
+                    given.end,
+                )
+    return judgement.finding()
+
+
+def _counts_from_now(given: _Given) -> bool:
+    """Whether the text is a duration: its time was fixed when it was first given."""
+    return not given.text.strip()[:4].isdigit()
+
+
+def time_7(history: History, scenario: Scenario) -> Finding:
+    """What is no schedule, or never comes, is refused when it is given."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TIME-7", "no wrong schedule was given")
+    for given in _given(facts):
+        if given.do != "resume" and (why := _wrong(facts, given)):
+            judgement.reached(given.end)
+            if given.taken:
+                judgement.violated(
+                    f"job {given.job}: {given.text!r} was taken by {given.do}: {why}", given.end
+                )
+    return judgement.finding()
+
+
+def _wrong(facts: Facts, given: _Given) -> str | None:
+    try:
+        schedule = oracle.read(given.text, given.at_us, zone_at(facts, given.at_us))
+    except oracle.OracleError as error:
+        return str(error)
+    if isinstance(schedule, oracle.CronTimes) and not any(map(schedule.cron.names_day, _DAYS)):
+        return "no day is ever named"
+    return None

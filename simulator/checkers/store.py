@@ -1,0 +1,204 @@
+"""STORE-3, 4, 5 and 9: what the commits of a run show about the store.
+
+A commit is what the store took, whoever wrote it. What a single write does to the disk (STORE-1, 2,
+6 to 8) no history shows; the kit judges that on real files.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Any
+
+from simulator.checkers.facts import Facts, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import FOREVER, Op, Tick
+from simulator.checkers.struck import rule_of
+from simulator.checkers.wanted import commits_by_job
+from simulator.fold import instant_us
+from simulator.history import Event, History
+from simulator.scenario import Scenario
+
+__all__ = ["store_3", "store_4", "store_5", "store_9"]
+
+Record = dict[str, Any] | None
+
+# What only an operator changes to and fro; a host has no reason of its own to put it back.
+_WISHES = ("schedule", "schedule_display", "prompt", "name", "enabled", "state")
+_CHANGES = {"update", "pause", "resume"}
+_UNREADABLE = frozenset({"garbage", "unreadable", "failing"})
+_DAMAGED = frozenset({"torn", "deleted"})
+
+
+def store_3(history: History, scenario: Scenario) -> Finding:
+    """What an operator changed is not put back by somebody who had read before."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("STORE-3", "nobody wrote a job again that an operator had changed")
+    for op in facts.ops:
+        if op.do not in _CHANGES or op.job is None or op.end is None or op.failed:
+            continue
+        stored = commits_by_job(facts).get(op.job, [])
+        for wish, (before, after) in _changed(stored, op).items():
+            for event, record in _until_next(facts, op, stored):
+                if record is None:
+                    break
+                judgement.reached(op.begin, event)
+                if record.get(wish) == before:
+                    judgement.violated(
+                        f"job {op.job}: its {wish} was changed to {after!r} by {op.do} and put "
+                        f"back to {before!r} by a later write",
+                        op.begin,
+                        event,
+                    )
+                    break
+    return judgement.finding()
+
+
+def _changed(stored: list[tuple[Event, Record]], op: Op) -> dict[str, tuple[Any, Any]]:
+    """The wishes that the store took during an operation: (before, after)."""
+    assert op.end is not None
+    before: Record = None
+    changed: dict[str, tuple[Any, Any]] = {}
+    for event, record in stored:
+        if event.n > op.end.n:
+            break
+        if event.n > op.begin.n and before is not None and record is not None:
+            for wish in _WISHES:
+                if record.get(wish) != before.get(wish):
+                    changed[wish] = (before.get(wish), record.get(wish))
+        before = record
+    return changed
+
+
+def _until_next(
+    facts: Facts, op: Op, stored: list[tuple[Event, Record]]
+) -> Iterator[tuple[Event, Record]]:
+    """What was stored of a job between the end of an operation on it and the next one's begin."""
+    assert op.end is not None
+    later = (other.begin.n for other in facts.ops if other.job == op.job)
+    end = min((n for n in later if n > op.begin.n), default=FOREVER)
+    for event, record in stored:
+        if op.end.n < event.n < end:
+            yield event, record
+
+
+def store_4(history: History, scenario: Scenario) -> Finding:
+    """A store that cannot be read is said and never written over."""
+    return _hurt("STORE-4", _UNREADABLE, history, scenario)
+
+
+def store_5(history: History, scenario: Scenario) -> Finding:
+    """A store that was cut short, or is gone, is said and never taken for empty."""
+    return _hurt("STORE-5", _DAMAGED, history, scenario)
+
+
+def _hurt(requirement: str, kinds: frozenset[str], history: History, scenario: Scenario) -> Finding:
+    facts = facts_of(history, scenario)
+    judgement = Judgement(requirement, "the jobs were never hurt in this way and looked at then")
+    stored = history.of("store.commit")
+    for what, begin, until_us in _damages(facts):
+        if what not in kinds or not stored or stored[0].n > begin.n:
+            continue
+        commits = [event for event in stored if begin.n < event.n and event.at_us < until_us]
+        if commits:
+            judgement.violated(f"the jobs were {what}, and were written over", begin, commits[0])
+            continue
+        looked = _looked(facts, begin, until_us)
+        if looked:
+            judgement.reached(begin)
+        if looked and not _said(facts, begin, until_us):
+            judgement.violated(
+                f"the jobs were {what}, were looked at, and nothing was said", begin, looked[0]
+            )
+    return judgement.finding()
+
+
+def _damages(facts: Facts) -> Iterator[tuple[str, Event, int]]:
+    """What was done to the disk, when, and until when it stood."""
+    for op in facts.ops:
+        if op.do == "damage" and op.step is not None:
+            lasts = op.step.lasts
+            until_us = FOREVER if lasts is None else op.begin.at_us + lasts
+            yield str(op.step.what), op.begin, until_us
+    for event in facts.faults:
+        rule = rule_of(facts, event)
+        if rule is not None and rule.damage is not None:
+            yield rule.damage, event, FOREVER
+
+
+def _looked(facts: Facts, begin: Event, until_us: int) -> list[Event]:
+    """The ticks and operations on jobs that began and ended while the damage stood."""
+    ticks = [(tick.begin, tick.end) for ticks in facts.ticks.values() for tick in ticks]
+    ops = [(op.begin, op.end) for op in facts.ops if op.do in {*_CHANGES, "create"}]
+    return [
+        first
+        for first, last in sorted([*ticks, *ops], key=lambda pair: pair[0].n)
+        if last is not None and begin.n < first.n and last.at_us < until_us
+    ]
+
+
+def _said(facts: Facts, begin: Event, until_us: int) -> bool:
+    """Whether an error came of it anywhere: out of a tick, at the operator, in the log."""
+    for event in facts.history.of("tick.end", "op.end", "log", "status"):
+        if begin.n < event.n and event.at_us < until_us:
+            if event.kind == "log" and event.data.get("level") in {"WARNING", "ERROR", "CRITICAL"}:
+                return True
+            if event.kind == "status" and event.data.get("verdict") != "healthy":
+                return True
+            if event.data.get("error") is not None:
+                return True
+    return False
+
+
+def store_9(history: History, scenario: Scenario) -> Finding:
+    """Starting what is due costs one write of the jobs, however many jobs are due."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("STORE-9", "no tick started two jobs")
+    for machine, ticks in facts.ticks.items():
+        for tick in ticks:
+            taking = [
+                (event, taken)
+                for event in _commits_in(history, machine, tick)
+                if (taken := _taken(facts, event, tick))
+            ]
+            jobs = {job for _, taken in taking for job in taken}
+            if len(jobs) > 1:
+                judgement.reached(tick.begin)
+                if len(taking) > 1:
+                    judgement.violated(
+                        f"starting {len(jobs)} jobs cost {len(taking)} writes in one tick",
+                        *(event for event, _ in taking),
+                    )
+    return judgement.finding()
+
+
+def _commits_in(history: History, machine: str, tick: Tick) -> list[Event]:
+    """What a machine wrote during a tick of its own."""
+    if tick.end is None:
+        return []
+    stored = history.of("store.commit")
+    first = bisect_left(stored, tick.begin.n, key=lambda event: event.n)
+    last = bisect_left(stored, tick.end.n, key=lambda event: event.n)
+    return [event for event in stored[first:last] if event.data.get("by") == machine]
+
+
+def _taken(facts: Facts, event: Event, tick: Tick) -> list[str]:
+    """The jobs that a write took to run them: due before it, claimed or moved on by it."""
+    taken = []
+    for job_id, record in event.data["changes"]:
+        if not isinstance(job_id, str) or record is None:
+            continue
+        before = _before(facts, job_id, event)
+        if before is None or before.get("last_run_at") != record.get("last_run_at"):
+            continue  # made, or completed
+        was, comes = (instant_us(one.get("next_run_at")) for one in (before, record))
+        once = (record.get("schedule") or {}).get("kind") == "once"
+        due = was is not None and was <= tick.begin.at_us + facts.skew_us
+        if due and (once if comes is None else comes > tick.begin.at_us):
+            taken.append(job_id)  # a recurring job without a next time is in error, not taken
+    return taken
+
+
+def _before(facts: Facts, job_id: str, event: Event) -> Record:
+    """What was stored of a job before a commit."""
+    stored = commits_by_job(facts).get(job_id, [])
+    index = bisect_left(stored, event.n, key=lambda pair: pair[0].n) - 1
+    return stored[index][1] if index >= 0 else None
