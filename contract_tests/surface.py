@@ -17,6 +17,7 @@ from unittest import mock
 import yaml
 
 from contract_tests.benches.changes import ChangesBench, reference_changes_bench
+from contract_tests.benches.claims import ClaimBench, reference_claim_bench
 from contract_tests.benches.fire import FireBench, reference_fire_bench
 from contract_tests.benches.instants import InstantsBench, reference_instants_bench
 from contract_tests.benches.issuer import Issuer
@@ -67,6 +68,9 @@ class HostSurface(Protocol):
 
     def fire_bench(self) -> AbstractContextManager[FireBench]:
         """Put the kit at the claim, the shared path and the body, on the store in this home."""
+
+    def claim_bench(self) -> AbstractContextManager[ClaimBench]:
+        """Take the jobs in this home and settle them, with the kit at their bodies."""
 
     def store_bench(self) -> AbstractContextManager[StoreBench]:
         """Change and read the jobs in this home as the host's callers do."""
@@ -148,6 +152,10 @@ class ReferenceSurface:
     def fire_bench(self) -> AbstractContextManager[FireBench]:
         """See `HostSurface`."""
         return reference_fire_bench()
+
+    def claim_bench(self) -> AbstractContextManager[ClaimBench]:
+        """See `HostSurface`."""
+        return reference_claim_bench()
 
     def store_bench(self) -> AbstractContextManager[StoreBench]:
         """See `HostSurface`."""

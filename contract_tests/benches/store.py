@@ -4,14 +4,24 @@ The files are the ones that HOST.md fixes, so that probes write and read those b
 """
 
 import importlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-__all__ = ["StoreBench", "cron_folder", "jobs_file", "reference_store_bench"]
+__all__ = [
+    "StoreBench",
+    "cron_folder",
+    "hourly",
+    "jobs_file",
+    "put_file",
+    "reference_store_bench",
+    "stored",
+]
 
 Fields = dict[str, Any]
 
@@ -24,6 +34,38 @@ def cron_folder(home: Path) -> Path:
 def jobs_file(home: Path) -> Path:
     """The jobs of a home."""
     return cron_folder(home) / "jobs.json"
+
+
+def hourly(job_id: str, due: timedelta = timedelta(hours=1), **more: Any) -> dict[str, Any]:
+    """An hourly job as HOST.md stores it, next due so long from now."""
+    now = datetime.now(UTC)
+    schedule = {"kind": "interval", "minutes": 60, "display": "every 60m"}
+    return {
+        "id": job_id,
+        "name": job_id,
+        "prompt": "say hello",
+        "schedule": schedule,
+        "repeat": {"times": None, "completed": 0},
+        "enabled": True,
+        "state": "scheduled",
+        "created_at": (now - timedelta(days=1)).isoformat(),
+        "next_run_at": (now + due).isoformat(),
+    } | more
+
+
+def put_file(home: Path, content: object) -> None:
+    """Write the jobs file as somebody else does: data, or bytes as they are."""
+    file = jobs_file(home)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    file.with_name("put-by-the-kit").write_bytes(data)
+    file.with_name("put-by-the-kit").replace(file)
+
+
+def stored(home: Path, job_id: str) -> Fields:
+    """The record of a job as it stands in the file; empty when there is none."""
+    records = json.loads(jobs_file(home).read_bytes())["jobs"]
+    return next((one for one in records if isinstance(one, dict) and one.get("id") == job_id), {})
 
 
 @dataclass

@@ -4,23 +4,21 @@ import contextlib
 import errno
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
-from contract_tests.benches.store import StoreBench, cron_folder, jobs_file
+from contract_tests.benches.children import ask_child
+from contract_tests.benches.store import StoreBench, cron_folder, hourly, jobs_file, put_file
 from contract_tests.engine import Context, Outcome, held, probe, unknown, violated
 from contract_tests.surroundings import captured_logs, home
 
 __all__: list[str] = []  # probes are found by their ids
 
 _WRITERS = "contract_tests.benches.store_writers"
-_WRITERS_S = 60.0
 
 
 @contextlib.contextmanager
@@ -30,32 +28,6 @@ def _bench(context: Context, label: str) -> Iterator[tuple[StoreBench, Path]]:
     with home(folder), captured_logs(), context.host.store_bench() as bench:
         bench.restart()
         yield bench, folder
-
-
-def _record(job_id: str, due: timedelta = timedelta(hours=1), **more: Any) -> dict[str, Any]:
-    """An hourly job as HOST.md stores it, next due so long from now."""
-    now = datetime.now(UTC)
-    schedule = {"kind": "interval", "minutes": 60, "display": "every 60m"}
-    return {
-        "id": job_id,
-        "name": job_id,
-        "prompt": "say hello",
-        "schedule": schedule,
-        "repeat": {"times": None, "completed": 0},
-        "enabled": True,
-        "state": "scheduled",
-        "created_at": (now - timedelta(days=1)).isoformat(),
-        "next_run_at": (now + due).isoformat(),
-    } | more
-
-
-def _put(folder: Path, content: object) -> None:
-    """Write the jobs file as somebody else does: data, or bytes as they are."""
-    file = jobs_file(folder)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    file.with_name("put-by-the-kit").write_bytes(data)
-    file.with_name("put-by-the-kit").replace(file)
 
 
 def _tree(folder: Path) -> set[Path]:
@@ -82,26 +54,8 @@ def _writers(context: Context) -> dict[str, Any] | str:
 
 
 def _let_write(context: Context) -> dict[str, Any] | str:
-    if not hasattr(os, "fork"):
-        return "this system cannot fork"
-    surface = f"{type(context.host).__module__}:{type(context.host).__qualname__}"
     with home(context.folder / "store" / "writers" / "home"):
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        try:
-            done = subprocess.run(  # noqa: S603 - our own module
-                [sys.executable, "-m", _WRITERS, surface],
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=_WRITERS_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"the writers were not done after {_WRITERS_S:g} s"
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:]
-        return f"the writers ended with {done.returncode}: {' '.join(last)}"
-    return cast("dict[str, Any]", json.loads(done.stdout))
+        return ask_child(_WRITERS, context.host)
 
 
 @probe("STORE-1")
@@ -290,7 +244,7 @@ def unreadable(context: Context) -> Outcome:
     """A jobs file that cannot be opened, or is no JSON: read, created into, changed, ticked."""
     for number, (case, hurt) in enumerate(_UNREADABLE.items()):
         with _bench(context, f"unreadable-{number}") as (bench, folder):
-            _put(folder, {"jobs": [_record("known")]})
+            put_file(folder, {"jobs": [hourly("known")]})
             bench.read()
             hurt(jobs_file(folder))
             if problem := _objection(bench, jobs_file(folder), case):
@@ -300,14 +254,14 @@ def unreadable(context: Context) -> Outcome:
 
 def _cut_short(folder: Path) -> None:
     data = jobs_file(folder).read_bytes()
-    _put(folder, data[: len(data) // 2])
+    put_file(folder, data[: len(data) // 2])
 
 
 _DAMAGES: dict[str, Callable[[Path], object]] = {
     "cut short": _cut_short,
-    "jobs by id": lambda folder: _put(folder, {"jobs": {"known": _record("known")}}),
-    "no jobs in it": lambda folder: _put(folder, {"tasks": [_record("known")]}),
-    "a number": lambda folder: _put(folder, 42),
+    "jobs by id": lambda folder: put_file(folder, {"jobs": {"known": hourly("known")}}),
+    "no jobs in it": lambda folder: put_file(folder, {"tasks": [hourly("known")]}),
+    "a number": lambda folder: put_file(folder, 42),
     "gone": lambda folder: jobs_file(folder).unlink(),
 }
 
@@ -348,10 +302,10 @@ def _not_aside(folder: Path, case: str) -> str | None:
 def unknown_fields(context: Context) -> Outcome:
     """Fields of a later version, in the file, in a record and inside its schedule."""
     ours = {"deep": [1, None, 2.5, {"é": True}]}
-    job, bystander = _record("known", kit=ours), _record("bystander", kit=ours)
+    job, bystander = hourly("known", kit=ours), hourly("bystander", kit=ours)
     job["schedule"]["kit"] = ours
     with _bench(context, "unknown-fields") as (bench, folder):
-        _put(folder, {"jobs": [job, bystander], "updated_at": "", "kit": ours})
+        put_file(folder, {"jobs": [job, bystander], "updated_at": "", "kit": ours})
         writes: dict[str, Callable[[], object]] = {
             "a creation": bench.add,
             "a change": lambda: _touch(bench),
@@ -459,7 +413,7 @@ def one_write_for_all(context: Context) -> Outcome:
             ids = [f"due-{number}" for number in range(many)]
             bench.change(bench.add(), {"name": "a first write, so that the folder is furnished"})
             late = timedelta(seconds=-30)
-            _put(folder, {"jobs": [_record(job_id, late) for job_id in ids]})
+            put_file(folder, {"jobs": [hourly(job_id, late) for job_id in ids]})
             with _writes_of(jobs_file(folder).resolve()) as writes:
                 bench.start_due()
         if missing := sorted(set(ids) - set(bench.started)):

@@ -13,16 +13,26 @@ from typing import cast
 from contract_tests.benches.between import Bend, Strike
 from contract_tests.engine import Context, Outcome, probe, unknown, violated
 from contract_tests.scenarios import scenario
+from contract_tests.surface import BUILTIN_NAMES
+from contract_tests.surroundings import home
 from simulator.checkers import CHECKERS
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.happened import Life
 from simulator.durations import SECOND_US, format_duration
 from simulator.history import Event
-from simulator.target import Target
+from simulator.target import Target, from_class
 from simulator.timeline import excerpt_of
 from simulator.world import Run, simulate
 
-__all__ = ["MACHINE", "SLACK_US", "Watched", "is_between", "watch", "watching"]
+__all__ = [
+    "MACHINE",
+    "SLACK_US",
+    "Watched",
+    "is_between",
+    "watch",
+    "watch_built_in",
+    "watching",
+]
 
 MACHINE = "a"
 SLACK_US = 5 * SECOND_US
@@ -172,16 +182,35 @@ def _shown(outcome: Outcome, runs: Iterable[Watched]) -> Outcome:
     return replace(outcome, scenarios=names, excerpt=excerpt)
 
 
+def watch_built_in(context: Context, name: str) -> Watched:
+    """Run the scenario of this name with the host's own loop, whatever is judged."""
+    if context.target.is_builtin:
+        return watch(context, name)
+    with home(context.folder / "built-in" / "home"):
+        builtin = type(context.host.load(BUILTIN_NAMES[0]))
+    return watch(context, name, from_class(builtin, BUILTIN_NAMES[0]))
+
+
 def watching(
-    requirement_id: str, *scenarios: str, bend: Bend | None = None
+    requirement_id: str, *scenarios: str, bend: Bend | None = None, host: bool = False
 ) -> Callable[[Callable[..., Outcome]], Callable[[Context], Outcome]]:
-    """Register a probe that is handed the context and the runs of these scenarios, in order."""
+    """Register a probe that is handed the context and the runs of these scenarios, in order.
+
+    Args:
+        requirement_id: what it judges.
+        scenarios: what is run.
+        bend: what goes wrong between the provider and its host.
+        host: run them with the host's own loop, whatever is judged.
+    """
 
     def register(function: Callable[..., Outcome]) -> Callable[[Context], Outcome]:
         @functools.wraps(function)
         def judged(context: Context) -> Outcome:
             try:
-                runs = [watch(context, name, bend=bend) for name in scenarios]
+                runs = [
+                    watch_built_in(context, name) if host else watch(context, name, bend=bend)
+                    for name in scenarios
+                ]
                 outcome = function(context, *runs)
             except SpunError as error:
                 return unknown(str(error))
