@@ -96,6 +96,7 @@ class Context:
 
 
 Probe = Callable[[Context], Outcome]
+_OF_ITS_FACE = frozenset({"ABC", "AVAIL", "FALL"})
 _PROBES: dict[str, Probe] = {}
 
 
@@ -258,7 +259,7 @@ class Judge:
         yield from self._notes
 
     def _judge(self, requirement: Requirement) -> Result:
-        # Seeing what a provider can do takes a simulated run; rows for everybody need none.
+        # Seeing what a provider can do takes a simulated run; what is asked of its face needs none.
         if requirement.capability in KINDS and not self.capabilities & KINDS:
             reason = "it could not be seen whether it has a loop or a registry; declare what it is"
             return Result(requirement, Ruling.NOT_RUN, (reason, *self._notes))
@@ -270,7 +271,8 @@ class Judge:
         function = _probes().get(requirement.id)
         if function is None:
             return Result(requirement, Ruling.NOT_RUN, ("this kit has no test for it yet",))
-        self.context.capabilities = self._capabilities or frozenset()
+        known = self._capabilities if requirement.group in _OF_ITS_FACE else self.capabilities
+        self.context.capabilities = known or frozenset()
         try:
             outcome = function(self.context)
         # Whatever comes out of a probe, the process-ending exceptions included: the providers under

@@ -33,7 +33,8 @@ TAKEN = (("lost", "37m"), ("lost", "50m"), ("overtaken", "1h1m"))
 @watching("LIVE-1", "live-faults-end")
 def after_the_faults(context: Context, watched: Watched) -> Outcome:
     """An hour and a half of faults, and two hours without."""
-    if "external" not in context.capabilities and (left := watched.left_unasked()):
+    is_loop = "blocking" in context.capabilities and "external" not in context.capabilities
+    if is_loop and (left := watched.left_unasked()):
         return violated(left)
     if trouble := watched.trouble(optional=OF_ONE_KIND):
         return trouble

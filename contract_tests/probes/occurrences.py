@@ -26,8 +26,13 @@ __all__: list[str] = []  # probes are found by their ids
 BEHIND_US = 40 * SECOND_US  # the clock in once-clock-behind
 ON_TWO_HOSTS = "once-longer-than-a-claim-elsewhere"
 LIMITS = {"one-shot": 1, "two-shots": 2}
-# The span in which each job of once-given-up has an occurrence; the others have none.
-STILL_ITS = {"later": ("3h59m30s", "4h2m"), "sooner": ("1h59m30s", "2h2m")}
+# once-given-up: the time that each job gives up, and the span of the occurrence that it has.
+GIVEN_UP = {
+    "later": ("1h", "3h59m30s", "4h2m"),
+    "sooner": ("3h", "1h59m30s", "2h2m"),
+    "resumed": ("1h", "0s", "0s"),
+    "removed": ("1h", "0s", "0s"),
+}
 
 
 @watching("ONCE-2", "once-delivered-again")
@@ -77,22 +82,33 @@ def no_longer_its_occurrence(_: Context, watched: Watched) -> Outcome:
     """Fires for times that were given up by a later time, an earlier one, a pause, a removal."""
     if trouble := watched.trouble():
         return trouble
-    stale = 0
-    for job in ("later", "sooner", "resumed", "removed"):
-        its_own = between(watched, job, *STILL_ITS.get(job, ("0s", "0s")))
-        for delivery in delivered(watched, job):
-            stale += 1
+    came = 0
+    for job, (given_up, first, last) in GIVEN_UP.items():
+        its_own = between(watched, job, first, last)
+        for fire in _stale_fires(watched, job, given_up):
+            came += 1
             for run in watched.facts.runs.get(job, []):
-                if run.begin.n > delivery.event.n and run not in its_own:
+                if run.begin.n > fire.n and run not in its_own:
                     return violated(
-                        f"{job}: a fire came {watched.when(delivery.event)} for an occurrence "
-                        f"that it had given up, and it ran {watched.when(run.begin)}"
+                        f"{job}: a fire came {watched.when(fire)} for an occurrence that it had "
+                        f"given up, and it ran {watched.when(run.begin)}"
                     )
         if len(its_own) > 1:
             return violated(f"{job} ran {len(its_own)} times for the occurrence that it has")
-    if not stale:
+    if not came:
         return unknown("no fire came for an occurrence that was given up")
-    return held(f"{stale} fires for occurrences that were given up, and they ran nothing")
+    return held(f"{came} fires for occurrences that were given up, and they ran nothing")
+
+
+def _stale_fires(watched: Watched, job: str, given_up: str) -> list[Event]:
+    """The fires for a job's former time that came after the operator had changed the job."""
+    fire_us = watched.start_us + parse_duration(given_up)
+    changed = [op.end.n for op in watched.facts.ops if op.job == job and op.end and op.step]
+    return [
+        one.event
+        for one in delivered(watched, job)
+        if one.fire_us == fire_us and changed and min(changed) < one.event.n
+    ]
 
 
 @watching("ONCE-5", "once-too-early", "once-clock-behind")
@@ -151,7 +167,8 @@ def longer_than_a_claim(context: Context, watched: Watched) -> Outcome:
     if not outcome.holds or not (context.target.is_builtin or "replicas" in context.capabilities):
         return outcome
     on_two_hosts = watch(context, ON_TWO_HOSTS)
-    return on_two_hosts.objection("ONCE-6") or _nothing_beside(on_two_hosts, elsewhere=True)
+    outcome = _nothing_beside(on_two_hosts, elsewhere=True)
+    return outcome if outcome.holds is False else on_two_hosts.objection("ONCE-6") or outcome
 
 
 def _nothing_beside(watched: Watched, *, elsewhere: bool) -> Outcome:
@@ -161,10 +178,10 @@ def _nothing_beside(watched: Watched, *, elsewhere: bool) -> Outcome:
     for first, second in pairwise(runs):
         if second.begin.n < first.end_n:
             took = format_duration(second.begin.at_us - first.begin.at_us)
-            where = f" on {second.begin.machine}" if elsewhere else ""
+            hosts = f"on {first.begin.machine} and {second.begin.machine}"
             return violated(
-                f"a second run of slow began{where} beside the first, {took} into it, "
-                f"{watched.when(second.begin)}"
+                f"in {watched.run.scenario.name}, a second run of slow began {took} into the "
+                f"first, {hosts}, {watched.when(second.begin)}"
             )
     wakes = watched.history.of("tick.begin", "fire.answer")
     long = [run for run in runs if any(_finds_it_old(wake, run, elsewhere) for wake in wakes)]
@@ -186,7 +203,8 @@ def tick_and_webhook(_: Context, watched: Watched) -> Outcome:
     """A fire before the ticks, and a tick before the fires, for the same occurrence."""
     if trouble := watched.trouble(optional=("nas.deliver",)):
         return trouble
-    fired = watched.facts.fire_of_run
+    # A fire runs its job once: what begins beside that run is somebody else's.
+    fired = {fire.runs[0].begin.n for fire in watched.facts.fires if fire.runs}
     for runs in runs_by_slot(watched, "report").values():
         if len({run.begin.n in fired for run in runs}) > 1:
             by = ["a webhook" if run.begin.n in fired else "a tick" for run in runs]
