@@ -10,6 +10,7 @@ from contract_tests.benches.children import ask_child
 from contract_tests.benches.claim_racers import JOBS, RACERS
 from contract_tests.benches.claims import ClaimBench
 from contract_tests.engine import Context, Outcome, held, probe, unknown, violated
+from contract_tests.probes.counting import begins_of, unseen_in
 from contract_tests.probes.virtual import Watched, watching
 from contract_tests.surroundings import captured_logs, home
 from simulator.checkers.happened import BodyRun
@@ -91,8 +92,8 @@ def _race(bench: ClaimBench, job_id: str) -> tuple[int, list[str]]:
 @watching("ONCE-7", "host-claim-lost", host=True)
 def who_lost_it_is_nobody(_: Context, watched: Watched) -> Outcome:
     """One gateway's run ends while the job is another's: its end changes nothing."""
-    if trouble := watched.trouble():
-        return trouble
+    if unseen := unseen_in(watched):
+        return unseen
     runs = watched.facts.runs.get("report", [])
     pair = next(((one, two) for one in runs for two in runs if _ends_within(one, two)), None)
     if pair is None:
@@ -137,8 +138,8 @@ def _record(watched: Watched, before: int, job: str) -> dict[str, Any]:
 @watching("ONCE-10", "host-two-gateways", host=True)
 def two_on_one_home(_: Context, watched: Watched) -> Outcome:
     """Each occurrence of three jobs, found by two gateways at the same time, runs once."""
-    if trouble := watched.trouble():
-        return trouble
+    if unseen := unseen_in(watched):
+        return unseen
     machines = set()
     slots = {"report": "10m", "quarter": "15m", "once": "20m"}
     for job, period in slots.items():
@@ -162,16 +163,14 @@ def two_on_one_home(_: Context, watched: Watched) -> Outcome:
 @watching("ONCE-11", "host-same-id", host=True)
 def same_id_same_job(_: Context, watched: Watched) -> Outcome:
     """Three records of one id are one job."""
-    if trouble := watched.trouble():
-        return trouble
-    runs = watched.facts.runs.get("report", [])
-    if not runs:
+    if unseen := unseen_in(watched):
+        return unseen
+    begins = begins_of(watched, "report")
+    if not begins:
         return unknown("the job whose id stands in three records never ran")
     period_us = parse_duration("10m")
-    slots = [watched.since(run.begin) // period_us for run in runs]
-    twice = next(
-        (run for run, one, two in zip(runs[1:], slots, slots[1:], strict=False) if one == two), None
-    )
-    if twice is not None:
-        return violated(f"its duplicates made it run again {watched.when(twice.begin)}")
-    return held(f"{len(runs)} runs for {len(set(slots))} occurrences, with three records")
+    slots = [at_us // period_us for at_us in begins]
+    if len(slots) > len(set(slots)):
+        runs, occurrences = len(slots), len(set(slots))
+        return violated(f"its duplicates made it run {runs} times for {occurrences} occurrences")
+    return held(f"{len(slots)} runs for as many occurrences, with three records")
