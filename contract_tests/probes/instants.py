@@ -1,9 +1,8 @@
 """TIME: the right instant. What is right comes from the simulator's oracle, never from the host."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from zoneinfo import ZoneInfo
 
 from contract_tests.benches.instants import InstantsBench
@@ -11,7 +10,7 @@ from contract_tests.engine import Context, Outcome, held, probe, unknown, violat
 from contract_tests.surroundings import captured_logs, home
 from simulator import oracle
 
-__all__: list[str] = []  # probes are found by their ids
+__all__ = ["instant_at", "instants_on"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -19,13 +18,14 @@ _MOMENT = timedelta(seconds=1)
 
 
 @contextlib.contextmanager
-def _bench(context: Context, label: str) -> Iterator[InstantsBench]:
+def instants_on(context: Context, label: str) -> Iterator[InstantsBench]:
+    """A bench on a fresh home."""
     folder = context.folder / "instants" / label / "home"
     with home(folder), captured_logs(), context.host.instants_bench() as bench:
         yield bench
 
 
-def _at(zone: str, *parts: int) -> datetime:
+def instant_at(zone: str, *parts: int) -> datetime:
     """The instant at which the zone's clock shows this; no repeated hour and no gap."""
     return datetime(*parts, tzinfo=ZoneInfo(zone)).astimezone(UTC)  # type: ignore[misc, arg-type]
 
@@ -65,14 +65,14 @@ def _changes() -> Iterator[tuple[str, datetime]]:
     """Each zone and evening."""
     for zone, days in _CHANGES.items():
         for day in days:
-            yield zone, _at(zone, *day, 20)
+            yield zone, instant_at(zone, *day, 20)
 
 
 @probe("TIME-1")
 def only_forward(context: Context) -> Outcome:
     """Each next time asked from the one before it, and a claim that comes early."""
     asked = 0
-    with _bench(context, "forward") as bench:
+    with instants_on(context, "forward") as bench:
         for zone, start in _changes():
             bench.set(start, zone)
             for text in ("every 50m", *_FIXED, *_ELAPSED):
@@ -92,7 +92,7 @@ def _claimed_early(bench: InstantsBench) -> str | None:
     """What is wrong when an occurrence is taken before it comes, as a webhook does."""
     for zone in _CHANGES:
         for text in ("0 9 * * *", "every 45m"):
-            bench.set(_at(zone, 2026, 6, 1, 8, 30), zone)
+            bench.set(instant_at(zone, 2026, 6, 1, 8, 30), zone)
             job_id = str(bench.add(text)["id"])
             before = _planned(bench, job_id)
             won, after = bench.claim(job_id), _planned(bench, job_id)
@@ -106,7 +106,7 @@ def _claimed_early(bench: InstantsBench) -> str | None:
 def wall_time(context: Context) -> Outcome:
     """Fixed times and elapsed ones about eight changes of the clocks, against the oracle."""
     compared = 0
-    with _bench(context, "walls") as bench:
+    with instants_on(context, "walls") as bench:
         for zone, start in _changes():
             bench.set(start, zone)
             for text in (*_FIXED, *_ELAPSED):
@@ -143,9 +143,9 @@ def _difference(text: str, zone: str, found: list[datetime], expected: list[date
 def on_its_grid(context: Context) -> Outcome:
     """An interval whose tick is late, whose run is slow, whose host was down for a while."""
     zone, period = "America/New_York", 30 * _MINUTE
-    created = _at(zone, 2026, 3, 7, 22, 10)  # the clocks change in the course of it
+    created = instant_at(zone, 2026, 3, 7, 22, 10)  # the clocks change in the course of it
     first = created + period
-    with _bench(context, "grid") as bench:
+    with instants_on(context, "grid") as bench:
         bench.set(created, zone)
         job_id = str(bench.add("every 30m")["id"])
         for what, late, lasts in (
@@ -182,8 +182,8 @@ _NAIVE = (
 @probe("TIME-4")
 def naive_is_local(context: Context) -> Outcome:
     """Timestamps without an offset: where they are planned, and when they are due."""
-    created, end = _at("UTC", 2026, 1, 5), _at("UTC", 2027, 1, 1)
-    with _bench(context, "naive") as bench:
+    created, end = instant_at("UTC", 2026, 1, 5), instant_at("UTC", 2027, 1, 1)
+    with instants_on(context, "naive") as bench:
         for zone, wall in _NAIVE:
             bench.set(created, zone)
             job_id = str(bench.add(wall)["id"])
@@ -211,8 +211,8 @@ _MOVES = (
 def another_zone(context: Context) -> Outcome:
     """A daily cron job and a change of the zone: when it runs in the two days after."""
     for old, new, when in _MOVES:
-        with _bench(context, f"moves-{old.replace('/', '-')}") as bench:
-            moved = _at(new, *when)
+        with instants_on(context, f"moves-{old.replace('/', '-')}") as bench:
+            moved = instant_at(new, *when)
             bench.set(moved - 2 * _HOUR, old)
             job_id = str(bench.add("0 21 * * *")["id"])
             expected = _expected("0 21 * * *", new, moved, moved + 2 * _DAY)
@@ -234,97 +234,3 @@ def _ran(bench: InstantsBench, job_id: str, zone: str, start: datetime) -> list[
             ran.append(at)
             bench.complete(job_id)
     return ran
-
-
-@probe("TIME-6")
-def too_late(context: Context) -> Outcome:
-    """A one-shot 119 s past and one 121 s past: created, resumed, given to another job."""
-    zone, now = "Europe/Berlin", _at("Europe/Berlin", 2026, 6, 1, 12)
-    late, just = (now - timedelta(seconds=ago) for ago in (121, 119))
-    with _bench(context, "past") as bench:
-        bench.set(now, zone)
-        if (error := _refusal(lambda: bench.add(just.isoformat()))) is not None:
-            return violated(f"a one-shot 119 s past is refused at creation: {error}")
-        bench.set(now - _HOUR)
-        job_id = str(bench.add(late.isoformat())["id"])
-        other = str(bench.add("every 1h")["id"])
-        bench.pause(job_id)
-        bench.set(now)
-        for doing, call in {
-            "at creation": lambda: bench.add(late.isoformat()),
-            "at resume": lambda: bench.resume(job_id),
-            "for another job": lambda: bench.reschedule(other, late.isoformat()),
-        }.items():
-            error = _refusal(call)
-            if error is None:
-                return violated(f"a one-shot 121 s past is taken {doing}")
-            if not isinstance(error, ValueError) or not _names(str(error), late, zone):
-                kind = type(error).__name__
-                return violated(f"the refusal {doing} does not say which time: {kind}: {error}")
-        if job_id in bench.due() or (bench.stored(job_id) or {}).get("enabled"):
-            return violated("the one-shot that was not to be resumed may run all the same")
-    return held("119 s past is taken; 121 s past is refused at creation, resume and change")
-
-
-def _refusal(call: Callable[[], object]) -> Exception | None:
-    """What a call raises, if it does."""
-    try:
-        call()
-    except Exception as error:
-        return error
-    return None
-
-
-def _names(text: str, at: datetime, zone: str) -> bool:
-    """Whether a sentence names an instant, in the zone or in UTC."""
-    both = (at.astimezone(ZoneInfo(zone)), at.astimezone(UTC))
-    return any(f"{one:%H:%M}" in text for one in both)
-
-
-# What is wrong, and the field of it that may be put right; None when it is no cron expression.
-_WRONG: dict[str, int | None] = {
-    "": None,
-    "tomorrow": None,
-    "every day": None,
-    "every 0m": None,
-    "2026-02-30T09:00": None,
-    "60 * * * *": 0,
-    "0 24 * * *": 1,
-    "0 9 32 * *": 2,
-    "0 9 * * FOO": 4,
-    "*/0 * * * *": 0,
-    "0 9 * *": None,
-    "0 0 31 2 *": 2,
-    "0 0 31 4,6,9,11 *": 2,
-}
-
-
-@probe("TIME-7")
-def wrong_schedules(context: Context) -> Outcome:
-    """What is no schedule, and what never comes: refused, with something the host would take."""
-    with _bench(context, "wrong") as bench:
-        bench.set(_at("UTC", 2026, 6, 1), "UTC")
-        job_id = str(bench.add("every 1h")["id"])
-        for text, place in _WRONG.items():
-            error = _refusal(partial(bench.add, text))
-            if error is None:
-                return violated(f"the schedule {text!r} is taken at creation")
-            if not isinstance(error, ValueError):
-                kind = type(error).__name__
-                return violated(f"the schedule {text!r} is no clear refusal: {kind}: {error}")
-            if not _helps(bench, str(error), text, place):
-                return violated(f"for {text!r}, nothing that is said would be right: {error}")
-            if _refusal(partial(bench.reschedule, job_id, text)) is None:
-                return violated(f"the schedule {text!r} is taken for a job that is there")
-    return held(f"{len(_WRONG)} wrong schedules refused, each with one that the host takes")
-
-
-def _helps(bench: InstantsBench, message: str, text: str, place: int | None) -> bool:
-    """Whether the host takes a schedule that its own message proposes, whole or for one field."""
-    candidates = set(message.split("'"))
-    if place is not None:
-        fields = text.split()
-        words = {word.strip("',;.:()") for word in message.split()} - {"*", *fields}
-        for word in words:
-            candidates.add(" ".join([*fields[:place], word, *fields[place + 1 :]]))
-    return any(_refusal(partial(bench.accepts, one)) is None for one in sorted(candidates))
