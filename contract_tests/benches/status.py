@@ -89,7 +89,7 @@ class StatusBench(Protocol):
             boot: tells processes with the same id apart.
             began_s: how long ago it began.
             interval_s: what its loop waits between ticks.
-            told: `state` or `fallback`, where they are not the usual ones.
+            told: `provider`, `external`, `state` or `fallback`, where they are not the usual ones.
         """
 
     def loop(
@@ -206,7 +206,8 @@ class ReferenceStatusBench:
         with self._as(pid, boot), self._ago(began_s):
             evidence = self._host["gateway_evidence"].GatewayEvidence()
             evidence.begin(interval_s=interval_s)
-            evidence.tell(provider="builtin", external=False, **{"state": "running", **told})
+            usual = {"provider": "builtin", "external": False, "state": "running"}
+            evidence.tell(**{**usual, **told})
 
     def loop(
         self,

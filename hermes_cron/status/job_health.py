@@ -8,7 +8,7 @@ from typing import Any
 
 from hermes_cron import claim_rules, records
 from hermes_cron.status.evidence import Evidence, instant_of
-from hermes_cron.status.wording import Finding, ago
+from hermes_cron.status.wording import Finding, ago, wall
 
 __all__ = ["job_findings", "next_job", "wanted_arms"]
 
@@ -66,17 +66,19 @@ def _findings_of(job: Mapping[str, Any], evidence: Evidence) -> Iterator[Finding
             "bad",
             "job-in-error",
             f"Job {label} is in error and has no next run: {job.get('last_error') or 'no reason'}",
-            "give it another schedule, or remove it",
+            f"'hermes-cron show {job.get('id')}' has its schedule: create it anew with one that "
+            "comes, and remove this one",
         )
         return
     due_at = instant_of(job.get("next_run_at"))
     late_s = 0.0 if due_at is None else evidence.now - due_at
-    if late_s > evidence.stale_after_s and not _is_running(job, evidence):
+    if due_at is not None and late_s > evidence.stale_after_s and not _is_running(job, evidence):
         yield Finding(
             "bad",
             "overdue",
-            f"Job {label} is overdue by {ago(late_s)} (due at {job.get('next_run_at')})",
-            "if it stays so, look in the gateway's log for its id",
+            f"Job {label} is overdue by {ago(late_s)} (it was due at {wall(due_at)})",
+            f"look for '{job.get('id')}' in the gateway's log; 'hermes-cron run {job.get('id')}' "
+            "runs it now",
         )
     if job.get("last_status") == "error":
         yield Finding(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 
-from hermes_cron import clock, records
+from hermes_cron import records
 from hermes_cron.status.evidence import Evidence, instant_of, number
 from hermes_cron.status.job_health import next_job, wanted_arms
-from hermes_cron.status.wording import PHRASES, Finding, ago, count
+from hermes_cron.status.wording import PHRASES, Finding, ago, count, wall
 
 __all__ = ["lines_of"]
 
@@ -70,7 +69,7 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
         label, at = coming
         left_s = at - evidence.now
         when = f"in {ago(left_s)}" if left_s >= 0 else f"due {ago(-left_s)} ago"
-        yield "next", f"{label} at {_wall(at)}, {when}"
+        yield "next", f"{label} at {wall(at)}, {when}"
 
 
 def _registry_facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
@@ -116,7 +115,3 @@ def _processes(evidence: Evidence) -> str:
 
 def _age(seconds: float | None) -> str:
     return "not known" if seconds is None else f"{ago(seconds)} ago"
-
-
-def _wall(at: float) -> str:
-    return datetime.fromtimestamp(at, clock.zone()).strftime("%Y-%m-%d %H:%M:%S")

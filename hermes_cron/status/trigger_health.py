@@ -7,9 +7,10 @@ away and never give one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hermes_cron import records
 from hermes_cron.status.evidence import Evidence, instant_of, number, stale_after_s
 from hermes_cron.status.job_health import wanted_arms
 from hermes_cron.status.wording import Finding, ago, count
@@ -43,16 +44,20 @@ def trigger_findings(evidence: Evidence) -> Iterator[Finding]:
     elif evidence.pids is None:
         yield Finding("unknown", "processes-unknown", "It is not known whether a gateway runs")
     elif not evidence.pids:
+        there_was_one = evidence.heartbeat_age_s is not None
         yield Finding(
             "bad",
             "no-gateway",
             "Gateway is not running: cron jobs will NOT fire",
-            "start it: 'hermes-cron serve'",
+            "start it: 'hermes-cron serve'"
+            + ("; the end of its log says why the last one left" if there_was_one else ""),
         )
     else:
-        yield from _age_findings(evidence)
-        for facts in evidence.loops:
-            yield from _loop_findings(facts, evidence)
+        of_loops = [one for facts in evidence.loops for one in _loop_findings(facts, evidence)]
+        for finding in _age_findings(evidence):
+            if finding.code != "no-success" or JUST_STARTED not in of_loops:
+                yield finding
+        yield from of_loops
         yield from _ownership_findings(evidence)
 
 
@@ -149,14 +154,16 @@ def _registry_findings(evidence: Evidence) -> Iterator[Finding]:
     missing = [job_id for job_id, at in wanted.items() if instant_of(armed.get(job_id)) != at]
     why = told.get("last_error")
     if missing:
-        named = ", ".join(missing[:MOST_NAMED]) + (", ..." if len(missing) > MOST_NAMED else "")
+        named = ", ".join(_labels(missing[:MOST_NAMED], evidence))
+        named += ", ..." if len(missing) > MOST_NAMED else ""
         yield Finding(
             "bad",
             "not-armed",
             f"Cron provider '{evidence.provider}': only {len(wanted) - len(missing)} of "
             f"{count(len(wanted), 'job')} armed at the next time with the managed scheduler "
             f"(not: {named})" + (f"; {why}" if why else ""),
-            "restart the gateway, which arms every job again; so does any change of a job",
+            "mend the reason, then restart the gateway: that arms every job again, as does any "
+            "change of a job",
         )
     elif told.get("listed") is not True:
         text = f"{line}, but it did not answer what is armed" + (f" ({why})" if why else "")
@@ -166,6 +173,11 @@ def _registry_findings(evidence: Evidence) -> Iterator[Finding]:
     if evidence.pids is not None and not evidence.pids:
         text = "no gateway runs on this machine: a fire has to wake one at the callback URL"
         yield Finding("note", "no-gateway-here", text)
+
+
+def _labels(job_ids: Sequence[str], evidence: Evidence) -> list[str]:
+    known = {str(job.get("id")): records.label(job) for job in evidence.jobs or ()}
+    return [known.get(job_id, job_id) for job_id in job_ids]
 
 
 def _stalled(beat_s: float, interval_s: float) -> Finding:

@@ -106,4 +106,9 @@ def _common_findings(evidence: Evidence) -> Iterator[Finding]:
             "mend it; a provider that it names does not run until then",
         )
     for sentence in evidence.unlearned:
-        yield Finding("unknown", "not-learned", f"It could not be found out: {sentence}")
+        yield Finding(
+            "unknown",
+            "not-learned",
+            f"It could not be found out: {sentence}",
+            "run this as the user that the gateway runs as",
+        )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-__all__ = ["PHRASES", "Finding", "ago", "count"]
+from hermes_cron import clock
+
+__all__ = ["PHRASES", "Finding", "ago", "count", "wall"]
 
 PHRASES = (
     "will fire automatically",
@@ -51,3 +54,8 @@ def ago(seconds: float) -> str:
 def count(number: int, noun: str) -> str:
     """'1 job', '3 jobs'."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def wall(at: float) -> str:
+    """An instant as the wall of the configured zone shows it: '2026-03-02 09:00:00'."""
+    return datetime.fromtimestamp(at, clock.zone()).strftime("%Y-%m-%d %H:%M:%S")

@@ -303,3 +303,40 @@ def test_a_configuration_that_cannot_be_read_is_named(home):
     report = status.report()
     assert [finding.code for finding in report.findings] == ["no-gateway", "config-unreadable"]
     assert "is not valid YAML" in status.as_text(report)
+
+
+def test_a_gateway_that_began_on_a_full_disk_is_seen_when_there_is_room(home, monkeypatch, capsys):
+    """A gateway whose evidence was never written would count as not running for as long as it lives."""
+    evidence = gateway_evidence.GatewayEvidence()
+    real = store.current_store()
+
+    class Full:
+        def write_signal(self, name, text):
+            raise OSError(28, "no space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(store, "current_store", Full)
+        evidence.begin(interval_s=60)
+        evidence.tell(state="running")
+        heartbeat.loop_began(60)
+        jobs.record_ticker_heartbeat(success=True)
+    assert gateway.find_gateway_pids() == []
+    assert "will NOT fire" in told(capsys)
+    assert store.current_store() is real
+    jobs.record_ticker_heartbeat(success=True)
+    assert gateway.find_gateway_pids() == [process.current().pid]
+    assert PROMISE in told(capsys)
+    evidence.end()
+    jobs.record_ticker_heartbeat(success=True)
+    assert gateway.find_gateway_pids() == []
+
+
+def test_what_could_not_be_written_is_not_written_after_the_end(home, monkeypatch):
+    evidence = gateway_evidence.GatewayEvidence()
+    evidence.begin(interval_s=60)
+    with monkeypatch.context() as full:
+        full.setattr(store.current_store(), "write_signal", lambda *_: 1 / 0)
+        evidence.tell(state="draining")
+    evidence.end()
+    gateway_evidence.make_good()
+    assert gateway_evidence.read_all() == {}

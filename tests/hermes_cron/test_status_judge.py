@@ -395,3 +395,59 @@ def test_no_age_that_cannot_be_believed(value):
 
 def test_zero_is_an_age():
     assert number(0) == 0.0
+
+
+LONG_CASES = [case[1] for case in CASES]
+
+
+@pytest.mark.parametrize("found", LONG_CASES, ids=[case[0] for case in CASES])
+def test_it_fits_a_terminal_and_breaks_no_phrase(found):
+    lines = status.judge(found).lines
+    assert all(len(line) <= 80 for line in lines)
+    for phrase in (*PHRASES, "managed scheduler"):
+        if phrase in words(" ".join(lines)):
+            assert any(phrase in line for line in lines)
+
+
+def test_a_path_is_not_broken():
+    path = "/a/very/long/path" * 6
+    report = status.judge(evidence(jobs=None, store_error=f"StoreUnreadable: {path} is no JSON"))
+    assert any(path in line for line in report.lines)
+
+
+@pytest.mark.parametrize(("age_s", "verdict"), [(40, "unhealthy"), (30, "healthy")])
+def test_each_loop_is_judged_by_its_own_interval(age_s, verdict):
+    """STAT-9: a quick loop beside a slow one is stale when it is, not when the slow one would be."""
+    quick = loop(101, heartbeat_at=age_s, success_at=age_s) | {"interval_s": 5}
+    slow = loop(heartbeat_at=500, success_at=500) | {"interval_s": 600}
+    report = status.judge(evidence(pids=[100, 101], loops=[slow, quick], interval_s=600.0))
+    assert report.verdict == verdict
+
+
+def test_a_quick_tick_has_ten_of_its_own_intervals():
+    told = loop(heartbeat_at=60, success_at=60, tick_since=60) | {"interval_s": 5}
+    report = status.judge(evidence(heartbeat_age_s=60.0, interval_s=5.0, loops=[told]))
+    assert "STALLED" in report.headline
+
+
+@pytest.mark.parametrize(("ahead_s", "verdict"), [(1.5, "healthy"), (3, "unknown")])
+def test_two_clocks_may_differ_by_two_seconds(ahead_s, verdict):
+    told = loop(heartbeat_at=-ahead_s, success_at=-ahead_s)
+    assert status.judge(evidence(loops=[told])).verdict == verdict
+
+
+def test_a_loop_that_has_just_started_is_said_to_be_that_and_nothing_else():
+    told = loop(heartbeat_at=3, success_at=None, started_at=3)
+    report = status.judge(evidence(success_age_s=None, loops=[told]))
+    assert report.reasons == ["just-started"]
+
+
+def test_a_registry_says_how_old_its_evidence_is():
+    event = {"job_id": "j1", "at": NOW - 5400}
+    told = {"at": NOW - 5400, "last_accepted": event, "last_fire": None}
+    text = status.as_text(
+        status.judge(external({"j1": at(60)}, told, jobs=[job(next_run_at=at(60))]))
+    )
+    assert "1 of 1, by the last contact 1 h 30 min ago" in text
+    assert "1 h 30 min ago, job 'backup' (j1)" in text
+    assert "last fire   none yet" in text
