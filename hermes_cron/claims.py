@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from hermes_cron import claim_rules, executions, jobs, process, records, store, upkeep
+from hermes_cron import claim_rules, executions, jobs, process, promises, records, store, upkeep
 from hermes_cron import schedule as schedules
 from hermes_cron.records import Job
 from hermes_cron.store import Edit
@@ -131,6 +131,8 @@ def _claim(
     edit: Edit, job: Job, now: datetime, ttl_s: float, entries: list[dict[str, Any]]
 ) -> bool:
     held = claim_rules.claim_of(job)
+    if promises.is_broken(job["id"], held):
+        return False
     if held is not None and held.get("reserved") and claim_rules.is_held(job, now):
         # The webhook's promise, taken up: by a new token, so that it is taken up once.
         job["fire_token"] = held["token"] = held["token"] + 1

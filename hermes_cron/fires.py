@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
-from hermes_cron import claims, provider_calls, store
+from hermes_cron import claims, promises, provider_calls, store
 from hermes_cron.scheduler_provider import CronScheduler
 
 __all__ = ["Fires"]
@@ -90,15 +91,19 @@ class Fires:
 
     def _fire(self, serial: int, job_id: str) -> None:
         try:
-            token = _promised(job_id)
+            promise = _promise(job_id)
+            token = promise.get("token")
+            extra = {"job_id": job_id, "occurrence": promise.get("occurrence")}
             try:
-                if self._fire_due(job_id):
+                with promises.promised(job_id, token):
+                    ran = self._fire_due(job_id)
+                if ran:
                     return
-                logger.info("cron fire of job '%s' ran nothing here", job_id)
+                logger.info("cron fire of job '%s' ran nothing here", job_id, extra=extra)
             except BaseException:
                 # SystemExit included: it would end this thread without a word in the log.
-                logger.exception("cron fire of job '%s' raised", job_id)
-            _give_back(job_id, token)
+                logger.exception("cron fire of job '%s' raised", job_id, extra=extra)
+            _give_back(job_id, token, extra)
         finally:
             self._ended(serial)
 
@@ -120,19 +125,20 @@ class Fires:
                 logger.exception("the cron provider's reconcile raised")
 
 
-def _promised(job_id: str) -> int | None:
-    """The token of the webhook's reservation, for as long as nobody has taken it up."""
+def _promise(job_id: str) -> dict[str, Any]:
+    """The webhook's reservation, for as long as nobody has taken it up; else empty."""
     try:
         claim = (store.current_store().read().get(job_id) or {}).get("fire_claim")
     except store.StoreError:
-        return None
-    return claim.get("token") if isinstance(claim, dict) and claim.get("reserved") else None
+        return {}
+    return claim if isinstance(claim, dict) and claim.get("reserved") else {}
 
 
-def _give_back(job_id: str, token: int | None) -> None:
+def _give_back(job_id: str, token: int | None, extra: dict[str, Any]) -> None:
     """Make an occurrence due again that was promised and that the provider did not take up."""
     try:
         if token is not None and claims.release(job_id, token, "its fire did not take it up"):
-            logger.error("cron fire of job '%s': the claim was not taken up; given back", job_id)
+            said = "cron fire of job '%s': the claim was not taken up; given back"
+            logger.error(said, job_id, extra=extra)
     except Exception:  # then the reservation ends by its time
-        logger.exception("the claim on job '%s' could not be given back", job_id)
+        logger.exception("the claim on job '%s' could not be given back", job_id, extra=extra)

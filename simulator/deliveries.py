@@ -54,7 +54,7 @@ class Deliveries:
         self._world = world
         self._turn = 0
         around = world.stage.surroundings
-        self.nas = FakeNas(
+        self.nas: FakeNas = FakeNas(
             _Timer(world),
             deliver=self._deliver,
             mint=self._mint,
@@ -105,7 +105,7 @@ class Deliveries:
     def _deliver(self, delivery: Delivery) -> None:
         """Send a fire to a machine that is up; they take turns."""
         world = self._world
-        up = [machine for machine in world.machines.values() if machine.is_up]
+        up = [machine for machine in world.machines.values() if machine.answers]
         if not up:
             world.later(UNREACHABLE_US, self.nas.answer, delivery, None)
             return
@@ -142,6 +142,6 @@ def _action(fault: Fault, strike: Callable[[], object]) -> Action:
         after=fault.after,
         crash=strike if fault.crash else None,
         drop=fault.drop,
-        delay_us=fault.delay or 0,
+        delay_us=(fault.delay or 0) - (fault.early or 0),
         duplicate_us=fault.duplicate,
     )

@@ -49,7 +49,8 @@ Seam = Callable[..., object]
 
 An `OSError` that it raises is that step's failure, and the store says what the real one would say.
 A `BaseException` that is no `Exception` is a crash at that step: nothing after it happens. At
-"store.replace" the old state stands, at "store.committed" the new one.
+"store.replace" the old state stands, at "store.committed" the new one. What it returns counts at
+"store.read" only: "stale" gives a reader who holds no lock the state before the last write.
 """
 
 Record = Callable[..., object]
@@ -111,12 +112,18 @@ class FakeStore:
 
     def read(self) -> Document:
         """See `JobStore.read`."""
+        return self._read(fresh=False)
+
+    def _read(self, *, fresh: bool) -> Document:
+        stale = False
         if self._seam is not None:
             try:
-                self._seam("store.read")
+                stale = self._seam("store.read") == "stale"
             except OSError as error:
                 self._cannot_read(error)
         document = self.volume.document
+        if stale and not fresh and self.volume.document_before is not None:
+            document = self.volume.document_before
         if document is None or self.dead:
             return self._read_with_care()
         self._seen = True
@@ -127,7 +134,7 @@ class FakeStore:
         """See `JobStore.edit`."""
         with self._hold("jobs", self.lock_timeout_s):
             try:
-                document = self.read()
+                document = self._read(fresh=True)
             except StoreUnreadable:
                 self.keep_aside()
                 raise

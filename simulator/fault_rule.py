@@ -16,7 +16,10 @@ from simulator.scenario_base import Duration, Model, known_word
 
 __all__ = ["EFFECTS", "PHASES", "SEAMS", "Fault", "Place"]
 
-EFFECTS = ("raise", "answer", "hang", "crash", "drop", "delay", "duplicate")
+EFFECTS = (
+    "raise", "answer", "hang", "crash", "drop", "delay", "early", "duplicate", "damage", "stale",
+    "shutdown",
+)  # fmt: skip
 """What a fault can do; each fault does exactly one."""
 
 PHASES = ("due", "advance", "claim", "mark", "create", "update", "remove", "recover")
@@ -45,7 +48,9 @@ class Place:
 _CALL = frozenset({"raise", "hang", "crash"})
 _NAS = _CALL | {"answer"}
 _HOST = Place(after=_CALL)
+_METHOD = Place(after=frozenset({"crash"}))
 _OF_JOB = Place(job=True, after=_CALL)
+_TIMER = Place(frozenset({"delay", "early"}), job=True, machine=False)
 _DISK = Place(phases=True)
 _DISK_OF_JOB = Place(phases=True, job=True)
 
@@ -53,27 +58,35 @@ SEAMS: Mapping[str, Place] = {
     "tick": _HOST,
     "heartbeat": _HOST,
     "recover": _HOST,
+    "start": _METHOD,
     "dispatch": Place(frozenset({"raise", "crash"}), after=frozenset({"crash"})),
+    "submit": Place(frozenset({"shutdown", "crash"}), after=frozenset({"crash"})),
+    "fire": Place(job=True, after=frozenset({"crash"})),
     "claim": _OF_JOB,
     "mark": _OF_JOB,
     "body": _OF_JOB,
-    "store.read": _DISK,
+    "store.read": Place(_CALL | {"stale"}, phases=True),
     "store.lock": _DISK,
     "store.write": _DISK_OF_JOB,
     "store.sync": _DISK_OF_JOB,
-    "store.replace": Place(phases=True, job=True, after=frozenset({"hang", "crash"})),
+    "store.replace": Place(
+        _CALL | {"damage"}, phases=True, job=True, after=frozenset({"hang", "crash", "damage"})
+    ),
     "store.signal": _DISK,
     "store.execution": _DISK_OF_JOB,
     "store.output": _DISK_OF_JOB,
     "nas.provision": Place(_NAS, job=True, after=_NAS),
     "nas.cancel": Place(_NAS, job=True, after=_NAS),
     "nas.list": Place(_NAS, after=_NAS),
+    "nas.arm": _TIMER,
     "nas.deliver": Place(frozenset({"drop", "delay", "duplicate"}), job=True, machine=False),
 }
 """Where a fault can be put, and what it can be there.
 
 "recover" is the look at what an earlier process left, at boot; "dispatch" is the host's leave to
 start what is due, asked before a tick; "claim" is that of a fire, or of all that is due in a tick.
+"start" and "fire" are the provider's own methods; "submit" is that of any thread pool; "nas.arm" is
+the timer that NAS sets for what was provisioned.
 """
 
 
@@ -84,12 +97,17 @@ class Fault(Model):
         into: The seam.
         raises: (`raise`) It raises this instead of doing anything. A disk raises OSError, a call to
             NAS one of httpx's.
-        answer: NAS answers this HTTP status, or "html" or "shape": 200 with what is no answer.
+        answer: NAS answers this HTTP status; "html" or "shape": 200 with what is no answer; or
+            "stale": the list as it was given the time before.
         hang: It takes this long (a caller with a time-out gives up before).
         crash: The machine dies there; comes back after `for` when that is given.
         drop: The delivery is lost.
-        delay: The delivery comes this much later.
+        delay: The delivery comes this much later; or the timer is late by it.
+        early: The timer is ahead of its time by this.
         duplicate: The delivery comes again, this long after the first.
+        damage: The write is done and told to be, and then the disk has lost or torn it.
+        stale: The reader gets the state before the last write; what is read under the lock is new.
+        shutdown: The pool is shut down just before the work is given to it, and refuses it.
         after: The effect takes place, and only then it fails (`raise`, `answer`, `hang`, `crash`).
         nth: The nth passage that the other conditions let through, from 1; else the first.
         at: The first passage at or after this instant.
@@ -103,13 +121,17 @@ class Fault(Model):
 
     into: Annotated[str, known_word(SEAMS, "seam")]
     raises: RaiseField = Field(default=None, alias="raise")
-    answer: Annotated[int, Field(ge=100, le=599)] | Literal["html", "shape"] | None = None
+    answer: Annotated[int, Field(ge=100, le=599)] | Literal["html", "shape", "stale"] | None = None
     hang: Duration | None = None
     crash: bool = False
     lasts: Duration | None = Field(default=None, alias="for")
     drop: bool = False
     delay: Duration | None = None
+    early: Duration | None = None
     duplicate: tuple[Duration, ...] = ()
+    damage: Literal["torn", "lost"] | None = None
+    stale: bool = False
+    shutdown: bool = False
     after: bool = False
     nth: Annotated[int, Field(ge=1)] | None = None
     at: Duration | None = None
@@ -156,6 +178,8 @@ class Fault(Model):
             fit = ", ".join(name for name, other in SEAMS.items() if effect in other.effects)
             can = ", ".join(name for name in EFFECTS if name in place.effects)
             yield f"{effect!r} cannot happen at {self.into}, only {can} can; it can at {fit}"
+        if self.answer == "stale" and self.into != "nas.list":
+            yield "only nas.list answers 'stale'; for a store that is behind write stale: true"
         if self.lasts is not None and effect != "crash":
             yield "'for' says how long a crashed machine stays down: it needs crash: true"
         if self.after and effect not in place.after:

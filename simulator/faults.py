@@ -7,9 +7,12 @@ A rule (`simulator.fault_rule.Fault`) is data; this module decides when it fires
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simulator.fault_rule import Fault
+from simulator.fault_rule import SEAMS, Fault
 
-__all__ = ["FaultPlan"]
+__all__ = ["CATALOGUE", "FaultPlan"]
+
+CATALOGUE = SEAMS
+"""All that can go wrong: for each seam its `Place`, which says what can happen there and when."""
 
 
 @dataclass(slots=True)
@@ -97,4 +100,5 @@ class FaultPlan:
 
 def _seam_of(rule: Fault) -> str:
     """Where a rule strikes. After the replacement of the jobs file is a step of its own."""
-    return "store.committed" if rule.into == "store.replace" and rule.after else rule.into
+    after = rule.after or rule.damage is not None  # what is lost was written before
+    return "store.committed" if rule.into == "store.replace" and after else rule.into

@@ -96,6 +96,18 @@ class Machine:
             )
         self._end(life, "stopped", leaving=True)
 
+    @property
+    def answers(self) -> bool:
+        """Whether somebody outside would get an answer: it is up, and not suspended."""
+        life, now_us = self.life, self._world.kernel.now_us
+        return life is not None and self.is_up and life.incarnation.paused_until_us <= now_us
+
+    def suspend(self, us: int) -> None:
+        """Let everything on it stand still for so long, as a laptop that sleeps; clocks go on."""
+        if self.life is not None:
+            kernel = self._world.kernel
+            kernel.pause_machine(self.life.incarnation, kernel.now_us + us)
+
     def stop(self, *, back_after_us: int | None = None) -> None:
         """Ask the process to leave, as SIGTERM does.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from simulator.kernel.tasks import MachineClock, Task
-from simulator.machine import Life
+from simulator.machine import Life, Machine
 from simulator.scenario import Job, Step
 
 if TYPE_CHECKING:
@@ -67,27 +68,18 @@ class Operator:
         said = {key: value for key, value in step.plain().items() if key not in {"at", "do"}}
         world.history.append("op", LANE, do=step.do, **said)
         machine = world.machines.get(step.machine or "")
-        match step.do:
-            case "crash" if machine is not None:
-                machine.crash(back_after_us=step.lasts)
-            case "stop" if machine is not None:
-                machine.stop(back_after_us=step.lasts)
-            case "restart" if machine is not None:
-                machine.crash(back_after_us=1)
-            case "set-clock" if machine is not None:
-                machine.step_clock(step.by or 0)
-                if len(world.machines) == 1:  # its terminal is the operator's
-                    self._clock.step(step.by or 0)
-            case "status":
-                self.look()
-            case "heal":
-                world.plan.heal()
-            case "forget":
-                world.deliveries.nas.forget_all()
-            case "deliver":
-                world.deliveries.again(step.job or "", step.fire_at, step.times)
-            case _:
-                self._change(step)
+        if machine is not None and step.do in _TO_MACHINES:
+            _TO_MACHINES[step.do](machine, step)
+            if (
+                step.do == "set-clock" and len(world.machines) == 1
+            ):  # its terminal is the operator's
+                self._clock.step(step.by or 0)
+        elif step.do in _TO_WORLD:
+            _TO_WORLD[step.do](world, step)
+        elif step.do == "status":
+            self.look()
+        else:
+            self._change(step)
 
     def look(self) -> None:
         """Read the status in a process of its own, as a command does.
@@ -106,11 +98,21 @@ class Operator:
                 exit_code=reading.exit_code,
                 promises=PHRASES[0] in reading.text,
                 says=[phrase for phrase in PHRASES if phrase in reading.text],
+                names=self._names(reading.text),
                 evidence=dict(reading.evidence),
                 text=reading.text,
             )
 
         self._command("status", read)
+
+    def _names(self, text: str) -> list[str]:
+        """What a status speaks of: jobs, providers that were started, and what these raised."""
+        history = self._world.history
+        started = (str(event.data.get("name")) for event in history.of("provider.start"))
+        raised = (str(event.data.get("error")) for event in history.of("provider.raised"))
+        known = dict.fromkeys([*self._jobs, *started, *raised])
+        words = set(re.findall(r"[\w.:-]*\w", text))
+        return [name for name in known if name in words]
 
     def _change(self, step: Step) -> None:
         """Change jobs inside the gateway where one runs, as its own tools do; else by a command."""
@@ -127,7 +129,7 @@ class Operator:
             if do == "create":
                 self._write_by_hand(life, [self._jobs[job_id]])
 
-        if running:
+        if running and do != "run":  # a command that runs a job is a process of its own
             running[0].run(f"operator-{do}", change)
         else:
             self._command(do, change)
@@ -162,3 +164,39 @@ def _creation(job: Job) -> dict[str, Any]:
     if job.repeat is not None:
         arguments["repeat"] = job.repeat
     return arguments
+
+
+def _damage(world: World, step: Step) -> None:
+    """Hurt the disk; somebody mends it when the step says how long it lasts."""
+    undo = world.volume.damage(step.what or "")
+    if step.lasts is not None:
+        world.later(step.lasts, undo)
+
+
+def _hold(world: World, step: Step) -> None:
+    """Somebody who is no gateway takes a lock as soon as it is free, and keeps it."""
+    lock, volume = step.lock or "jobs", world.volume
+    if lock in volume.locks:
+        world.later(1, _hold, world, step)
+        return
+    volume.hold_lock(lock)
+    if step.lasts is not None:
+        world.later(step.lasts, volume.free, lock)
+
+
+_TO_MACHINES: dict[str, Callable[[Machine, Step], None]] = {
+    "crash": lambda machine, step: machine.crash(back_after_us=step.lasts),
+    "stop": lambda machine, step: machine.stop(back_after_us=step.lasts),
+    "restart": lambda machine, _step: machine.crash(back_after_us=1),
+    "suspend": lambda machine, step: machine.suspend(step.lasts or 0),
+    "set-clock": lambda machine, step: machine.step_clock(step.by or 0),
+}
+
+_TO_WORLD: dict[str, Callable[[World, Step], None]] = {
+    "heal": lambda world, _step: world.plan.heal(),
+    "forget": lambda world, _step: world.deliveries.nas.forget_all(),
+    "deliver": lambda world, step: world.deliveries.again(step.job or "", step.fire_at, step.times),
+    "set-zone": lambda world, step: world.stage.set_zone(step.to or ""),
+    "damage": _damage,
+    "hold-lock": _hold,
+}

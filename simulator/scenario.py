@@ -20,6 +20,7 @@ from simulator.kernel.tape import Tape
 from simulator.raising import RaiseField
 from simulator.scenario_base import Duration, Model, Offset, hint, known_word
 from simulator.tape_field import TapeField
+from simulator.volume import DAMAGES
 
 __all__ = [
     "OPERATIONS",
@@ -42,8 +43,13 @@ OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "resume": (frozenset({"job"}), frozenset()),
     "remove": (frozenset({"job"}), frozenset()),
     "trigger": (frozenset({"job"}), frozenset()),
+    "run": (frozenset({"job"}), frozenset()),
     "tick": (frozenset({"machine"}), frozenset()),
+    "suspend": (frozenset({"machine", "for"}), frozenset()),
     "set-clock": (frozenset({"machine", "by"}), frozenset()),
+    "set-zone": (frozenset({"to"}), frozenset()),
+    "hold-lock": (frozenset(), frozenset({"lock", "for"})),
+    "damage": (frozenset({"what"}), frozenset({"for"})),
     "status": (frozenset(), frozenset()),
     "deliver": (frozenset({"job"}), frozenset({"fire_at", "times"})),
     "forget": (frozenset(), frozenset()),
@@ -58,6 +64,14 @@ Capability = Literal["blocking", "external"]
 def _zones() -> frozenset[str]:
     """Every known zone; asking walks a thousand files."""
     return frozenset(available_timezones())
+
+
+def _known_zone(name: str) -> str:
+    if name in _zones():
+        return name
+    near = get_close_matches(name, sorted(_zones()), n=1, cutoff=0.6)
+    tail = f"; did you mean {near[0]!r}?" if near else "; write one like Europe/Berlin"
+    raise ValueError(f"no time zone {name!r}{tail}")
 
 
 class Body(Model):
@@ -144,6 +158,10 @@ class Step(Model):
 
     Attributes:
         by: (set-clock) How far the machine's wall clock jumps, ahead or (negative) back.
+        to: (set-zone) The zone that is configured from then on.
+        lock: (hold-lock) Which lock of the store somebody holds who is no gateway; the jobs' own
+            when not given.
+        what: (damage) What happens to the disk (`simulator.volume.DAMAGES`); undone after `for`.
     """
 
     at: Duration
@@ -155,6 +173,14 @@ class Step(Model):
     fire_at: str | None = None
     times: Annotated[int, Field(ge=1)] = 1
     by: Offset | None = None
+    to: str | None = None
+    lock: str | None = None
+    what: Annotated[str, known_word(DAMAGES, "damage")] | None = None
+
+    @field_validator("to")
+    @classmethod
+    def _zone_exists(cls, value: str | None) -> str | None:
+        return value if value is None else _known_zone(value)
 
     @model_validator(mode="after")
     def _fields_go_together(self) -> Self:
@@ -241,11 +267,7 @@ class Scenario(Model):
     @field_validator("zone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
-        if value not in _zones():
-            near = get_close_matches(value, sorted(_zones()), n=1, cutoff=0.6)
-            tail = f"; did you mean {near[0]!r}?" if near else "; write one like Europe/Berlin"
-            raise ValueError(f"no time zone {value!r}{tail}")
-        return value
+        return _known_zone(value)
 
     @field_validator("lasts")
     @classmethod

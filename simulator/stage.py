@@ -6,9 +6,12 @@ strikes; what happens is recorded beside it, so that no judge has to believe any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
+from unittest import mock
 
 from simulator.durations import format_duration
 from simulator.fault_rule import SEAMS, Fault
@@ -144,17 +147,41 @@ class RunStage:
             self._world.kernel.sleep_us(fault.hang)
         elif fault.crash:
             self._world.crash_here(back_after_us=fault.lasts)
+        elif fault.damage is not None:
+            self._world.volume.damage(fault.damage)
         elif fault.raises is not None:
             raise build_exception(fault.raises)
 
-    def store_seam(self, name: str, /, **context: Any) -> None:
+    def store_seam(self, name: str, /, **context: Any) -> str | None:
         """A step of the store (`simulator.fake_store.Seam`)."""
         self._kernel.decision()
         if name not in self._world.plan.seams:
-            return
+            return None
         fault = self.consult(name, job=_job_of(context))
-        if fault is not None:
+        if fault is None:
+            return None
+        self.strike(fault)
+        return "stale" if fault.stale else None
+
+    @contextmanager
+    def pools(self) -> Iterator[None]:
+        """Let faults strike where work is given to a thread pool, while this lasts."""
+        real = ThreadPoolExecutor.submit
+
+        def submit(pool: ThreadPoolExecutor, /, *args: Any, **kwargs: Any) -> Any:
+            fault = self.consult("submit")
+            if fault is None:
+                return real(pool, *args, **kwargs)
+            if fault.shutdown:
+                pool.shutdown(wait=False)
+            elif not fault.after:
+                self.strike(fault)
+            given = real(pool, *args, **kwargs)
             self.strike(fault)
+            return given
+
+        with mock.patch.object(ThreadPoolExecutor, "submit", submit):
+            yield
 
     # -- the body of a job
 

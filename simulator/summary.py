@@ -79,7 +79,10 @@ def _refused(data: dict[str, object]) -> bool:
 
 
 def _say_step(step: Step) -> str:
-    what = f"{step.do} {step.machine or step.job or ''}".strip()
+    about = step.machine or step.job or step.what or step.to or step.lock or ""
+    what = f"{step.do} {about}".strip()
+    if step.by is not None:
+        return f"{what} by {format_duration(step.by)}"
     if step.lasts is not None:
         return f"{what} for {format_duration(step.lasts)}"
     if step.set:
@@ -105,6 +108,10 @@ def _say_fault(fault: Fault) -> str:
         "crash": "crash",
         "drop": "lost delivery",
         "delay": f"delivery {format_duration(fault.delay or 0)} late",
+        "early": f"timer {format_duration(fault.early or 0)} early",
+        "damage": f"{fault.damage} write",
+        "stale": "stale read",
+        "shutdown": "pool shut down",
         "duplicate": "redelivery at "
         + ", ".join(f"+{format_duration(d)}" for d in fault.duplicate),
     }[fault.effect]

@@ -3,7 +3,7 @@
 import errno
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from hermes_cron.store import (
     EXECUTIONS_KEPT,
@@ -14,7 +14,28 @@ from hermes_cron.store import (
     serialize,
 )
 
-__all__ = ["Volume"]
+__all__ = ["DAMAGES", "Volume"]
+
+DAMAGES: Final = {
+    "torn": "only the first half of the jobs file is there",
+    "garbage": "the jobs file holds what nobody wrote",
+    "control-character": "a prompt in the jobs file holds a raw control character",
+    "deleted": "the jobs file is gone",
+    "lost": "the jobs file is as it was before the last write",
+    "unreadable": "the jobs file is another user's, and closed",
+    "read-only": "nothing can be written, for want of permission",
+    "full": "nothing can be written, for want of space",
+    "failing": "reading and writing give I/O errors",
+    "forgotten-runs": "the record of executions cannot be read any more",
+}
+"""What `Volume.damage` can do, and what a reader or writer then meets."""
+
+_FORBIDS: Final = {
+    "unreadable": (("read", errno.EACCES),),
+    "read-only": (("write", errno.EACCES),),
+    "full": (("write", errno.ENOSPC),),
+    "failing": (("read", errno.EIO), ("write", errno.EIO)),
+}
 
 
 class Volume:
@@ -29,7 +50,7 @@ class Volume:
         document: the jobs as a reader gets them; None when there is something in the way.
         signals: the evidence files, by name.
         records: the execution records, oldest first.
-        outputs: the outputs of each job, by name, in the order of their names.
+        outputs: the outputs of each job, by name, the oldest first.
         aside: corrupt contents of the jobs file of which a copy was kept.
         temporaries: temporary files of the jobs file that a killed writer left.
         present: whether there was ever a write here, so that a missing file is noticed.
@@ -53,6 +74,11 @@ class Volume:
         self._writes = 0
         if records is not None:
             self.corrupt(json.dumps({"jobs": list(records)}).encode())
+
+    @property
+    def document_before(self) -> Document | None:
+        """The jobs as they were before the last write; None when they were not readable then."""
+        return self._before if isinstance(self._before, Document) else None
 
     # What a store does.
 
@@ -105,8 +131,8 @@ class Volume:
             number += 1
             name = f"{stamp}_{number:03d}.md"
         kept[name] = text
-        newest = sorted(kept)[-OUTPUTS_KEPT:]
-        self.outputs[job_id] = {name: kept[name] for name in newest}
+        for oldest in list(kept)[:-OUTPUTS_KEPT]:
+            del kept[oldest]
         return name
 
     def free(self, name: str) -> None:
@@ -116,6 +142,40 @@ class Volume:
                 tell(name)
 
     # What goes wrong.
+
+    def damage(self, what: str) -> Callable[[], None]:
+        """Hurt the disk in one of the ways of `DAMAGES`; the function that it gives undoes that."""
+        if what in _FORBIDS:
+            for kind, number in _FORBIDS[what]:
+                self.forbid(kind, number)
+            return lambda: self._permit(what)
+        before = self._jobs
+        match what:
+            case "torn":
+                self.tear()
+            case "garbage":
+                self.corrupt(b"\x00\xff not the jobs")
+            case "control-character":
+                self.corrupt(self._bytes().replace(b'"prompt": "', b'"prompt": "\x07', 1))
+            case "deleted":
+                self.delete_jobs_file()
+            case "lost":
+                self.lose_last_write()
+            case "forgotten-runs":
+                self.break_executions()
+            case _:
+                raise ValueError(f"no damage {what!r}; known are {', '.join(DAMAGES)}")
+        hurt = self._jobs
+        return lambda: self._put_back(before, hurt)
+
+    def _permit(self, what: str) -> None:
+        for kind, _ in _FORBIDS[what]:
+            self.allow(kind)
+
+    def _put_back(self, jobs: Document | bytes | None, hurt: object) -> None:
+        if self._jobs is hurt:  # what a store has written since stays
+            self._jobs = jobs
+            self._look()
 
     def corrupt(self, data: bytes) -> None:
         """Somebody else writes the jobs file: any bytes at all, good ones too."""

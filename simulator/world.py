@@ -102,17 +102,17 @@ class World:
         start = scenario.start.replace(tzinfo=scenario.tz).astimezone(UTC)
         self.kernel = Kernel(start_us=round(start.timestamp() * 1_000_000), tape=tape)
         self.history = History(_header(scenario, target, tape), lambda: self.kernel.now_us)
-        self.plan = FaultPlan(())
+        self.plan: FaultPlan = FaultPlan(())
         self.volume = Volume()
         if jobs_file is not None:
             self.volume.corrupt(jobs_file)
         self.volume.on_release.append(self._lock_is_free)
-        self.stage = RunStage(self)
+        self.stage: RunStage = RunStage(self)
         self.minted: dict[str, dict[str, Any]] = {}
         self.machines = {
             spec.id: Machine(self, spec.id, skew_us=spec.skew) for spec in scenario.machines
         }
-        self.deliveries = Deliveries(self)
+        self.deliveries: Deliveries = Deliveries(self)
         self.operator = Operator(self)
         self._lock_waiters: list[Task] = []
         self._fault_looks = 0
@@ -132,7 +132,12 @@ class World:
         self._append("world.start")
         self._tell_what_stands()
         reason = "horizon"
-        with patches.install(kernel), self.host.installed(self.stage), self.deliveries.mounted():
+        with (
+            patches.install(kernel),
+            self.stage.pools(),
+            self.host.installed(self.stage),
+            self.deliveries.mounted(),
+        ):
             try:
                 self._set_up()
                 self._until(self.end_us)
@@ -266,14 +271,15 @@ class World:
         return record
 
     def _wait_for_lock(self, take: Callable[[], bool], timeout_s: float) -> bool:
-        kernel = self.kernel
+        kernel, task = self.kernel, self.kernel.current
         deadline_us = kernel.now_us + round(timeout_s * 1_000_000)
         while not take():
             left_us = deadline_us - kernel.now_us
-            if left_us <= 0 or kernel.current is None:
+            if left_us <= 0 or task is None:
                 return False
-            self._lock_waiters.append(kernel.current)
-            kernel.park("a lock of the store", left_us)
+            self._lock_waiters.append(task)
+            if not kernel.park("a lock of the store", left_us):
+                self._lock_waiters.remove(task)  # or it would be woken from what it waits for next
         return True
 
     def _lock_is_free(self, _name: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from simulator import oracle
 from simulator.checkers.facts import Facts
+from simulator.checkers.struck import zone_at
 from simulator.checkers.wanted import Plan, Segment, commits_by_job
 from simulator.durations import DAY_US, SECOND_US
 
@@ -105,7 +106,7 @@ def counts_from(schedule: oracle.Schedule, at_us: int) -> int:
 def read_schedule(facts: Facts, plan: Plan, text: object, at_us: int) -> oracle.Schedule | None:
     """What a text means that is given at `at_us`; the plan is unjudged when nobody can tell."""
     try:
-        return oracle.read(str(text), at_us, facts.scenario.zone)
+        return oracle.read(str(text), at_us, zone_at(facts, at_us))
     except oracle.OracleError as error:
         plan.unjudged = f"its schedule cannot be read: {error}"
         return None

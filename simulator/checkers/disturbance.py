@@ -8,22 +8,27 @@ from simulator.checkers.happened import (
     EARLY_LEEWAY_US,
     FOREVER,
     BodyRun,
+    Op,
     Window,
     merge,
 )
 from simulator.checkers.plan import Plan, commits_by_job
+from simulator.checkers.struck import rule_of, start_struck
+from simulator.durations import HOUR_US
 from simulator.fold import instant_us
 from simulator.history import Event
 
 __all__ = [
     "cut_short",
+    "damage",
     "disturbances",
     "failed_call",
     "general_disturbances",
+    "hurt_store",
     "until_next_occasion",
 ]
 
-_CLAIMING = ("claim", "mark", "dispatch")
+_CLAIMING = ("claim", "mark", "dispatch", "fire")
 
 
 def disturbances(facts: Facts, plan: Plan, runs: list[BodyRun], after_us: int) -> list[Window]:
@@ -48,14 +53,63 @@ def general_disturbances(facts: Facts) -> list[Window]:
             if event.data.get("seam") == "nas.list":
                 windows.append(until_next_occasion(facts, event))
         windows += [until_next_occasion(facts, event) for event in facts.history.of("nas.forgot")]
+        windows += [_without_provider(facts, event) for event in start_struck(facts)]
+        windows += hurt_store(facts)
+        for op in facts.ops:
+            if op.do == "suspend":
+                windows.append(_lasting(op))
+            elif op.do == "set-zone":
+                windows.append(_until_seen(facts, op.begin))
         return windows
 
     return facts.history.derived("general_disturbances", build)
 
 
+def hurt_store(facts: Facts) -> list[Window]:
+    """When the store was damaged, or a lock of it held by no gateway."""
+    return damage(facts) + [_lasting(op) for op in facts.ops if op.do == "hold-lock"]
+
+
+def damage(facts: Facts) -> list[Window]:
+    """When the store was damaged, as far as the scenario says."""
+    return facts.history.derived("damage", lambda: _damage(facts))
+
+
+def _damage(facts: Facts) -> list[Window]:
+    torn = [
+        (event.at_us, FOREVER)
+        for event in facts.history.of("fault")
+        if (rule := rule_of(facts, event)) is not None and rule.damage == "torn"
+    ]
+    return torn + [_lasting(op) for op in facts.ops if op.do == "damage"]
+
+
+def _lasting(op: Op) -> Window:
+    """From a step until what it did is undone."""
+    lasts_us = op.step.lasts if op.step is not None else None
+    at_us = op.begin.at_us
+    return (at_us, FOREVER if lasts_us is None else at_us + lasts_us)
+
+
+def _without_provider(facts: Facts, struck: Event) -> Window:
+    """From a start that a fault ended to the end of that process: its host goes on without it."""
+    life = facts.life_at(struck)
+    return (struck.at_us, life.end_us if life is not None else FOREVER)
+
+
+def _until_seen(facts: Facts, event: Event) -> Window:
+    """From a change of the configuration until somebody must have seen it.
+
+    A loop need not read it at every tick: within an hour will do. Others see it when woken.
+    """
+    if facts.blocking:
+        return (event.at_us, event.at_us + HOUR_US)
+    return until_next_occasion(facts, event)
+
+
 def _lasts(facts: Facts, event: Event) -> int:
     """How long a fired fault goes on, as far as the scenario says."""
-    fault = facts.rule_of(event)
+    fault = rule_of(facts, event)
     if fault is None:
         return 0
     return (fault.hang or 0) + max([fault.delay or 0, *fault.duplicate])
@@ -94,13 +148,15 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
     for event in facts.faults:
         seam = str(event.data.get("seam", "store.refused"))
         about = event.data.get("job")
-        if seam == "nas.deliver" and about in {None, job}:
+        if seam == "nas.arm" and about == job:
+            windows.append(_late_timer(facts, event))
+        elif seam == "nas.deliver" and about in {None, job}:
             windows.append(until_next_occasion(facts, event))
         elif (seam.startswith("store.") or seam in _CLAIMING) and (
             about == job or _near(facts, begun, event.at_us) or _near(facts, ended, event.at_us)
         ):
             windows.append((event.at_us, event.at_us + CLAIM_TTL_US))
-            if seam == "claim" and not facts.blocking:
+            if seam in {"claim", "fire"} and not facts.blocking:
                 # An external provider has answered for it: it looks again when next woken.
                 windows.append(until_next_occasion(facts, event))
     claim = plan.job.record.get("fire_claim")
@@ -108,6 +164,15 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         held_us = max(facts.scenario.start_us, instant_us(claim.get("at")) or 0)
         windows.append((facts.scenario.start_us, held_us + CLAIM_TTL_US))
     return windows
+
+
+def _late_timer(facts: Facts, struck: Event) -> Window:
+    """When a timer should have gone off that NAS set late, and how long it took."""
+    rule = rule_of(facts, struck)
+    armed = [arm for arm in facts.history.of("nas.armed") if arm.n < struck.n]
+    fire_us = instant_us(armed[-1].data.get("fire_at")) if armed else None
+    fire_us = struck.at_us if fire_us is None else fire_us
+    return (fire_us, fire_us + ((rule.delay or 0) if rule is not None else 0))
 
 
 def _while_claimed(facts: Facts, failed: Event) -> Window:

@@ -19,7 +19,6 @@ from simulator.checkers.happened import (
     merge,
 )
 from simulator.durations import SECOND_US
-from simulator.fault_rule import Fault
 from simulator.history import Event, History
 from simulator.scenario import Scenario, Step
 
@@ -45,7 +44,9 @@ class Facts:
         self.blocking = "blocking" in capabilities
         self.external = "external" in capabilities
         self.skew_us = max(abs(machine.skew) for machine in scenario.machines)
-        self.held_us: int = sum(delay_us for _, _, delay_us in header.get("tape", {}).get("choices", ()))
+        self.held_us: int = sum(
+            delay_us for _, _, delay_us in header.get("tape", {}).get("choices", ())
+        )
         self.slack_us: int = SLACK_US + self.held_us
 
     @cached_property
@@ -250,24 +251,6 @@ class Facts:
     def faults(self) -> list[Event]:
         """Faults that really fired, and writes that the store refused."""
         return self.history.of("fault", "store.refused")
-
-    def hung_us(self, machine: str, after_n: int, until_us: int) -> int:
-        """How long faults made a machine's tasks hang, of those that fired in this span."""
-        return sum(
-            hang_us
-            for event, hang_us in self._hangs
-            if event.n > after_n and event.at_us <= until_us and event.machine == machine
-        )
-
-    @cached_property
-    def _hangs(self) -> list[tuple[Event, int]]:
-        rules = [(event, self.rule_of(event)) for event in self.history.of("fault")]
-        return [(event, rule.hang) for event, rule in rules if rule is not None and rule.hang]
-
-    def rule_of(self, fired: Event) -> Fault | None:
-        """The rule of the scenario that fired; None when it has none, or for another event."""
-        index, rules = fired.data.get("index"), self.scenario.faults
-        return rules[index] if isinstance(index, int) and 0 <= index < len(rules) else None
 
     @cached_property
     def deliveries(self) -> dict[str, list[Event]]:

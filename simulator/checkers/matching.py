@@ -147,6 +147,7 @@ def _dues(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Due]:
             due = Due(job, at_us, index)
             # The job was being changed: whether this one counts is a matter of microseconds.
             due.optional = part.to_n != FOREVER and at_us + near_us >= part.to_us
+            due.optional = due.optional or (part.zoned and at_us == part.from_us + 1)
             dues.append(due)
         if part.overdue_us is not None:
             dues.append(Due(job, part.overdue_us, index))
@@ -199,6 +200,8 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
         due = match.dues[index] if index >= 0 else None
         if due is not None and due.segment != segment and not _settling(match, due, taken):
             due = None  # an occurrence of a schedule that is no longer the job's
+        if due is not None and due.run is not None and _free_beside(match.dues, index):
+            due = match.dues[index - 1]  # asked for at the very instant of its schedule
         if due is not None and due.run is None:
             due.run = run
             continue
@@ -215,6 +218,12 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
                 ahead.optional = True  # a claim without an occurrence moves the job's next time on
         else:
             match.extras.append(Extra(run, due, due.run if due is not None else None))
+
+
+def _free_beside(dues: list[Due], index: int) -> bool:
+    """Whether the occurrence before this one is of the same instant, and nobody's yet."""
+    before = dues[index - 1] if index > 0 else None
+    return before is not None and before.run is None and before.at_us == dues[index].at_us
 
 
 def _settling(match: JobMatch, due: Due, taken: Event) -> bool:

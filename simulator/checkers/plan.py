@@ -13,12 +13,13 @@ from simulator import oracle
 from simulator.checkers.beginnings import begin, counts_from, on_stated_grid, read_schedule
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
+from simulator.checkers.struck import rule_of, zone_at
 from simulator.checkers.wanted import Plan, Segment, commits_by_job
 from simulator.scenario import Job
 
 __all__ = ["Plan", "Segment", "commits_by_job", "plan_of"]
 
-_SETTLES = {"create", "update", "pause", "resume", "remove", "trigger"}
+_SETTLES = {"create", "update", "pause", "resume", "remove", "trigger", "run"}
 
 
 def plan_of(facts: Facts, job: Job) -> Plan:
@@ -30,10 +31,19 @@ def plan_of(facts: Facts, job: Job) -> Plan:
     if any(op.do == "set-clock" for op in facts.ops):
         plan.unjudged = "a clock was set, and its occurrences are those of that clock"
         return plan
-    ops = [op for op in facts.ops if op.job == job.id and op.do in _SETTLES]
+    ops = [
+        op
+        for op in facts.ops
+        if (op.job == job.id and op.do in _SETTLES) or op.do in {"set-zone", "damage"}
+    ]
     if _made_at_start(facts, job):
         begin(facts, plan, facts.scenario.start_us, -1)
+    if any((rule := rule_of(facts, event)) and rule.damage == "lost" for event in facts.faults):
+        plan.unjudged = "a write of the store was lost"
     for op in ops:
+        if op.job is None:
+            _from_outside(plan, op, zone_at(facts, op.begin.at_us))
+            continue
         if op.end is None:
             plan.unjudged = f"{op.do} at event {op.begin.n} never came to an end"
             break
@@ -42,6 +52,21 @@ def plan_of(facts: Facts, job: Job) -> Plan:
         plan.ops.append(op)
         _apply(facts, plan, op)
     return plan
+
+
+def _from_outside(plan: Plan, op: Op, zone: str) -> None:
+    """Take in what concerns every job: another zone, a write that the disk lost."""
+    if op.do == "damage":
+        if op.step is not None and op.step.what == "lost":
+            plan.unjudged = "a write of the store was lost"
+        return
+    part = plan.segments[-1] if plan.segments else None
+    if part is None or part.to_n != FOREVER or not isinstance(part.schedule, oracle.CronTimes):
+        return
+    part.to_us = part.settled_us = op.begin.at_us
+    part.to_n = part.settled_n = op.begin.n
+    moved = oracle.CronTimes(part.schedule.cron, zone)
+    plan.segments.append(Segment(moved, op.begin.at_us - 1, op.begin.n, zoned=True))
 
 
 def _made_at_start(facts: Facts, job: Job) -> bool:
@@ -101,7 +126,7 @@ def _apply(facts: Facts, plan: Plan, op: Op) -> None:
         _close(plan, op)
         return
     _reopen(facts, plan, op)
-    if op.do == "trigger":
+    if op.do in {"trigger", "run"}:
         plan.manual.append(op.begin)
 
 

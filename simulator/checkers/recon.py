@@ -8,6 +8,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import Rest, Wrong, first_rest_after, rests
+from simulator.checkers.struck import hung_us
 from simulator.durations import MINUTE_US
 from simulator.fold import REGISTRY_KINDS, Arm, Registry
 from simulator.history import Event, History
@@ -159,6 +160,7 @@ def recon_5(history: History, scenario: Scenario) -> Finding:
         if life.started is None:
             continue
         limit_us = life.started.at_us + MINUTE_US
+        limit_us += hung_us(facts, life.machine, life.started.n, limit_us)
         left_us = life.start_left.at_us if life.start_left is not None else facts.last_us
         if left_us > limit_us and life.serves_until_us > limit_us:
             judgement.violated(f"machine {life.machine}: start does not return", life.started)

@@ -9,10 +9,11 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from simulator import oracle
-from simulator.checkers.disturbance import failed_call, until_next_occasion
+from simulator.checkers.disturbance import failed_call, hurt_store, until_next_occasion
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Window, merge
 from simulator.checkers.matching import JobMatch, match_all
+from simulator.checkers.struck import start_struck
 from simulator.durations import SECOND_US
 from simulator.fold import REGISTRY_KINDS, Arm, Registry
 from simulator.history import Event
@@ -99,6 +100,9 @@ def _quiet_instants(facts: Facts) -> list[int]:
     """Some seconds into each quiet stretch."""
     busy: list[Window] = list(facts.down)
     busy += [(life.boot.at_us, _left(life.start_left)) for life in facts.all_lives]
+    for struck in start_struck(facts):
+        life = facts.life_at(struck)
+        busy.append((struck.at_us, life.end_us if life is not None else FOREVER))
     busy += [(op.begin.at_us, _left(op.end)) for op in facts.ops if op.end or op.job]
     busy += [(fire.begin.at_us, _left(fire.end, fire.begin)) for fire in facts.fires]
     busy += [(run.begin.at_us, run.end_us) for run in facts.all_runs]
@@ -135,12 +139,19 @@ def _in_transit(facts: Facts) -> list[Window]:
 
 def _excuses(facts: Facts, job: str) -> list[Window]:
     """When the registry may be wrong about a job: failed calls, lost state, until set right."""
-    found = [until_next_occasion(facts, event) for event in facts.history.of("nas.forgot")]
+    zones = [op.begin for op in facts.ops if op.do == "set-zone"]
+    told_nobody = [*facts.history.of("nas.forgot"), *zones]
+    found = [until_next_occasion(facts, event) for event in told_nobody]
     for event in facts.history.of("nas.call"):
         about = event.data.get("job_id")
         if failed_call(event) and (event.data.get("op") == "list" or about in {None, job}):
             found.append(until_next_occasion(facts, event))
-    return merge([*found, *_being_delivered(facts, job)])
+    found += [
+        until_next_occasion(facts, event)
+        for event in facts.history.of("fault")
+        if event.data.get("seam") in {"fire", "claim"} and event.data.get("job") == job
+    ]
+    return merge([*found, *hurt_store(facts), *_being_delivered(facts, job)])
 
 
 def _being_delivered(facts: Facts, job: str) -> list[Window]:
@@ -209,7 +220,10 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
     )
     if part is not None and rest.at_us <= part.unclear_us:
         return None
-    wanted = None if part is None or finished else oracle.next_after(part.schedule, rest.at_us)
+    # What ran ahead of its time, within the leeway, is not waited for any more.
+    done_us = max((due.at_us for due in match.dues if due.run in ran), default=0)
+    after_us = max(rest.at_us, done_us)
+    wanted = None if part is None or finished else oracle.next_after(part.schedule, after_us)
     if wanted is None:
         overdue = any(due.at_us <= rest.at_us and due.run is None for due in match.dues)
         if arm is None or (overdue and part is not None and not finished):

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
+from simulator.checkers.disturbance import damage
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import Life
@@ -67,8 +68,9 @@ def stat_12(history: History, scenario: Scenario) -> Finding:
 
 def _troubled_jobs(facts: Facts, status: Event) -> Iterator[tuple[str, str]]:
     """(job, what is wrong with it) of the jobs that were to run."""
-    damaged = any(op.do == "damage" and op.begin.n < status.n for op in facts.ops)
-    if damaged or _read_failed(facts, status) is not None:
+    windows = damage(facts)
+    damaged = any(start <= status.at_us <= end for start, end in windows)
+    if damaged or _read_failed(facts, status) or _struck(facts, status, "stale"):
         return  # of jobs that nobody can read nothing can be said
     for job, match in match_all(facts).items():
         record = _record(facts, job, status)
@@ -116,9 +118,21 @@ def _leaves(life: Life, status: Event) -> bool:
 
 def _read_failed(facts: Facts, status: Event) -> Event | None:
     """The fault that kept this status from reading the store, if one did."""
-    reads = (
-        fault
-        for fault in facts.history.of("fault")
-        if fault.machine == status.machine and fault.data.get("seam") == "store.read"
-    )
-    return next((one for one in reads if one.n < status.n and one.at_us == status.at_us), None)
+    return _struck(facts, status, "raise")
+
+
+def _struck(facts: Facts, status: Event, does: str) -> Event | None:
+    """The fault that struck this status as it read the store, if one did."""
+    faults = facts.history.of("fault")
+    index = bisect_left(faults, status.n, key=lambda fault: fault.n) - 1
+    while index >= 0 and faults[index].at_us == status.at_us:
+        fault = faults[index]
+        wanted = ("store.read", does)
+        if fault.machine == status.machine and _what(fault) == wanted:
+            return fault
+        index -= 1
+    return None
+
+
+def _what(fault: Event) -> tuple[object, object]:
+    return fault.data.get("seam"), fault.data.get("does")

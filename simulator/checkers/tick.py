@@ -7,6 +7,7 @@ from itertools import islice, zip_longest
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Life, Tick
+from simulator.checkers.struck import hung_us, start_struck
 from simulator.durations import SECOND_US
 from simulator.history import Event, History
 from simulator.scenario import Scenario
@@ -34,7 +35,7 @@ def lives_with_ticks(facts: Facts) -> Iterator[tuple[Life, list[Tick]]]:
 def goes_on_after(facts: Facts, life: Life, ticks: list[Tick], event: Event) -> bool | None:
     """Whether a tick begins within one interval after `event`; None when that cannot be told."""
     limit_us = event.at_us + facts.interval_us + facts.slack_us
-    limit_us += facts.hung_us(life.machine, event.n - 1, limit_us)
+    limit_us += hung_us(facts, life.machine, event.n - 1, limit_us)
     index = bisect_right(ticks, event.n, key=lambda tick: tick.begin.n)
     if index < len(ticks) and ticks[index].begin.at_us <= limit_us:
         return True
@@ -57,7 +58,7 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
         assert life.started is not None
         until_us = min(life.end_us, facts.end_us)
         at_once_us = life.started.at_us + _AT_ONCE_US + facts.held_us
-        at_once_us += facts.hung_us(life.machine, life.started.n, at_once_us)
+        at_once_us += hung_us(facts, life.machine, life.started.n, at_once_us)
         if ticks and ticks[0].begin.at_us <= at_once_us:
             judgement.reached(ticks[0].begin)
         elif _no_leave(facts, life, at_once_us):
@@ -65,6 +66,8 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
         elif until_us > at_once_us or life.stop_requested is not None:
             judgement.violated(f"machine {life.machine}: no tick at its start", life.started)
         left, asked = life.start_left, life.stop_requested
+        if any(facts.life_at(struck) is life for struck in start_struck(facts)):
+            continue
         if _is_unasked(life) and left is not None and _met_our_limits(history, left):
             continue
         if _is_unasked(life) and _raised_last(life, ticks) is None:

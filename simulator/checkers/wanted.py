@@ -22,6 +22,7 @@ class Segment:
         schedule: When.
         from_us: Occurrences count strictly after it.
         unclear_us: Until then nobody could know its times: its record was broken by hand.
+        zoned: It began with another zone, so that its very first instant may be passed over.
         overdue_us: One before it that stands unrun all the same, or None.
         from_n: The event that made it so.
         to_us: Occurrences count until it.
@@ -38,6 +39,7 @@ class Segment:
     settled_us: int = FOREVER
     settled_n: int = FOREVER
     unclear_us: int = 0
+    zoned: bool = False
     overdue_us: int | None = None
 
 

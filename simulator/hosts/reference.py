@@ -19,6 +19,7 @@ from hermes_cron import (
     gateway,
     jobs,
     process,
+    provider_calls,
     scheduler,
     scheduler_provider,
     status,
@@ -107,6 +108,8 @@ class ReferenceHost:
                 return jobs.create_job(f"run {job_id}", name=job_id, **arguments)
         if do == "update":
             return jobs.update_job(job_id, dict(arguments))
+        if do == "run":
+            return _run_by_hand(job_id)
         if do == "tick":
             return scheduler.tick(verbose=False, sync=True)
         operations: dict[str, Callable[[str], Any]] = {
@@ -121,6 +124,14 @@ class ReferenceHost:
         """See `Host`."""
         report = status.judge(status.gather())
         return Reading(report.verdict, report.exit_code, "\n".join(report.lines))
+
+
+def _run_by_hand(job_id: str) -> bool:
+    """What a command does that runs one job at once: as a fire would, in its own process."""
+    if jobs.trigger_job(job_id) is None or not jobs.claim_job_for_fire(job_id):
+        return False
+    job = jobs.get_job(job_id)
+    return job is not None and scheduler.run_one_job(job)
 
 
 def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
@@ -252,10 +263,16 @@ def _started(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
 
     def run_start(provider: Any, stop_event: Any, offered: Mapping[str, Any]) -> Any:
         stage.record(
-            "provider.start", interval_s=offered.get("interval"), kwargs=_taken(provider, offered)
+            "provider.start",
+            name=provider_calls.name_of(provider),
+            interval_s=offered.get("interval"),
+            kwargs=_taken(provider, offered),
         )
         try:
-            result = real(provider, stop_event, {**offered, "can_dispatch": may_dispatch})
+            result = stage.around(
+                "start",
+                lambda: real(provider, stop_event, {**offered, "can_dispatch": may_dispatch}),
+            )
         except BaseException as error:
             stage.record("provider.raised", error=type(error).__name__, text=str(error))
             raise
@@ -277,7 +294,7 @@ def _fired(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
     def run_fire(provider: Any, job_id: str, offered: Mapping[str, Any]) -> Any:
         stage.record("fire.begin", job=job_id)
         try:
-            value = real(provider, job_id, offered)
+            value = stage.around("fire", lambda: real(provider, job_id, offered), job=job_id)
         except BaseException as error:
             stage.record("fire.end", job=job_id, value=None, error=type(error).__name__)
             raise

@@ -8,7 +8,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from jobs_home import Home, make_home
 
-from hermes_cron import claims, executions, jobs, leases, process, scheduler, store
+from hermes_cron import (
+    claims,
+    executions,
+    jobs,
+    leases,
+    process,
+    promises,
+    scheduler,
+    store,
+)
 
 
 @pytest.fixture
@@ -461,3 +470,18 @@ def test_who_holds_what_is_decided_by_host_pid_and_boot():
     assert me.is_gone("h:7", "x")
     assert not me.is_gone("other:7", "x")
     assert not me.is_gone("h:7", None), "hermes-agent's claims say too little"
+
+
+def test_a_fire_that_is_late_takes_nothing_but_what_it_was_promised(home, hourly):
+    """Its reservation ran out while it hung: the next occurrence is not its to run early."""
+    found = claims.reserve("job", iso(home))
+    home.wait(seconds=900)
+    claims.release("job", found.token)
+    again = claims.reserve("job", iso(home, seconds=-900))
+    with promises.promised("job", again.token):
+        assert jobs.claim_job_for_fire("job")
+    assert scheduler.run_one_job(jobs.get_job("job"))
+    with promises.promised("job", found.token):
+        assert not jobs.claim_job_for_fire("job")
+        assert home.job()["next_run_at"] == iso(home, seconds=2700)
+    assert jobs.claim_job_for_fire("job"), "a claim of nobody's fire keeps its meaning"

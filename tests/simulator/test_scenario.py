@@ -283,6 +283,9 @@ def test_every_step_of_the_table_can_be_written():
         "fire_at": "last",
         "times": 2,
         "by": "-1h",
+        "to": "Asia/Kathmandu",
+        "lock": "jobs",
+        "what": "torn",
     }
     for do, (must, may) in OPERATIONS.items():
         step = {"at": "1h", "do": do} | {name: fields[name] for name in must | may}
