@@ -206,6 +206,7 @@ class Build:
         verdict: str = "unhealthy",
         promises: bool = False,
         exit_code: int | None = None,
+        names: Sequence[str] = (),
     ) -> Build:
         """What a status said."""
         code = (
@@ -222,6 +223,7 @@ class Build:
             exit_code=code,
             promises=promises,
             says=said,
+            names=list(names),
             evidence={},
         )
 
@@ -231,7 +233,7 @@ class Build:
         history = History(
             {
                 "zone": self.scenario.zone,
-                "interval_s": 60,
+                "interval_s": self.scenario.interval,
                 "capabilities": ["external"] if self.external else ["blocking"],
             },
             lambda: now,
