@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from contract_tests.benches.store import StoreBench, cron_folder, jobs_file
+from contract_tests.surroundings import unsynced
 
 __all__ = ["NOTE", "main", "seen_of"]
 
@@ -158,11 +159,13 @@ def _together(bench: StoreBench, home: Path) -> dict[str, Any]:
     return {"wanted": wanted, "stored": sum(key.startswith("kit_") for key in job), "codes": codes}
 
 
-def main(surface: str) -> None:
+def main(host: str) -> None:
     """Do both and print what was seen."""
-    module, _, name = surface.partition(":")
+    module, _, name = host.partition(":")
     home = Path(os.environ["HERMES_HOME"])
-    with getattr(importlib.import_module(module), name)().store_bench() as bench:
+    surface = getattr(importlib.import_module(module), name)()
+    # A killed process loses nothing that it gave to the system, synced or not.
+    with unsynced(), surface.store_bench() as bench:
         facts = _killed(bench, home) | _together(bench, home)
     sys.stdout.write(json.dumps(facts))
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from contract_tests.benches.instants import InstantsBench
 from contract_tests.engine import Context, Outcome, held, probe, unknown, violated
-from contract_tests.surroundings import captured_logs, home
+from contract_tests.surroundings import captured_logs, home, unsynced
 from simulator import oracle
 
 __all__ = ["instant_at", "instants_on"]
@@ -21,7 +21,7 @@ _MOMENT = timedelta(seconds=1)
 def instants_on(context: Context, label: str) -> Iterator[InstantsBench]:
     """A bench on a fresh home."""
     folder = context.folder / "instants" / label / "home"
-    with home(folder), captured_logs(), context.host.instants_bench() as bench:
+    with home(folder), captured_logs(), unsynced(), context.host.instants_bench() as bench:
         yield bench
 
 
@@ -58,6 +58,7 @@ _CHANGES = {
 _FIXED = ("30 2 * * *", "15 2 * * *", "15 0 * * *", "30 1 * * *", "45 1 * * *", "30 23 * * *",
           "0 9 * * *", "0,30 0-3 * * *")  # fmt: skip
 _ELAPSED = ("*/20 * * * *", "10 * * * *", "*/30 1-3 * * *", "0 */2 * * *")
+_AS_JOBS = ("15 1,2 * * *", "*/30 2 * * *")
 _WINDOW = 14 * _HOUR
 
 
@@ -115,6 +116,13 @@ def wall_time(context: Context) -> Outcome:
                 if found != expected:
                     return violated(_difference(text, zone, found, expected))
                 compared += len(expected)
+            for text in _AS_JOBS:
+                expected = _expected(text, zone, start, start + _DAY)
+                found = _run_in_turn(bench, str(bench.add(text)["id"]), start + _DAY)
+                if found != expected:
+                    return violated("as a job, " + _difference(text, zone, found, expected))
+                compared += len(expected)
+                bench.set(start)
     return held(f"{compared} occurrences about {2 * len(_CHANGES)} changes of the clocks")
 
 
@@ -128,6 +136,19 @@ def _found(bench: InstantsBench, text: str, start: datetime) -> list[datetime]:
             break
         found.append(following)
         at = following + _MOMENT
+    return found
+
+
+def _run_in_turn(bench: InstantsBench, job_id: str, until: datetime) -> list[datetime]:
+    """The occurrences of a job that is due, taken and completed at each of them, then paused."""
+    found: list[datetime] = []
+    while (planned := _planned(bench, job_id)) is not None and planned <= until:
+        bench.set(planned)
+        if job_id not in bench.due() or not bench.claim(job_id):
+            break
+        found.append(planned.astimezone(UTC))
+        bench.complete(job_id)
+    bench.pause(job_id)
     return found
 
 

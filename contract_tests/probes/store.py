@@ -13,7 +13,7 @@ from unittest import mock
 from contract_tests.benches.children import ask_child
 from contract_tests.benches.store import StoreBench, hourly, jobs_file, put_file
 from contract_tests.engine import Context, Outcome, held, probe, unknown, violated
-from contract_tests.surroundings import captured_logs, home
+from contract_tests.surroundings import captured_logs, home, unsynced
 
 __all__ = ["raised_by", "store_on", "tree_of"]
 
@@ -24,7 +24,7 @@ _WRITERS = "contract_tests.benches.store_writers"
 def store_on(context: Context, label: str) -> Iterator[tuple[StoreBench, Path]]:
     """A bench on a fresh home, and that home."""
     folder = context.folder / "store" / label / "home"
-    with home(folder), captured_logs(), context.host.store_bench() as bench:
+    with home(folder), captured_logs(), unsynced(), context.host.store_bench() as bench:
         bench.restart()
         yield bench, folder
 
