@@ -14,6 +14,7 @@ from contract_tests.cli.checking import check
 from contract_tests.cli.proving import self_test
 from contract_tests.cli.reading import badge, schema, verify_report
 from contract_tests.cli.telling import explain, list_
+from hermes_cron.cli import shell
 
 __all__ = ["cli", "main"]
 
@@ -28,6 +29,7 @@ def main() -> None:
         os.environ[_HASH_SEED] = "0"
         again = [sys.executable, *sys.orig_argv[1:]]
         os.execv(sys.executable, again)  # noqa: S606 - ourselves
+    shell.drop_what_nobody_reads()
     cli()
 
 
@@ -51,6 +53,7 @@ def cli() -> None:
 
 for _command in (check, list_, explain, self_test, verify_report, badge, schema):
     cli.add_command(_command)
+cli.add_command(shell.completion_command("hermes-contract"))
 
 
 if __name__ == "__main__":

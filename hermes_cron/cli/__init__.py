@@ -5,14 +5,14 @@ Exit codes: 0 done (status: healthy), 1 failed (status: not healthy), 2 wrong us
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from hermes_cron import __version__
+from hermes_cron.cli import shell
 
 __all__ = ["cli", "main"]
 
@@ -38,8 +38,7 @@ Examples:
 \b
 Jobs are named by their id or their name. The home is $HERMES_HOME, else
 ~/.hermes. Exit codes: 0 done, 1 failed, 2 wrong use, 3 unknown.
-Tab completion for bash (or zsh, fish):
-  eval "$(_HERMES_CRON_COMPLETE=bash_source hermes-cron)"
+Tab completion for bash (or zsh, fish): eval "$(hermes-cron completion bash)"
 """
 
 
@@ -49,14 +48,6 @@ class _InOrder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # The reader of our output has seen enough: no failure, as click would have it. A flush
-            # at exit would complain again.
-            os._exit(0)
 
 
 @click.group(
@@ -71,7 +62,7 @@ def cli() -> None:
     """
 
 
-def _names(ctx: click.Context, parameter: click.Parameter, typed: str) -> Iterable[Any]:
+def _names(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[Any]:
     """The jobs' names and ids, for tab completion; none when they cannot be read."""
     del ctx, parameter
     from click.shell_completion import CompletionItem
@@ -81,11 +72,14 @@ def _names(ctx: click.Context, parameter: click.Parameter, typed: str) -> Iterab
     try:
         found = jobs.list_jobs(include_disabled=True)
     except Exception:  # completion is no place for errors
-        return
-    for job in found:
-        for word, help_text in ((job.get("name"), job.get("id")), (job.get("id"), job.get("name"))):
-            if isinstance(word, str) and word.startswith(typed):
-                yield CompletionItem(word, help=str(help_text))
+        return []
+    words = [(job.get("name"), job.get("id")) for job in found]
+    words += [(job_id, name) for name, job_id in words]
+    return [
+        CompletionItem(word, help=str(help_text))
+        for word, help_text in words
+        if isinstance(word, str) and word.startswith(typed)
+    ]
 
 
 def _job_argument(function: F) -> F:
@@ -264,8 +258,12 @@ def serve(host: str, port: int | None, interval: int, drain: float, verbose: boo
     cli_run.serve(host=host, port=port, interval=interval, drain_s=drain, verbose=verbose)
 
 
+cli.add_command(shell.completion_command("hermes-cron"))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave the process: one line for what went wrong, no traceback."""
+    shell.drop_what_nobody_reads()
     try:
         cli.main(arguments, prog_name="hermes-cron", standalone_mode=False)
     except click.exceptions.Exit as leaving:

@@ -1,4 +1,4 @@
-"""`hermes-sim`: run scenarios, list them, forecast a jobs file, serve a fake NAS.
+"""`hermes-sim`: run scenarios, list them, explore, forecast a jobs file, serve a fake NAS.
 
 Exit codes: 0 held, 1 violated, 2 wrong use, 3 inconclusive.
 """
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from hermes_cron.cli import shell
 
 __all__ = ["cli", "main"]
 
@@ -25,10 +27,12 @@ def main() -> None:
         os.environ[_HASH_SEED] = "0"
         again = [sys.executable, *sys.orig_argv[1:]]
         os.execv(sys.executable, again)  # noqa: S606 - ourselves
+    shell.drop_what_nobody_reads()
     cli()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hermes-cron")
 def cli() -> None:
     """Drive cron providers through virtual time, against a fake NAS and a fake store.
 
@@ -36,6 +40,7 @@ def cli() -> None:
     hermes-sim run                              all incidents, both reference providers
     hermes-sim run NAME --verbose               one of them, with its timeline
     hermes-sim run --provider my_pkg:MyProvider your own provider
+    hermes-sim explore --provider P             search for what breaks it
     hermes-sim forecast jobs.json --days 30     what a jobs file will do
     hermes-sim nas                              a fake NAS for an agent that really runs
 
@@ -72,6 +77,32 @@ def list_command(as_json: bool) -> None:
     from simulator.cli.running import list_library
 
     list_library(as_json=as_json)
+
+
+@cli.command()
+@click.option("--provider", "-p", default="builtin", show_default=True, metavar="P",
+              help="A bundled name or module:attribute.")  # fmt: skip
+@click.option("--examples", "-n", default=200, show_default=True, type=click.IntRange(1),
+              help="How many scenarios to try.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0),
+              help="What they are drawn from; the same seed gives the same.")  # fmt: skip
+@click.option("--days", default=1, show_default=True, type=click.IntRange(1, 31),
+              help="How long a scenario lasts at most.")  # fmt: skip
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256),
+              help="Processes to use; they change nothing but the time it takes.")  # fmt: skip
+@click.option("--out", type=_FOLDER, default="explored", show_default=True, metavar="DIR",
+              help="Where what is found is written.")  # fmt: skip
+@click.option("--keep-going", is_flag=True, help="Go on after a violation, to find others.")
+def explore(**options: Any) -> None:
+    """Search for a scenario in which the provider violates a requirement.
+
+    Jobs, steps, faults and the order of tasks are drawn; what is violated is made small and
+    written as a scenario file, which `hermes-sim run` replays, and as a test to paste. Exits 3
+    when nothing was found and too little was tried to mean anything.
+    """
+    from simulator.cli.exploring import explore_command
+
+    sys.exit(explore_command(**options))
 
 
 @cli.command()
@@ -124,3 +155,6 @@ def nas(*, clock: str, **options: Any) -> None:
     from simulator.nas_server import nas_command
 
     sys.exit(nas_command(manual=clock == "manual", **options))
+
+
+cli.add_command(shell.completion_command("hermes-sim"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -157,4 +158,5 @@ def list_library(*, as_json: bool) -> None:
         return
     for scenario in library:
         click.echo(f"{scenario.name}  ({scenario.origin or 'found here'})")
-        click.echo(f"    {' '.join(scenario.story.split())}")
+        story = " ".join(scenario.story.split())
+        click.echo(textwrap.fill(story, 80, initial_indent="    ", subsequent_indent="    "))

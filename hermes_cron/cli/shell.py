@@ -1,0 +1,66 @@
+"""What the three commands do alike for a shell: tab completion, and a reader that leaves early."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import click
+
+__all__ = ["completion_command", "drop_what_nobody_reads"]
+
+_SHELLS = ("bash", "zsh", "fish")
+_HELP = """Print tab completion for SHELL, to be evaluated by it.
+
+\b
+~/.bashrc                   eval "$({program} completion bash)"
+~/.zshrc                    eval "$({program} completion zsh)"
+~/.config/fish/config.fish  {program} completion fish | source
+"""
+
+
+def completion_command(program: str) -> click.Command:
+    """The subcommand ``completion`` of a program.
+
+    Click, which parses the commands, also completes them, jobs' names included: another library
+    would have to be told anew what click knows.
+    """
+
+    @click.command("completion", help=_HELP.format(program=program))
+    @click.argument("shell", type=click.Choice(_SHELLS))
+    def completion(shell: str) -> None:
+        from click.shell_completion import get_completion_class
+
+        of_shell = get_completion_class(shell)
+        assert of_shell is not None, "click knows each of the choices"
+        variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
+        command = click.get_current_context().find_root().command
+        click.echo(of_shell(command, {}, program, variable).source())
+
+    return completion
+
+
+def drop_what_nobody_reads() -> None:
+    """Let standard output lose what is written after its reader has left, as `head` does.
+
+    The command then ends as it would have: its exit code is its verdict, and not that of a pipe.
+    """
+    stdout = sys.stdout
+    # Not in the place of one that a test has put there.
+    if stdout is sys.__stdout__ and isinstance(stdout, io.TextIOWrapper):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Unread(stdout.fileno(), "w", closefd=False)),
+            encoding=stdout.encoding,
+            errors=stdout.errors,
+            line_buffering=stdout.line_buffering,
+        )
+
+
+class _Unread(io.FileIO):
+    """A file whose reader may have left."""
+
+    def write(self, data: object, /) -> int:
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except BrokenPipeError:
+            return memoryview(data).nbytes  # type: ignore[arg-type]

@@ -1,0 +1,113 @@
+"""What a shell has of the three commands: completion, and pipes whose reader leaves."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hermes_cron import jobs
+
+BIN = Path(sys.executable).parent
+JOBS = Path(__file__).parents[2] / "simulator" / "examples" / "jobs.json"
+PROGRAMS = ("hermes-cron", "hermes-sim", "hermes-contract")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+def in_bash(script):
+    if shutil.which("bash") is None:
+        pytest.skip("NOT_RUN: no bash")
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+
+
+COMPLETE = """
+eval "$({program} completion bash)"
+COMP_WORDS=({words}) COMP_CWORD={number}
+{function} {program}
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+def completed(program, *words):
+    quoted = " ".join(f"'{word}'" for word in (program, *words))
+    function = f"_{program.replace('-', '_')}_completion"
+    script = COMPLETE.format(program=program, words=quoted, number=len(words), function=function)
+    done = in_bash(script)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_bash_completes_the_subcommands(home, program):
+    assert completed(program, "lis") == ["list"]
+    assert completed(program, "list", "--js") == ["--json"]
+
+
+def test_bash_completes_the_jobs_names(home):
+    jobs.create_job("x", "1d", name="backup")
+    assert completed("hermes-cron", "pause", "ba") == ["backup"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_each_shell_has_a_script_that_asks_the_program(home, program, shell):
+    command = [program, "completion", shell]
+    script = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
+    assert f"{variable}={shell}_complete" in script
+
+
+def to_nobody(*command):
+    """The exit code and the complaints of a command whose reader has left."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(write)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("hermes-cron", "list"),
+        ("hermes-sim", "list"),
+        ("hermes-sim", "list", "--json"),
+        ("hermes-sim", "forecast", str(JOBS), "--days", "2"),
+        ("hermes-contract", "list"),
+    ],
+)
+def test_a_reader_that_has_left_is_no_failure(home, command):
+    assert to_nobody(*command) == (0, "")
+
+
+def test_a_verdict_is_no_other_because_nobody_reads_it(home):
+    jobs.create_job("x", "1d")
+    assert to_nobody("hermes-cron", "status") == (1, "")
+
+
+def test_what_is_read_is_whole(home):
+    out = subprocess.run(["hermes-cron", "list"], capture_output=True, text=True, check=True).stdout
+    assert out.startswith("No jobs yet")
+    assert out.endswith("--name backup\n")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_fits_80_columns_and_shows_examples(home, program):
+    out = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    assert sum(line.strip().startswith(program) for line in out.splitlines()) >= 4
+
+
+def test_the_library_of_scenarios_fits_80_columns(home):
+    command = ["hermes-sim", "list"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert max(map(len, out.splitlines())) <= 80
