@@ -53,7 +53,7 @@ def stat_1(history: History, scenario: Scenario) -> Finding:
 
 
 def stat_2(history: History, scenario: Scenario) -> Finding:
-    """Stale heartbeat: STALLED and no promise. A tick under way is not stale for ten intervals."""
+    """Stale heartbeat: STALLED and no promise; not for ten intervals where a tick says it works."""
     facts = facts_of(history, scenario)
     judgement = Judgement("STAT-2", "no status was asked for while a heartbeat was stale")
     limit_us = _INTERVALS_UNDER_WAY * facts.interval_us
@@ -61,7 +61,7 @@ def stat_2(history: History, scenario: Scenario) -> Finding:
         if not truth.lives or stale(facts, truth.beat_us) is not True:
             continue
         if truth.under_way_us is not None and truth.under_way_us <= limit_us + NEAR_US:
-            if truth.under_way_us <= limit_us - NEAR_US:
+            if truth.tick_told and truth.under_way_us <= limit_us - NEAR_US:
                 judgement.reached(truth.status)
                 if truth.says("STALLED"):
                     judgement.violated("STALLED is said while a tick is under way", truth.status)

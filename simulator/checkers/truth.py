@@ -29,6 +29,7 @@ class Truth:
         beat_us: Age of the last heartbeat in the store; None when there is none.
         success_us: Age of the last success mark; None when there is none.
         under_way_us: For how long a tick of a living gateway was under way; None when none was.
+        tick_told: Whether such a tick had left a signal since it began: it says that it is at work.
         clean_since_start: Whether a living loop had a clean tick since it started.
         beat_life: Whether the last heartbeat is of a process that is up.
         ahead_us: How far the time that a signal states lies ahead of the clock; 0 when it does not.
@@ -39,6 +40,7 @@ class Truth:
     beat_us: int | None
     success_us: int | None
     under_way_us: int | None
+    tick_told: bool
     clean_since_start: bool
     beat_life: bool
     ahead_us: int = 0
@@ -72,6 +74,7 @@ def truths(facts: Facts) -> list[Truth]:
                     status.at_us - beat.at_us if beat is not None else None,
                     status.at_us - success.at_us if success is not None else None,
                     max((status.at_us - tick.begin.at_us for tick in running), default=None),
+                    any(_told(facts, tick, status) for tick in running),
                     any(clean[life.boot.n] < status.n for life in lives),
                     beat is not None and any(life.boot.n < beat.n for life in lives),
                     max([0, *(_stated_us(one) - status.at_us for one in (beat, success) if one)]),
@@ -123,6 +126,14 @@ def _under_way(facts: Facts, life: Life, status: Event) -> list[Tick]:
         return []
     end = ticks[index].end
     return [ticks[index]] if end is None or end.n > status.n else []
+
+
+def _told(facts: Facts, tick: Tick, status: Event) -> bool:
+    """Whether the machine of a tick wrote any signal between its beginning and a status."""
+    signals = facts.history.of("signal")
+    first = bisect_right(signals, tick.begin.n, key=lambda event: event.n)
+    since = islice(signals, first, None)
+    return any(one.machine == tick.begin.machine and one.n < status.n for one in since)
 
 
 def stale_after_us(facts: Facts) -> int:

@@ -12,6 +12,12 @@ def error(at=3600, **how) -> Build:
     return world(skip=[at]).tick(at, error="SystemExit", **how)
 
 
+def at_work() -> Build:
+    """A tick lasts 50 min, and says at once that it is under way."""
+    loop = Build().up().loop(last="1h").tick("1h", lasts=3000)
+    return loop.add("1h0m1s", "signal", name="of-its-own", content="{}")
+
+
 TWO = "jobs: [{id: j, schedule: every 1h}, {id: long, schedule: every 90m}]\n"
 
 CASES = [
@@ -59,8 +65,9 @@ CASES = [
     ("STAT-2", "held", Build().up().loop(last="1h").status("2h", "STALLED")),
     ("STAT-2", "violated", Build().up().loop(last="1h").status("2h", promises=True, verdict="healthy")),
     ("STAT-2", "violated", Build().up().loop(last="1h").status("2h", "is not running")),
-    ("STAT-2", "held", Build().up().loop(last="1h").tick("1h", lasts=3000).status("1h5m", verdict="unknown")),  # under way
-    ("STAT-2", "violated", Build().up().loop(last="1h").tick("1h", lasts=3000).status("1h5m", "STALLED")),
+    ("STAT-2", "held", at_work().status("1h5m", verdict="unknown")),
+    ("STAT-2", "violated", at_work().status("1h5m", "STALLED")),
+    ("STAT-2", "unknown", at_work().drop("signal", "1h0m1s").status("1h5m", "STALLED")),  # it did not say so
     ("STAT-2", "held", Build().up().loop(last="1h").tick("1h", lasts=3000).status("1h30m", "STALLED")),  # for too long
     ("STAT-2", "unknown", world().status("2h", "STALLED")),
     ("STAT-4", "held", Build().up().loop(last="1h").add("1h", "crash").status("2h", "is not running", "will NOT fire")),
