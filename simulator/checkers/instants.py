@@ -1,16 +1,67 @@
-"""TIME-2 and 3: the right instant, across clock changes and on an interval's grid."""
+"""TIME: the right instant, where clocks or the zone change, and on the grid of an interval."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby, pairwise
+from typing import Any
 
 from simulator import oracle
 from simulator.checkers.extras import judged_extras
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.live import say_due
-from simulator.checkers.matching import JobMatch, Outcome, match_all
+from simulator.checkers.live import say_due, when
+from simulator.checkers.matching import Due, JobMatch, Outcome, match_all
+from simulator.checkers.struck import zone_at
+from simulator.checkers.wanted import commits_by_job
 from simulator.durations import DAY_US, HOUR_US
-from simulator.history import History
+from simulator.fold import instant_us
+from simulator.history import Event, History
 from simulator.scenario import Scenario
 
-__all__ = ["time_2", "time_3"]
+__all__ = ["time_1", "time_2", "time_3", "time_4", "time_5"]
+
+
+def time_1(history: History, scenario: Scenario) -> Finding:
+    """From run to run of a recurring job, the next time in the store moves strictly forward."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TIME-1", "no recurring job ran twice")
+    for match in match_all(facts).values():
+        stored = commits_by_job(facts).get(match.plan.job.id, [])
+        for _, runs in groupby(_recurring(match), lambda due: due.segment):
+            began = [due.run.begin for due in runs if due.run is not None]
+            comes = [(event, _comes_us(stored, event)) for event in began]
+            for (first, before), (second, after) in pairwise(comes):
+                if before is None or after is None:
+                    continue
+                judgement.reached(second)
+                if after <= before:
+                    judgement.violated(
+                        f"job {match.plan.job.id}: it ran twice, and its next time went from "
+                        f"{when(before)} to {when(after)}",
+                        first,
+                        second,
+                    )
+    return judgement.finding()
+
+
+def _recurring(match: JobMatch) -> list[Due]:
+    """The occurrences of recurring schedules that ran, by their runs."""
+    ran = [
+        due
+        for due in match.dues
+        if due.run is not None
+        and not due.manual
+        and not isinstance(match.plan.segments[due.segment].schedule, oracle.Once)
+    ]
+    return sorted(ran, key=lambda due: due.run.begin.n if due.run is not None else 0)
+
+
+def _comes_us(stored: list[tuple[Event, Any]], event: Event) -> int | None:
+    """The next time of a job in the store when something happened."""
+    index = bisect_right(stored, event.n, key=lambda pair: pair[0].n) - 1
+    record = stored[index][1] if index >= 0 else None
+    return instant_us((record or {}).get("next_run_at"))
 
 
 def time_2(history: History, scenario: Scenario) -> Finding:
@@ -60,16 +111,87 @@ def time_3(history: History, scenario: Scenario) -> Finding:
     judgement = Judgement("TIME-3", "no interval job came twice")
     for match in match_all(facts).values():
         ran = 0
+        stored = commits_by_job(facts).get(match.plan.job.id, [])
         for due in match.dues:
             part = match.plan.segments[due.segment]
             if not isinstance(part.schedule, oracle.Every):
                 continue
-            if due.outcome is Outcome.LATE and due.run is not None:
-                judgement.violated(say_due(due), due.run.begin)
-            elif due.outcome is Outcome.MISSED:
-                judgement.violated(say_due(due))
+            if due.outcome in {Outcome.LATE, Outcome.MISSED}:
+                if not _on_grid(part.schedule, stored, due):
+                    judgement.violated(say_due(due), due.run.begin if due.run else None)
             elif due.run is not None:
                 ran += 1
                 if ran > 1:
                     judgement.reached(due.run.begin)
     return judgement.finding()
+
+
+def _on_grid(every: oracle.Every, stored: list[tuple[Event, Any]], due: Due) -> bool:
+    """Whether the store had its next time on the grid all the same: late for another reason."""
+    until_us = due.run.begin.at_us if due.run is not None else due.deadline_us
+    index = bisect_right(stored, until_us, key=lambda pair: pair[0].at_us) - 1
+    record = stored[index][1] if index >= 0 else None
+    comes_us = instant_us((record or {}).get("next_run_at"))
+    return comes_us is not None and (comes_us - every.first_us) % every.period_us == 0
+
+
+def time_4(history: History, scenario: Scenario) -> Finding:
+    """A one-shot that is written without an offset comes at that wall time of the zone."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TIME-4", "no job had a timestamp without an offset, away from UTC")
+    for match in match_all(facts).values():
+        if not _is_naive(match.plan.job.schedule) or len(match.plan.segments) != 1:
+            continue
+        for due in match.dues:
+            if due.manual or not oracle.offset_minutes(zone_at(facts, due.at_us), due.at_us):
+                continue
+            if due.outcome is Outcome.RAN and due.run is not None:
+                judgement.reached(due.run.begin)
+            elif due.outcome in {Outcome.LATE, Outcome.MISSED}:
+                judgement.violated(f"its timestamp has no offset: {say_due(due)}")
+        for extra in match.extras:
+            judgement.violated(
+                f"job {match.plan.job.id}: its timestamp without an offset was taken for another",
+                extra.run.begin,
+            )
+    return judgement.finding()
+
+
+def _is_naive(schedule: str) -> bool:
+    try:
+        return datetime.fromisoformat(schedule).tzinfo is None
+    except ValueError:
+        return False
+
+
+def time_5(history: History, scenario: Scenario) -> Finding:
+    """After a change of the zone a cron job comes at its wall time there: not early, not twice."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("TIME-5", "no cron job came after a change of the zone")
+    for change in (op.begin for op in facts.ops if op.do == "set-zone"):
+        for match in match_all(facts).values():
+            for event, reason in _after_change(match, change):
+                if reason is None:
+                    judgement.reached(event)
+                else:
+                    judgement.violated(f"after the zone was changed, {reason}", change, event)
+    return judgement.finding()
+
+
+def _after_change(match: JobMatch, change: Event) -> Iterator[tuple[Event | None, str | None]]:
+    """What a cron job did after an event: (its run, what is wrong with it or None)."""
+    crons = {
+        index
+        for index, part in enumerate(match.plan.segments)
+        if isinstance(part.schedule, oracle.CronTimes)
+    }
+    for due in match.dues:
+        if due.segment in crons and due.at_us > change.at_us:
+            if due.outcome in {Outcome.LATE, Outcome.MISSED}:
+                yield None, say_due(due)
+            elif due.run is not None:
+                yield due.run.begin, None
+    for extra in match.extras if crons else ():
+        if extra.run.begin.n > change.n:
+            what = "early" if extra.due is None else "twice"
+            yield extra.run.begin, f"job {match.plan.job.id} ran {what}"

@@ -297,3 +297,5 @@ def test_evidence_is_bounded(monkeypatch):
     assert [record["n"] for record in jobs.executions()] == [4, 5, 6, 7, 8]
     assert [record["n"] for record in jobs.executions("a")] == [4, 6, 8]
     assert jobs.outputs("a") == ["output/a/t7.md", "output/a/t8.md"]
+    jobs.save_output("a", "t0", "newer, whatever its name says")
+    assert jobs.outputs("a") == ["output/a/t8.md", "output/a/t0.md"]
