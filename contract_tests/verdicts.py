@@ -14,7 +14,6 @@ from contract_tests.catalogue import Level, Requirement
 __all__ = [
     "EXIT_CODES",
     "KINDS",
-    "TESTED_GROUPS",
     "Assessment",
     "Deviation",
     "Overall",
@@ -33,11 +32,6 @@ EXIT_CODES: dict[Overall, int] = {
     "inconclusive": 3,
     "deviating": 4,
 }
-
-# The groups whose core rows this release of the kit claims to judge. A row of theirs without a
-# result makes a core judgement inconclusive; the other groups are shown as not run.
-TESTED_GROUPS = frozenset({"ABC", "AVAIL", "FALL", "TICK", "FIRE", "RECON"})
-
 
 # What drives a provider; nothing that matters is judged of one that is neither.
 KINDS = frozenset({"blocking", "external"})
@@ -127,7 +121,6 @@ class Assessment:
             for row in self.results
             if row.requirement.applies_to(self.declared)
             and self.scores(row.requirement)
-            and (self.profile == "strict" or row.requirement.group in TESTED_GROUPS)
             and (level or row.requirement.level) == row.requirement.level
             and (level or self._demands(row.requirement.level))
         )

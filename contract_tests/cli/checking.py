@@ -186,13 +186,13 @@ def _subject(target: str) -> Subject:
 
 def _show_runs(judge: Judge, ids: Iterable[str]) -> None:
     """The timelines of the simulated runs that these ids were judged in, each once."""
+    from contract_tests.probes.virtual import runs_of
     from simulator.timeline import show_timeline
 
     console = _console()
     names = dict.fromkeys(name for one in ids for name in judge.judge(one).scenarios)
-    for name in names:
-        run = judge.context.shared[f"scenario {name} "].run
-        console.print(f"[bold]{name}[/]: {run.scenario.story}")
+    for run in (watched.run for name in names for watched in runs_of(judge.context, name)):
+        console.print(f"[bold]{run.scenario.name}[/]: {run.scenario.story}")
         show_timeline(run.history, console)
         console.print()
 

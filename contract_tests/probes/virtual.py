@@ -29,6 +29,7 @@ __all__ = [
     "SLACK_US",
     "Watched",
     "is_between",
+    "runs_of",
     "watch",
     "watch_built_in",
     "watching",
@@ -167,6 +168,12 @@ def watch(
         if watched.run.events > MOST_EVENTS and not context.target.is_builtin:
             context.shared["spun"] = f"{watched.run.events} things happened in {name}: it spins"
     return cast("Watched", context.shared[key])
+
+
+def runs_of(context: Context, name: str) -> list[Watched]:
+    """The runs of this scenario that were made so far, with whichever target and bend."""
+    seen = [value for value in context.shared.values() if isinstance(value, Watched)]
+    return [watched for watched in seen if watched.run.scenario.name == name]
 
 
 def _shown(outcome: Outcome, runs: Iterable[Watched]) -> Outcome:
