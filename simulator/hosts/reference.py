@@ -162,7 +162,7 @@ def _configuration(surroundings: Surroundings) -> dict[str, Any]:
     return {
         "timezone": surroundings.zone,
         "cron": {
-            "provider": "",
+            "provider": surroundings.provider,
             "replicas": surroundings.replicas,
             "chronos": {
                 "portal_url": surroundings.portal_url,
