@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ def writes_that_fail(_: Context, watched: Watched) -> Outcome:
         _held_up(watched, "other", "5m", but=[("24m", "26m"), ("61m", "84m")])
         or _vanished(watched, "report", "4m")
         or _vanished(watched, "other", "5m")
-        or _forgotten(watched, "report", written_again="16m30s", looked="19m")
+        or _forgotten(watched, "report")
     )
     if problem:
         return violated(problem)
@@ -209,16 +210,22 @@ def _vanished(watched: Watched, job: str, period: str) -> str | None:
     return None
 
 
-def _forgotten(watched: Watched, job: str, *, written_again: str, looked: str) -> str | None:
-    """Whether a refused result is not in the record when the disk has been well again."""
-    begun = [at_us for at_us in begins_of(watched, job) if at_us < parse_duration(written_again)]
-    before = watched.number_at(parse_duration(looked))
-    record = final_store(watched.history, before=before).records.get(job, {})
-    ended_us = instant_us(record.get("last_run_at"))
-    if not begun or record.get("last_status") != "ok" or ended_us is None:
-        return f"the refused result of {job} was forgotten: {record.get('last_error')!r}"
-    if ended_us - watched.start_us < begun[-1]:
-        return f"the refused result of {job} was never stored"
+def _forgotten(watched: Watched, job: str) -> str | None:
+    """Whether the store says of runs that all ended well that one did not, or nothing at all."""
+    told: list[tuple[int, int]] = []
+    for event in watched.history.of("store.commit"):
+        for job_id, record in event.data["changes"]:
+            if job_id != job or record is None:
+                continue
+            if record.get("last_status") not in {None, "ok"}:
+                said = record.get("last_error")
+                return f"the refused result of {job} was forgotten {watched.when(event)}: {said}"
+            told.append((event.n, instant_us(record.get("last_run_at")) or 0))
+    for run, following in pairwise(watched.facts.runs.get(job, [])):
+        if not any(
+            run.end_n < n < following.begin.n and ran_us >= run.begin.at_us for n, ran_us in told
+        ):
+            return f"the result of the run of {job} {watched.when(run.begin)} was never stored"
     return None
 
 
