@@ -1,10 +1,11 @@
 """Import a provider's module in a process of its own, and watch what that does outside.
 
-The watch is the interpreter's: its audit events, and the sockets that are open afterwards. The
-module is imported as the target was, by its name or, where a plugin folder has no importable one,
-from its file.
+The watch is the interpreter's: its audit events, its way of starting threads (of which Python 3.11
+has no event), and the sockets that are open afterwards. The module is imported as the target was,
+by its name or, where a plugin folder has no importable one, from its file.
 """
 
+import _thread
 import gc
 import importlib
 import importlib.util
@@ -13,7 +14,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from contract_tests.surroundings import watched
 __all__ = ["Imported", "import_apart", "main"]
 
 TIME_LIMIT_S = 60.0
+_JOINABLE = ("start_joinable_thread", "_start_joinable_thread")  # from Python 3.13 on
 _MAIN = "from contract_tests.importing import main; main()"
 
 
@@ -97,7 +100,7 @@ def _environment(folder: Path) -> Mapping[str, str]:
 def main() -> None:
     """Answer the question on the command line: one line of JSON."""
     question = json.loads(sys.argv[1])
-    error = None
+    error, threads = None, _threads_started()
     if question["aliased"]:
         from contract_tests.surface import reference_surface
 
@@ -109,7 +112,7 @@ def main() -> None:
             error = f"{type(raised).__name__}: {raised}"
     answer = {
         "error": error,
-        "threads": watch.threads,
+        "threads": threads,
         "network": watch.network,
         "sockets": _open_sockets(),
         "writes": watch.writes,
@@ -117,6 +120,26 @@ def main() -> None:
     sys.stdout.write(f"\n{json.dumps(answer)}\n")
     sys.stdout.flush()
     os._exit(0)  # whatever threads it left behind
+
+
+def _threads_started() -> list[str]:
+    """Put a list-keeper where every thread of Python code starts."""
+    started: list[str] = []
+
+    def kept(real: Callable[..., Any]) -> Callable[..., Any]:
+        def start(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+            of = getattr(function, "__self__", None)
+            name = of.name if isinstance(of, threading.Thread) else repr(function)
+            started.append(f"a thread {name}")
+            return real(function, *arguments, **keywords)
+
+        return start
+
+    for module in (_thread, threading):
+        for name in ("start_new_thread", "_start_new_thread", *_JOINABLE):
+            if hasattr(module, name):
+                setattr(module, name, kept(getattr(module, name)))
+    return started
 
 
 def _import(name: str, file: str | None) -> None:

@@ -82,23 +82,18 @@ def _cut_short(context: Context, watched: Watched) -> Outcome | None:
     left = watched.left_unasked()
     if left is None:
         return None
-    if _struck_before_the_end(watched):
-        return violated(left, *_last_strike(watched))
+    if trouble := _last_trouble(watched):
+        return violated(left, trouble)
     if not watched.run.scenario.faults and not watch(context, "loop-at-once").left_unasked():
         return violated(left)  # it lives where nothing is asked of it
     return unknown(f"the loop was dead before this could be seen: {left}")
 
 
-def _struck_before_the_end(watched: Watched) -> bool:
+def _last_trouble(watched: Watched) -> str | None:
+    """What went wrong last before the loop was left, if anything did."""
     left = next(life.start_left for life in watched.lives if life.start_left is not None)
-    return bool(watched.of("fault") and watched.of("fault")[0].n < left.n) or any(
-        strike.at_us <= left.at_us for strike in watched.strikes
-    )
-
-
-def _last_strike(watched: Watched) -> list[str]:
-    troubles = _troubles(watched)
-    return [f"the last trouble was {troubles[-1][1]}"] if troubles else []
+    before = [words for at_us, words in _troubles(watched) if at_us <= left.at_us]
+    return f"the last trouble was {before[-1]}" if before else None
 
 
 def _troubles(watched: Watched) -> list[tuple[int, str]]:

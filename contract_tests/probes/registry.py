@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from contract_tests.engine import Context, Outcome, held, unknown, violated
-from contract_tests.probes.virtual import Watched, watching
+from contract_tests.probes.virtual import Watched, is_between, watching
 from simulator.checkers.happened import Life
 from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.fold import Arm, Registry, Store, final_registry, final_store, instant_us
@@ -120,8 +120,14 @@ def arms_what_is_wanted(_: Context, watched: Watched) -> Outcome:
     for since in ("2m", "50m", "1h50m", "4h50m"):
         if found := differences(watched, since, exact=True):
             return violated(*found)
+    started = watched.lives[0].started
     for job in ("held", "spent"):
-        calls = [one for one in _calls(watched, "0s", "5h") if one.data.get("job_id") == job]
+        # Whoever made them, before they were held and spent, may have had them armed.
+        calls = [
+            one
+            for one in _calls(watched, "0s", "5h", "provision")
+            if one.data.get("job_id") == job and is_between(one, started, None)
+        ]
         if calls:
             what = "paused" if job == "held" else "without a next time"
             return violated(f"{job} is {what}: {calls[0].data['op']} {watched.when(calls[0])}")
