@@ -237,7 +237,8 @@ class _Teller:
     @staticmethod
     def _op(event: Event) -> str:
         about = event.data.get("job") or event.data.get("machine") or ""
-        return f"[magenta]{_said(event, 'do')} {escape(str(about))}[/]"
+        by = f" by {event.data['by']}" if event.data.get("by") else ""
+        return f"[magenta]{_said(event, 'do')} {escape(f'{about}{by}')}[/]"
 
     @staticmethod
     def _log(event: Event) -> str | None:

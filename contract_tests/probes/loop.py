@@ -4,13 +4,19 @@ from itertools import pairwise
 
 from contract_tests.benches.between import Strike, troubled_waits
 from contract_tests.engine import Context, Outcome, held, probe, unknown, violated
-from contract_tests.probes.virtual import MACHINE, SLACK_US, Watched, is_between, watch, watching
-from contract_tests.surface import BUILTIN_NAMES
+from contract_tests.probes.virtual import (
+    MACHINE,
+    SLACK_US,
+    Watched,
+    is_between,
+    watch,
+    watch_built_in,
+    watching,
+)
 from contract_tests.surroundings import ask, captured_logs, home
 from simulator.checkers.happened import Tick
 from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.history import Event
-from simulator.target import from_class
 
 __all__: list[str] = []  # probes are found by their ids
 
@@ -283,7 +289,7 @@ def a_long_job_delays_nothing(context: Context, watched: Watched) -> Outcome:
 @probe("TICK-7")
 def a_blind_tick_is_no_success(context: Context) -> Outcome:
     """The host's own loop: what a tick could not look at, it does not report as clean."""
-    watched = _watch_builtin(context, "loop-cannot-look")
+    watched = watch_built_in(context, "loop-cannot-look")
     if trouble := watched.trouble():
         return trouble
     faults = watched.of("fault")
@@ -347,19 +353,10 @@ def _creep_problem(watched: Watched) -> str | None:
     return None
 
 
-def _watch_builtin(context: Context, name: str) -> Watched:
-    """The scenario with the host's own loop, whatever is judged."""
-    if context.target.is_builtin:
-        return watch(context, name)
-    with home(context.folder / "built-in" / "home"):
-        builtin = type(context.host.load(BUILTIN_NAMES[0]))
-    return watch(context, name, from_class(builtin, BUILTIN_NAMES[0]))
-
-
 @probe("TICK-9")
 def the_log_shows_life(context: Context) -> Outcome:
     """INFO lines of the host's built-in: at its start, and one in any five ticks."""
-    watched = _watch_builtin(context, "loop-at-once")
+    watched = watch_built_in(context, "loop-at-once")
     if trouble := watched.trouble():
         return trouble
     ticks = [tick.begin for tick in _ticks(watched)]

@@ -103,6 +103,7 @@ _WRONG: Mapping[str, Mapping[str, object]] = {
     "a cron that is no text": {"schedule": {"kind": "cron", "expr": 5}},
     "an interval of nothing": {"schedule": {"kind": "interval", "minutes": 0}},
     "an interval of text": {"schedule": {"kind": "interval", "minutes": "ten"}},
+    "an interval of ages": {"schedule": {"kind": "interval", "minutes": 10**10}},
     "an endless interval": {"schedule": {"kind": "interval", "minutes": 10**30}},
     "a one-shot without a time": {"schedule": {"kind": "once"}},
     "a garbage time": {"next_run_at": "half past"},
