@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from simulator.hosts import Reading
 from simulator.kernel.tasks import MachineClock, Task
 from simulator.machine import Life, Machine
 from simulator.scenario import Job, Step
@@ -89,7 +90,12 @@ class Operator:
 
         def read(_life: Life) -> None:
             asked_us = self._world.kernel.now_us
-            reading = self._world.host.status()
+            raised: dict[str, str] = {}
+            try:
+                reading = self._world.host.status()
+            except Exception as error:  # it may not: the history says that it did
+                raised["error"] = type(error).__name__
+                reading = Reading("none", -1, f"{type(error).__name__}: {error}")
             at_once = self._world.kernel.now_us == asked_us
             self._world.history.append(
                 "status" if at_once else "status.late",
@@ -101,6 +107,7 @@ class Operator:
                 names=self._names(reading.text),
                 evidence=dict(reading.evidence),
                 text=reading.text,
+                **raised,
             )
 
         self._command("status", read)

@@ -54,12 +54,13 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     """What was found, as names and values."""
     name = evidence.provider or "not known"
     if evidence.external:
-        yield "provider", name
+        yield "provider", f"{name}, through the managed scheduler"
         yield from _registry_facts(evidence)
     else:
-        yield "provider", f"{name}, a tick every {ago(evidence.interval_s)}"
-        stale = f"stale after {ago(evidence.stale_after_s)}"
-        yield "heartbeat", f"{_age(evidence.heartbeat_age_s)} ({stale})"
+        runs = evidence.pids is None or bool(evidence.pids)
+        yield "provider", name + (f", a tick every {ago(evidence.interval_s)}" if runs else "")
+        stale = f" (stale after {ago(evidence.stale_after_s)})" if runs else ""
+        yield "heartbeat", _age(evidence.heartbeat_age_s) + stale
         yield "clean tick", _age(evidence.success_age_s)
     yield "gateway", _processes(evidence)
     active = "not known" if evidence.jobs is None else f"{count(len(evidence.jobs), 'job')} active"

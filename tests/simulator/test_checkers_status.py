@@ -7,6 +7,7 @@ from contract_tests.scenarios import scenario
 from hermes_cron import CronScheduler
 from simulator.checkers import check
 from simulator.hosts import reference_host
+from simulator.hosts.reference import ReferenceHost
 from simulator.scenario import Scenario
 from simulator.target import from_class
 from simulator.world import simulate
@@ -113,6 +114,18 @@ def test_a_history_says_what_the_status_names():
     said = run.history.of("status")[-1].data["names"]
     assert {"portside", "ConnectionRefusedError"} <= set(said)
     assert "report" in said  # the job that comes next
+
+
+def test_a_status_that_raises_is_in_the_history():
+    class Raising(ReferenceHost):
+        def status(self):
+            raise KeyError("a field that nobody wrote")
+
+    base = scenario("status-fallback")
+    run = simulate(base, reference_host().bundled()["builtin"], host=Raising())
+    found = {finding.id: finding for finding in check(run.history, base)}
+    assert found["STAT-13"].verdict == "violated"
+    assert "KeyError" in found["STAT-13"].reason
 
 
 @pytest.mark.parametrize("skew", ["-2s", "-1s", "1s", "2s", "5s"])
