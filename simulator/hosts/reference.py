@@ -10,6 +10,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 from unittest import mock
 
@@ -31,6 +32,9 @@ from simulator.hosts import Reading, Stage, Surroundings
 from simulator.target import Target
 
 __all__ = ["ReferenceHost"]
+
+_named: ContextVar[str | None] = ContextVar("_named", default=None)
+"""The id of the job that the running task makes: jobs of a scenario are named by it."""
 
 LOOP_LOGGER = "cron.scheduler_provider"
 _PHASES = {
@@ -104,8 +108,11 @@ class ReferenceHost:
     def operate(self, do: str, job_id: str, arguments: Mapping[str, Any]) -> Any:
         """See `Host`."""
         if do == "create":
-            with mock.patch.object(process, "new_id", return_value=job_id):  # named by the scenario
+            named = _named.set(job_id)  # a task's own: it ends with a task that is killed here
+            try:
                 return jobs.create_job(f"run {job_id}", name=job_id, **arguments)
+            finally:
+                _named.reset(named)
         if do == "update":
             return jobs.update_job(job_id, dict(arguments))
         if do == "run":
@@ -137,6 +144,7 @@ def _run_by_hand(job_id: str) -> bool:
 def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
     """What is replaced on the host's modules for a run."""
     yield process, "current", stage.process
+    yield process, "new_id", _new_id(process.new_id)
     yield store, "current_store", stage.store
     yield config, "load_config", lambda: _configuration(stage.surroundings)
     yield auth, "get_provider_auth_state", lambda _name: {"access_token": stage.surroundings.token}
@@ -155,6 +163,10 @@ def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
     for name, phase in _PHASES.items():
         if name not in {"claim_job_for_fire", "mark_job_run"}:
             yield jobs, name, _in_phase(stage, phase, getattr(jobs, name))
+
+
+def _new_id(real: Callable[[], str]) -> Callable[[], str]:
+    return lambda: _named.get() or real()
 
 
 def _configuration(surroundings: Surroundings) -> dict[str, Any]:

@@ -66,6 +66,24 @@ class TestMachines:
         assert [event.data["error"] for event in history.of("op.end")] == [None, None]
         assert minutes(history, "op.end") == [0, 14]
 
+    def test_a_command_that_dies_leaves_nothing_behind(self):
+        """Killed while it named its job, it would name everything after it, in the next run too."""
+        calm = {"jobs": [HOURLY]}
+        before = run(**calm)[0].digest()
+        dying, _ = run(
+            jobs=[HOURLY, {"id": "late", "schedule": "every 1h", "created": "by a step"}],
+            steps=[
+                {"at": "10m", "do": "stop", "machine": "a", "for": "10m"},
+                {"at": "12m", "do": "create", "job": "late"},
+                {"at": "14m", "do": "create", "job": "late"},
+            ],
+            faults=[{"into": "store.replace", "crash": True, "on": "create"}],
+        )
+        ids = [record["id"] for event in dying.of("execution") for record in event.data["records"]]
+        assert ids
+        assert "late" not in ids
+        assert run(**calm)[0].digest() == before
+
     def test_a_registry_provider_may_sleep_to_the_horizon(self):
         history, judged = run("chronos", jobs=[{"id": "once", "schedule": "30m"}])
         assert history.of("world.end")[0].data["reason"] == "horizon"
