@@ -17,7 +17,7 @@ from simulator.checkers.matching import Outcome, match_all
 from simulator.history import Event, History
 from simulator.scenario import Scenario
 
-__all__ = ["Judged", "decided_after_faults", "judge"]
+__all__ = ["Judged", "applies", "decided_after_faults", "judge"]
 
 _BLOCKING = {"TICK", "STAT-1", "STAT-2", "STAT-3", "STAT-4", "STAT-5", "STAT-7", "STAT-8"}
 _EXTERNAL = {
@@ -82,7 +82,8 @@ def _unknown(facts: Facts, findings: tuple[Finding, ...]) -> Iterator[str]:
     nobody = "no checker judges it from a history"
     for name in scenario.expect.hold:
         finding = by_id.get(name, Finding(name, "unknown", nobody))
-        if finding.verdict == "unknown" and _applies(name, facts):
+        concerned = applies(name, blocking=facts.blocking, external=facts.external)
+        if finding.verdict == "unknown" and concerned:
             yield f"{name}: {finding.reason}"
 
 
@@ -106,12 +107,12 @@ def _not_as_told(history: History) -> Iterator[str]:
             yield f"gateway {event.machine} ended by {event.data.get('error')} (event {event.n})"
 
 
-def _applies(name: str, facts: Facts) -> bool:
-    """Whether a requirement speaks of this provider, by the capabilities that it declares."""
-    names = {name, name.partition("-")[0]}
-    if not facts.blocking and names & _BLOCKING:
+def applies(requirement: str, *, blocking: bool, external: bool) -> bool:
+    """Whether a requirement speaks of a provider, by the capabilities that it declares."""
+    names = {requirement, requirement.partition("-")[0]}
+    if not blocking and names & _BLOCKING:
         return False
-    return facts.external or not names & _EXTERNAL
+    return external or not names & _EXTERNAL
 
 
 def decided_after_faults(facts: Facts) -> bool:

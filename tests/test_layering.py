@@ -55,9 +55,20 @@ def test_the_simulator_never_imports_pytest() -> None:
         f"{path.relative_to(ROOT)}:{line}"
         for path in sources("hermes_cron", "simulator")
         for line, name in imported(path)
-        if name.partition(".")[0] in {"pytest", "_pytest", "hypothesis"}
+        if name.partition(".")[0] in {"pytest", "_pytest"}
     ]
     assert found == []
+
+
+def test_hypothesis_is_needed_by_exploration_only() -> None:
+    """It is an extra: whoever runs scenarios has no use for it."""
+    found = [
+        str(path.relative_to(ROOT / "simulator"))
+        for path in sources("hermes_cron", "simulator")
+        for _line, name in imported(path)
+        if name.partition(".")[0] == "hypothesis"
+    ]
+    assert set(found) == {"strategies.py", "explore/drawing.py"}
 
 
 @pytest.mark.parametrize(

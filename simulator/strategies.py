@@ -1,0 +1,329 @@
+"""Hypothesis strategies for scenarios: jobs, steps, faults, choice tapes, and all of them together.
+
+    from hypothesis import given
+    from simulator.strategies import scenarios
+
+    @given(scenarios(capabilities={"external"}))
+    def test_my_provider(scenario): ...
+
+Seams, effects and operations are read from their catalogues (`SEAMS`, `OPERATIONS`), so that a new
+one is drawn as soon as it is there. Most faults are anchored to events ("the third provision", "the
+mark of the job's second run"), and several of them to the same event: what goes wrong twice within
+two seconds is hardly ever drawn by instants. Every number is drawn from a small range, because
+Hypothesis mixes constants of the modules that happen to be loaded into large ones.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Literal, get_args, get_origin
+
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from simulator.durations import DAY_US, SECOND_US, format_duration, parse_duration
+from simulator.fault_rule import EFFECTS, PHASES, SEAMS, Fault
+from simulator.kernel.tape import MAX_CHOICES, Choice, Tape
+from simulator.scenario import OPERATIONS, Scenario, Step
+from simulator.volume import DAMAGES
+
+__all__ = ["faults", "jobs", "scenarios", "steps", "tapes"]
+
+CAPABILITIES = frozenset({"blocking", "external"})
+
+_STARTS = (
+    ("UTC", "2026-03-02T08:00:00"),
+    ("UTC", "2026-12-31T19:00:17"),
+    ("Asia/Kolkata", "2026-06-10T07:45:00"),
+    ("Europe/Berlin", "2026-03-28T23:00:00"),
+    ("Europe/Berlin", "2026-10-24T23:00:00"),
+    ("America/New_York", "2026-03-07T23:30:00"),
+    ("Australia/Lord_Howe", "2026-10-03T23:00:00"),
+)
+_SCHEDULES = (
+    "every 1h", "every 30m", "every 20m", "*/15 * * * *", "0 * * * *", "25 */2 * * *",
+    "30 2 * * *", "every 7m", "every 90m", "40m", "100m",
+)  # fmt: skip
+_RECORDS: tuple[dict[str, Any], ...] = (
+    {"next_run_at": "garbage"},
+    {"schedule": {"kind": "cron", "expr": "61 * * * *", "display": "61 * * * *"}},
+    {"id": None},
+    {"schedule": None},
+)
+_OUTAGES = ("1s", "30s", "3m", "20m", "2h")
+_RAISED = (
+    "SystemExit", "KeyboardInterrupt", "GeneratorExit", "asyncio.CancelledError", "MemoryError",
+    "RuntimeError", "OSError",
+)  # fmt: skip
+_DISK_ERRORS = ("ENOSPC", "EACCES", "EIO", "EMFILE")
+_NET_ERRORS = ("httpx.ConnectError", "httpx.ReadTimeout", "httpx.RemoteProtocolError")
+_LATE = ("1s", "5s", "59s", "5m", "6m", "90m")
+
+_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "answer": st.sampled_from((503, 500, 429, 403, 404, 409, "html", "shape", "stale")),
+    "hang": st.sampled_from(("2s", "20s", "90s", "6m", "12m")),
+    "delay": st.sampled_from(_LATE),
+    "duplicate": st.lists(st.sampled_from(_LATE), min_size=1, max_size=3, unique=True),
+}
+"""What an effect is given; a flag is true, and "raise" depends on the seam."""
+
+_NEEDS = {"nas": "external", "tick": "blocking", "heartbeat": "blocking", "dispatch": "blocking"}
+"""Seams, by their first word, that only providers of one kind pass."""
+
+
+def _often(common: Any, *rest: Any) -> st.SearchStrategy[Any]:
+    """`common` in half of the cases, one of the rest in the other."""
+    return st.sampled_from((common,) * len(rest) + rest)
+
+
+@st.composite
+def jobs(draw: st.DrawFn, *, job_id: str = "job", breakable: bool = True) -> dict[str, Any]:
+    """One job, as a file would say it.
+
+    Args:
+        draw: Hypothesis'.
+        job_id: Its id.
+        breakable: Whether its stored record may be broken.
+    """
+    job: dict[str, Any] = {"id": job_id, "schedule": draw(st.sampled_from(_SCHEDULES))}
+    job["runs_for"] = draw(_often("1s", "0s", "20s", "3m", "8m", "40m"))
+    kind = draw(_often("ok", "raises", "fails", "crashes", "repeat", "repeat"))
+    nth = {"nth": draw(st.integers(1, 4))}
+    if kind == "raises":
+        job["body"] = {"raises": draw(st.sampled_from(_RAISED)), **nth}
+    elif kind == "fails":
+        job["body"] = {"fails": "no", **nth}
+    elif kind == "crashes":
+        job["body"] = {"crashes": True, "restarts_after": draw(st.sampled_from(_OUTAGES)), **nth}
+    elif kind == "repeat" and job["schedule"][0] not in "14":  # a one-shot has its own
+        job["repeat"] = draw(st.integers(1, 4))
+    if breakable and draw(st.integers(0, 19)) == 19:  # noqa: PLR2004 - one in twenty
+        job["record"] = draw(st.sampled_from(_RECORDS))
+    return job
+
+
+@st.composite
+def _instants(draw: st.DrawFn, lasts_us: int) -> str:
+    """Mostly near a full ten minutes, where most things are due."""
+    whole = draw(st.integers(0, min(lasts_us // (600 * SECOND_US), 99)))
+    offset = draw(st.sampled_from(("0s", "1s", "2s", "-1s", "30s", "-20s", "61s", "4m")))
+    at_us = whole * 600 * SECOND_US + parse_duration(offset)
+    return format_duration(min(max(at_us, SECOND_US), lasts_us - SECOND_US))
+
+
+@st.composite
+def _when(draw: st.DrawFn, lasts_us: int) -> dict[str, Any]:
+    """Which passages a fault strikes that is not anchored to one event."""
+    where = draw(st.sampled_from(("at", "window", "times")))
+    if where == "times":
+        return {"nth": draw(st.integers(1, 8)), "times": draw(_often(2, 3, 5, 20))}
+    first = draw(_instants(lasts_us))
+    if where == "at":
+        return {"at": first}
+    last_us = parse_duration(first) + parse_duration(draw(st.sampled_from(_OUTAGES)))
+    return {"from": first, "until": format_duration(last_us)}
+
+
+@st.composite
+def faults(
+    draw: st.DrawFn,
+    *,
+    job_ids: Sequence[str],
+    machines: Sequence[str],
+    lasts_us: int,
+    capabilities: Collection[str] = CAPABILITIES,
+    anchors: Sequence[tuple[str, int]] = (),
+) -> Fault | None:
+    """One fault at any seam that a provider with these capabilities passes.
+
+    Args:
+        draw: Hypothesis'.
+        job_ids: Jobs that it may be about.
+        machines: Machines that it may be about.
+        lasts_us: The horizon, microseconds since the start.
+        capabilities: What the provider declares.
+        anchors: Events (job, its nth passage) that several faults share.
+
+    Returns:
+        None when what was drawn cannot mean anything together.
+    """
+    seams = _seams(capabilities)
+    if draw(st.booleans()):  # some effects can be at one seam only: draw these as often as others
+        effect = draw(st.sampled_from([e for e in EFFECTS if _seams_of(e, seams)]))
+        into = draw(st.sampled_from(_seams_of(effect, seams)))
+    else:
+        into = draw(st.sampled_from(seams))
+        effect = draw(st.sampled_from([e for e in EFFECTS if e in SEAMS[into].effects]))
+    place = SEAMS[into]
+    said: dict[str, Any] = {"into": into, effect: draw(_value(into, effect))}
+    if effect == "crash":
+        said["for"] = draw(st.sampled_from(_OUTAGES))
+    if effect in place.after and draw(st.booleans()):
+        said["after"] = True
+    if place.phases and draw(st.integers(0, 3)):
+        said["on"] = draw(st.sampled_from(PHASES))
+    job, nth = draw(st.sampled_from(anchors)) if anchors else (None, 1)
+    anchored = draw(st.integers(0, 8)) < 6  # noqa: PLR2004 - two in three
+    said |= (
+        {"nth": nth if place.job else draw(st.integers(1, 12))}
+        if anchored
+        else draw(_when(lasts_us))
+    )
+    if place.job and draw(st.integers(0, 3)):
+        said["job"] = job if anchored and job else draw(st.sampled_from(job_ids))
+    if place.machine and len(machines) > 1 and draw(st.booleans()):
+        said["machine"] = draw(st.sampled_from(machines))
+    try:
+        return Fault.model_validate(said)
+    except ValidationError:
+        return None
+
+
+def _seams(capabilities: Collection[str]) -> list[str]:
+    """What a provider with these capabilities passes; what only its kind passes stands twice."""
+    needs = {name: _NEEDS.get(name.split(".")[0]) for name in SEAMS}
+    own = [name for name, need in needs.items() if need in capabilities]
+    return [*own, *(name for name, need in needs.items() if need in {None, *capabilities})]
+
+
+def _seams_of(effect: str, seams: Sequence[str]) -> list[str]:
+    return [name for name in seams if effect in SEAMS[name].effects]
+
+
+def _value(into: str, effect: str) -> st.SearchStrategy[Any]:
+    """What stands behind the effect's key."""
+    if effect in _VALUES:
+        return _VALUES[effect]
+    if effect != "raise":
+        return _by_type(Fault.model_fields[effect].annotation)
+    if into.startswith("store."):
+        return st.sampled_from([{"OSError": name} for name in _DISK_ERRORS])
+    return st.sampled_from(_NET_ERRORS if into.startswith("nas.") else _RAISED)
+
+
+def _by_type(annotation: Any) -> st.SearchStrategy[Any]:
+    """What a field of this type can be: one of its words, true, or a duration."""
+    kinds = get_args(annotation) or (annotation,)
+    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    if words:
+        return st.sampled_from(words)
+    return st.just(value=True) if bool in kinds else st.sampled_from(_LATE)
+
+
+@st.composite
+def steps(
+    draw: st.DrawFn,
+    *,
+    job_ids: Sequence[str],
+    machines: Sequence[str],
+    lasts_us: int,
+    capabilities: Collection[str] = CAPABILITIES,
+) -> Step | None:
+    """One step of the operator or of the outside world; see `faults` for the arguments.
+
+    Returns:
+        None when an operation needs a field that is not known here.
+    """
+    values: dict[str, st.SearchStrategy[Any]] = {
+        "machine": st.sampled_from(machines),
+        "job": st.sampled_from(job_ids),
+        "for": st.sampled_from(_OUTAGES),
+        "set": st.sampled_from([{"schedule": schedule} for schedule in _SCHEDULES]),
+        "fire_at": st.just("last"),
+        "times": st.integers(1, 3),
+        "by": st.sampled_from(("2s", "-2s", "10m", "-10m", "1h", "-1h")),
+        "to": st.sampled_from(sorted({zone for zone, _start in _STARTS})),
+        "what": st.sampled_from(sorted(DAMAGES)),
+    }
+    unfit = {"create", "status", *(() if "external" in capabilities else ("deliver", "forget"))}
+    do = draw(st.sampled_from([name for name in OPERATIONS if name not in unfit]))
+    must, may = OPERATIONS[do]
+    if not must <= values.keys():
+        return None
+    said = {name: draw(values[name]) for name in sorted(must)}
+    for name in sorted(may & values.keys()):
+        if name == "for" or draw(st.booleans()):  # a machine that stays off shows nothing more
+            said[name] = draw(values[name])
+    try:
+        return Step.model_validate({"at": draw(_instants(lasts_us)), "do": do, **said})
+    except ValidationError:
+        return None
+
+
+@st.composite
+def tapes(draw: st.DrawFn, *, tasks: Sequence[str] = (), most: int = MAX_CHOICES) -> Tape:
+    """A seed and, in about half of the cases, a few choices.
+
+    Args:
+        draw: Hypothesis'.
+        tasks: Names of tasks that can be held back.
+        most: How many choices at most.
+    """
+    count = draw(_often(0, 1, 2, 3, most)) if tasks else 0
+    choices: dict[tuple[str, int], Choice] = {}
+    for _ in range(count):
+        task = draw(st.sampled_from(tasks))
+        nth = draw(st.integers(1, draw(st.sampled_from((8, 32, 99)))))
+        delay_us = draw(_often(0, 1_000, 100_000, SECOND_US, 4 * SECOND_US))
+        choices[task, nth] = Choice(task, nth, delay_us)
+    return Tape(tuple(choices.values()), seed=draw(st.integers(0, 99)))
+
+
+@st.composite
+def scenarios(
+    draw: st.DrawFn,
+    *,
+    name: str = "drawn",
+    capabilities: Collection[str] = CAPABILITIES,
+    days: int = 1,
+    tasks: Sequence[str] = (),
+) -> Scenario:
+    """A whole scenario: one or two machines, up to four jobs, a few steps and faults, a tape.
+
+    Args:
+        draw: Hypothesis'.
+        name: Its name.
+        capabilities: What the provider declares.
+        days: How long it lasts at most; most scenarios are shorter.
+        tasks: Names of tasks that the tape may hold back.
+    """
+    zone, start = draw(st.sampled_from(_STARTS))
+    lasts_us = draw(st.sampled_from((3, 3, 6, 6, 12, 24 * days))) * DAY_US // 24
+    machines = draw(st.sampled_from((["a"], ["a"], ["a", "b"])))
+    job_ids = [f"job-{nth}" for nth in range(1, draw(st.integers(1, 4)) + 1)]
+    known: dict[str, Any] = {
+        "job_ids": job_ids,
+        "machines": machines,
+        "lasts_us": lasts_us,
+        "capabilities": capabilities,
+    }
+    anchors = draw(
+        st.lists(st.tuples(st.sampled_from(job_ids), st.integers(1, 6)), min_size=1, max_size=2)
+    )
+    drawn_jobs = [
+        draw(jobs(job_id=job_id, breakable=nth > 0)) for nth, job_id in enumerate(job_ids)
+    ]
+    drawn_steps = _drawn(draw, steps(**known), draw(_often(0, 1, 1, 2, 3)))
+    if draw(st.integers(0, 4)) == 0:
+        drawn_jobs[-1]["created"] = "by a step"
+        made = {"at": draw(_instants(lasts_us)), "do": "create", "job": job_ids[-1]}
+        drawn_steps.append(Step.model_validate(made))
+    drawn_faults = _drawn(draw, faults(**known, anchors=anchors), draw(_often(2, 1, 3, 4, 6)))
+    return Scenario.model_validate(
+        {
+            "name": name,
+            "for": sorted(capabilities),
+            "zone": zone,
+            "start": start,
+            "lasts": format_duration(lasts_us),
+            "interval": draw(st.sampled_from((60,) * 6 + (20, 300))),
+            "machines": {m: ({"skew": "2s"} if m == "b" else {}) for m in machines},
+            "jobs": drawn_jobs,
+            "steps": sorted(drawn_steps, key=lambda step: step.at),
+            "faults": drawn_faults,
+            "tape": draw(tapes(tasks=[t for t in tasks if t.split("#")[0] in machines])),
+        }
+    )
+
+
+def _drawn(draw: st.DrawFn, strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
+    found = [draw(strategy) for _ in range(count)]
+    return [one for one in found if one is not None]

@@ -1,0 +1,93 @@
+"""What is drawn: all of the catalogue, always valid, anchored to events more often than to instants."""
+
+from collections import Counter
+from types import MappingProxyType
+
+import pytest
+
+from simulator import fault_rule, strategies
+from simulator.explore.drawing import draw_scenario
+from simulator.fault_rule import EFFECTS, SEAMS
+from simulator.scenario import OPERATIONS
+from simulator.scenario_file import parse_scenario, to_yaml
+
+BOTH = ("blocking", "external")
+TASKS = ["a#1/gateway", "a#2/gateway", "b#1/gateway"]
+
+
+def drawn(count, capabilities=BOTH, seed=11, tasks=TASKS):
+    return [
+        draw_scenario(seed, index, capabilities=capabilities, tasks=tasks) for index in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def many():
+    return drawn(400)
+
+
+def test_the_whole_catalogue_is_drawn(many):
+    faults = [fault for scenario in many for fault in scenario.faults]
+    assert {fault.into for fault in faults} == set(SEAMS)
+    assert {fault.effect for fault in faults} == set(EFFECTS)
+    done = {step.do for scenario in many for step in scenario.steps}
+    assert done == set(OPERATIONS) - {"status"}, "the status is looked at anyway"
+
+
+def test_a_new_seam_is_drawn_as_soon_as_it_is_in_the_catalogue(monkeypatch):
+    more = MappingProxyType({**SEAMS, "a.new.one": fault_rule.Place(frozenset({"crash"}))})
+    monkeypatch.setattr(strategies, "SEAMS", more)
+    tried = []
+    monkeypatch.setattr(
+        strategies.Fault, "model_validate", lambda said: tried.append(said["into"]) or None
+    )
+    drawn(150)
+    assert "a.new.one" in tried
+
+
+def test_a_scenario_is_a_file_and_back(many):
+    for scenario in many[:60]:
+        assert parse_scenario(to_yaml(scenario)) == scenario
+
+
+def test_faults_are_anchored_to_events_more_often_than_to_instants(many):
+    faults = [fault for scenario in many for fault in scenario.faults]
+    instants = sum(fault.at is not None or fault.since is not None for fault in faults)
+    assert instants
+    assert len(faults) - instants > 2 * instants
+
+
+def test_faults_of_one_scenario_share_their_events(many):
+    """A duplicate and a crash within seconds of each other: the same passage of the same job."""
+    shared = 0
+    for scenario in many:
+        events = Counter((fault.job, fault.nth) for fault in scenario.faults if fault.job)
+        shared += any(count > 1 for (_job, nth), count in events.items() if nth)
+    assert shared > len(many) // 20
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "never"),
+    [(("blocking",), ("nas.", "deliver", "forget")), (("external",), ("tick", "heartbeat"))],
+)
+def test_what_a_provider_never_passes_is_not_drawn(capabilities, never):
+    for scenario in drawn(80, capabilities):
+        assert scenario.capabilities == capabilities
+        for fault in scenario.faults:
+            assert not fault.into.startswith(never)
+        if "external" not in capabilities:
+            assert {step.do for step in scenario.steps}.isdisjoint(never)
+
+
+def test_a_tape_holds_back_only_who_is_there(many):
+    choices = [(s, choice) for s in many for choice in s.tape.entries]
+    assert choices
+    for scenario, choice in choices:
+        assert choice.task in TASKS
+        assert choice.task[0] in {machine.id for machine in scenario.machines}
+    assert not any(scenario.tape.entries for scenario in drawn(20, tasks=[]))
+
+
+def test_no_two_are_alike(many):
+    """Hypothesis' own mutations would make every second one a copy of one before it."""
+    assert len({scenario.model_copy(update={"name": "x"}).canonical() for scenario in many}) > 380
