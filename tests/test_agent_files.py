@@ -1,10 +1,11 @@
-"""jobs.json goes between hermes-agent and us, both ways, and loses nothing on the way.
+"""hermes-agent and us: jobs.json goes both ways and loses nothing, and what we test holds there.
 
 `agent_files/jobs-*.json` was written by hermes-agent itself, by `agent_files/write_jobs.py`.
 """
 
 import contextlib
 import json
+import shutil
 import subprocess
 import time
 from datetime import datetime
@@ -16,6 +17,7 @@ from hermes_cron import jobs, scheduler, store
 from hermes_cron.status.evidence import broken_records
 
 FILES = Path(__file__).parent / "agent_files"
+OUTSIDERS = Path(__file__).parent / "outsiders"
 AGENT_PYTHON = Path(__file__).parents[1] / ".venv-agent" / "bin" / "python"
 VERSIONS = ("0.17.0", "0.19.0")
 
@@ -122,10 +124,14 @@ def test_an_old_claim_of_theirs_is_taken_over(theirs, monkeypatch):
     assert jobs.claim_job_for_fire(theirs["chained"]["id"])
 
 
-def test_hermes_agent_itself_reads_our_file_and_keeps_our_fields(home):
-    """With the real thing, in an environment of its own that `make bench` makes."""
+def need_hermes_agent():
     if not AGENT_PYTHON.exists():
         pytest.skip("NOT_RUN: no .venv-agent; `make bench` makes it")
+
+
+def test_hermes_agent_itself_reads_our_file_and_keeps_our_fields(home):
+    """With the real thing, in an environment of its own that `make bench` makes."""
+    need_hermes_agent()
     ids = {
         name: jobs.create_job(f"do {name}", when, name=name, **more)["id"]
         for name, when, more in (
@@ -163,3 +169,18 @@ def test_hermes_agent_itself_reads_our_file_and_keeps_our_fields(home):
     assert after[ids["claimed"]] == before[ids["claimed"]]
     assert jobs.load_jobs() == list(after.values())
     assert broken_records() == []
+
+
+def test_the_suites_in_its_style_hold_for_hermes_agent_itself(home):
+    """What tests/hermes_cron/test_compat.py runs on ours means there what it means here."""
+    need_hermes_agent()
+    for name in ("jobs", "chronos"):
+        shutil.copy(OUTSIDERS / f"agent_style_{name}.py", home / f"test_{name}.py")
+    done = subprocess.run(
+        [AGENT_PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", home],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert "skipped" not in done.stdout

@@ -19,6 +19,8 @@ something here. Left out, because they would bend the design or do nothing:
 
 - `cron.jobs._jobs_lock`: an edit is the one way to change the store, and does not nest;
 - `cron.jobs._prune_job_output`: the store prunes when it saves;
+- what hermes-agent's scheduler imports by name (`cron.scheduler.mark_job_run` and its like): it is
+  looked up on `cron.jobs`, and to be patched there;
 - `cron.scheduler._get_parallel_pool`: the pool is not a `ThreadPoolExecutor` of fixed size;
 - `hermes_cli.web_server._find_cron_job_profile`: there is one home, where 202 stands for a claim;
 - of `hermes_cli.cron.cron_command`, the subcommands `edit` and `runs`.

@@ -31,7 +31,7 @@ def agent_python() -> tuple[Path | None, str]:
     probe = f"import importlib.metadata as m; assert m.version('hermes-agent') == {version!r}"
     if _run(python, "-c", probe).returncode == 0:
         return python, ""
-    pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", AGENT)
+    pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", AGENT, "pytest")
     done = _run(python, *pip)
     if done.returncode == 0:
         return python, ""

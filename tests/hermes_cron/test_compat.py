@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import os
 import shutil
 import subprocess
@@ -32,7 +33,12 @@ MODULES = (
 OFFERED = {
     "cron": "create_job get_job list_jobs tick JOBS_FILE",
     "cron.scheduler_provider": "CronScheduler InProcessCronScheduler resolve_cron_scheduler",
-    "cron.jobs": "claim_job_for_fire record_ticker_heartbeat CRON_DIR AmbiguousJobReference "
+    "cron.jobs": "parse_schedule parse_duration compute_next_run create_job get_job list_jobs "
+    "resolve_job_ref AmbiguousJobReference update_job pause_job resume_job trigger_job remove_job "
+    "load_jobs save_jobs get_due_jobs advance_next_run claim_dispatch claim_job_for_fire "
+    "mark_job_run save_job_output record_ticker_heartbeat get_ticker_heartbeat_age "
+    "get_ticker_success_age CRON_DIR JOBS_FILE OUTPUT_DIR TICKER_HEARTBEAT_FILE "
+    "TICKER_SUCCESS_FILE TICKER_INTERVAL_SECONDS _hermes_now "
     "ensure_dirs HAS_CRONITER _jobs_lock_file _ensure_aware _secure_file _job_output_dir",
     "cron.scheduler": "tick run_one_job run_job _notify_provider_jobs_changed _deliver_result "
     "_running_job_ids _shutdown_parallel_pool",
@@ -94,6 +100,53 @@ def test_a_path_is_a_module_of_ours(installed, path):
 def test_a_path_offers_what_its_users_need(installed, path):
     module = importlib.import_module(path)
     assert [name for name in OFFERED[path].split() if not hasattr(module, name)] == []
+
+
+# How HOST.md has them called: positional names in order, then keywords.
+CALLED = {
+    "cron.jobs:create_job": "prompt schedule name= repeat= deliver= script= no_agent= workdir=",
+    "cron.jobs:list_jobs": "include_disabled=",
+    "cron.jobs:compute_next_run": "schedule last_run_at=",
+    "cron.jobs:pause_job": "job_id reason=",
+    "cron.jobs:update_job": "job_id updates",
+    "cron.jobs:claim_job_for_fire": "job_id claim_ttl_seconds=",
+    "cron.jobs:mark_job_run": "job_id success error= delivery_error=",
+    "cron.jobs:record_ticker_heartbeat": "success=",
+    "cron.scheduler:tick": "verbose= adapters= loop= sync=",
+    "cron.scheduler:run_one_job": "job adapters= loop= verbose=",
+    "cron.scheduler:run_job": "job",
+    "hermes_cli.config:cfg_get": "cfg a b default=",
+    "hermes_cli.auth:get_provider_auth_state": "provider",
+    "hermes_cli.gateway:find_gateway_pids": "",
+    "gateway.run:_start_cron_ticker": "stop_event adapters= loop= interval=",
+    "hermes_cli.web_server:_start_desktop_cron_ticker": "stop_event interval=",
+    "plugins.cron.chronos.verify:verify_nas_fire_token": "token= expected_audience= jwks_or_key= "
+    "issuer= leeway_seconds=",
+    "plugins.cron.chronos._nas_client:NasCronClient.provision": "self job_id= fire_at= "
+    "agent_callback_url= dedup_key=",
+    "plugins.cron.chronos._nas_client:NasCronClient.cancel": "self job_id=",
+    "plugins.cron.chronos._nas_client:NasCronClient.list_armed": "self",
+    "plugins.cron.chronos:ChronosCronScheduler.start": "self stop adapters= loop= interval=",
+    "plugins.cron.chronos:ChronosCronScheduler.fire_due": "self job_id adapters= loop=",
+    "plugins.cron.chronos:ChronosCronScheduler._arm_one_shot": "self job",
+    "plugins.cron.chronos:ChronosCronScheduler._cancel": "self job_id",
+    "plugins.cron.chronos:ChronosCronScheduler._list_armed": "self",
+    "plugins.cron.chronos:ChronosCronScheduler._get_client": "self",
+    "plugins.cron.chronos:ChronosCronScheduler._have_nous_token": "self",
+    "plugins.cron.chronos:ChronosCronScheduler._callback_url": "self",
+}
+
+
+@pytest.mark.parametrize("place", CALLED)
+def test_a_function_takes_what_its_callers_give(installed, place):
+    module, _, path = place.partition(":")
+    function = importlib.import_module(module)
+    for name in path.split("."):
+        function = getattr(function, name)
+    words = CALLED[place].split()
+    plain = [word for word in words if not word.endswith("=")]
+    named = {word[:-1]: None for word in words if word.endswith("=")}
+    inspect.signature(function).bind(*plain, **named)
 
 
 def test_a_file_of_ours_is_never_loaded_twice(installed):
@@ -217,17 +270,20 @@ def test_many_threads_install_once(absent):
 
 def test_tests_written_for_hermes_agent_run_unmodified(tmp_path):
     """Also a conftest that uses the paths while it is imported."""
-    shutil.copy(OUTSIDERS / "agent_style_suite.py", tmp_path / "test_cron.py")
+    suites = ("suite", "jobs", "chronos")
+    for name in suites:
+        shutil.copy(OUTSIDERS / f"agent_style_{name}.py", tmp_path / f"test_{name}.py")
     shutil.copytree(OUTSIDERS / "clockwork", tmp_path / "clockwork")
     (tmp_path / "conftest.py").write_text("from cron.jobs import create_job\n")
     plain = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
-    done = run(*plain, "-p", "hermes_cron.compat", "test_cron.py", cwd=tmp_path)
+    files = [f"test_{name}.py" for name in suites]
+    done = run(*plain, "-p", "hermes_cron.compat", *files, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "failed" not in done.stdout
     assert "skipped" not in done.stdout
 
     (tmp_path / "cron.py").touch()
-    refused = run(*plain, "-p", "hermes_cron.compat", "test_cron.py", cwd=tmp_path, path=tmp_path)
+    refused = run(*plain, "-p", "hermes_cron.compat", *files, cwd=tmp_path, path=tmp_path)
     assert refused.returncode == 4
     assert "stands in for hermes-agent only where that is not installed" in refused.stderr
     assert "Traceback" not in refused.stderr
