@@ -77,7 +77,16 @@ def truths(facts: Facts) -> list[Truth]:
                     any(_told(facts, tick, status) for tick in running),
                     any(clean[life.boot.n] < status.n for life in lives),
                     beat is not None and any(life.boot.n < beat.n for life in lives),
-                    max([0, *(_stated_us(one) - status.at_us for one in (beat, success) if one)]),
+                    max(
+                        [
+                            0,
+                            *(
+                                _stated_us(one) - _read_at_us(facts, status)
+                                for one in (beat, success)
+                                if one
+                            ),
+                        ]
+                    ),
                 )
             )
         return found
@@ -104,6 +113,14 @@ def _stated_s(signal: Event) -> float:
         return float(signal.data.get("content") or "nan")
     except ValueError:
         return math.nan
+
+
+def _read_at_us(facts: Facts, status: Event) -> int:
+    """When a status was asked for, by the reader's own clock: the only machine's, where one is."""
+    if len(facts.scenario.machines) != 1:
+        return status.at_us
+    steps = (op.step for op in facts.ops if op.do == "set-clock" and op.begin.n < status.n)
+    return status.at_us + sum(step.by or 0 for step in steps if step is not None)
 
 
 def _stated_us(signal: Event) -> int:

@@ -49,6 +49,16 @@ def ahead(seconds: float) -> Build:
     return build
 
 
+def stepped() -> Build:
+    """The only machine's clock jumps an hour ahead, and its reader's with it."""
+    more = "steps: [{at: 2h, do: set-clock, machine: a, by: 1h}]\n"
+    build = Build(more).up().loop(last="2h")
+    build.add("2h", "op", "operator", do="set-clock", step=0)
+    build.add("2h", "op.end", "operator", do="set-clock", error=None)
+    stated = START.timestamp() + 3.5 * 3600
+    return build.add("2h29m59s", "signal", name="ticker_heartbeat", content=str(stated))
+
+
 CASES = [
     # 20 min without a heartbeat are nothing at an interval of 10
     ("STAT-9", "held", every(600, last="1h").status("1h10m", **GREEN)),
@@ -78,6 +88,7 @@ CASES = [
     ("STAT-1", "unknown", ahead(2).status("2h30m", verdict="unknown")),  # what is ahead may be unknown
     ("STAT-1", "held", ahead(-1).status("2h30m", **GREEN)),
     ("STAT-6", "violated", ahead(9).status("2h30m", **GREEN)),
+    ("STAT-6", "unknown", stepped().status("2h30m", **GREEN)),
     ("STAT-6", "held", ahead(9).status("2h30m", verdict="unknown")),
     ("STAT-6", "unknown", ahead(1).status("2h30m", **GREEN)),  # two readings of a clock differ
 ]  # fmt: skip
