@@ -37,7 +37,7 @@ class RunStage:
         """Offer `world` to its host."""
         self._world = world
         self._kernel = world.kernel
-        self.surroundings = Surroundings(
+        self._around = Surroundings(
             zone=world.scenario.zone, replicas=len(world.scenario.machines) > 1
         )
         self._phases: dict[Task, list[str]] = {}
@@ -48,7 +48,15 @@ class RunStage:
 
     def set_zone(self, zone: str) -> None:
         """Somebody changes the configured zone."""
-        self.surroundings = replace(self.surroundings, zone=zone)
+        self._around = replace(self._around, zone=zone)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """See `Stage`. Gateways are handed their provider; who reads the status must be told."""
+        task = self._kernel.current
+        if task is None or not task.name.endswith("/status"):
+            return self._around
+        return replace(self._around, provider=self._world.history.header["configured"])
 
     # -- who is asking
 

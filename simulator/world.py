@@ -101,7 +101,9 @@ class World:
         self.scenario, self.target, self.host = scenario, target, host
         start = scenario.start.replace(tzinfo=scenario.tz).astimezone(UTC)
         self.kernel = Kernel(start_us=round(start.timestamp() * 1_000_000), tape=tape)
-        self.history = History(_header(scenario, target, tape), lambda: self.kernel.now_us)
+        header = _header(scenario, target, tape)
+        header["configured"] = target.label if target.label in host.bundled() else ""
+        self.history = History(header, lambda: self.kernel.now_us)
         self.plan: FaultPlan = FaultPlan(())
         self.volume = Volume()
         if jobs_file is not None:

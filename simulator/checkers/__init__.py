@@ -6,6 +6,7 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     finding       what a checker gives
     happened      lives, ticks, runs, fires, operations: the words of judges
     facts         a history, ordered by them
+    struck        what its faults struck, as far as the scenario says
     wanted        what a plan is made of
     beginnings    how a job's plan begins: its definition, its record
     plan          what the operator wanted, by the scenario and its steps
@@ -14,8 +15,8 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     extras        runs that no occurrence is left for, and whose fault they are
     truth         what was so whenever the status was asked for
     rest          the registry whenever nothing is going on
-    tick, tick_beside, fire, once, claims, live, live_arms, starving, clocks, recon, stat,
-    stat_named, instants
+    tick, tick_beside, fire, hook, once, claims, live, live_arms, starving, clocks, recon, stat,
+    stat_named, instants, refusals, store
                   the checkers
 
 Evidence is what a provider cannot write: runs at the job body, commits of the store, arms at the
@@ -28,14 +29,17 @@ from simulator.checkers import (
     claims,
     clocks,
     fire,
+    hook,
     instants,
     live,
     live_arms,
     once,
     recon,
+    refusals,
     starving,
     stat,
     stat_named,
+    store,
     tick,
     tick_beside,
 )
@@ -93,6 +97,7 @@ CHECKERS: Mapping[str, Checker] = {
     "RECON-8": recon.recon_8,
     "RECON-9": recon.recon_9,
     "RECON-10": recon.recon_10,
+    "HOOK-4": hook.hook_4,
     "STAT-1": stat.stat_1,
     "STAT-2": stat.stat_2,
     "STAT-3": stat.stat_3,
@@ -106,8 +111,17 @@ CHECKERS: Mapping[str, Checker] = {
     "STAT-11": stat.stat_11,
     "STAT-12": stat_named.stat_12,
     "STAT-13": stat.stat_13,
+    "STORE-3": store.store_3,
+    "STORE-4": store.store_4,
+    "STORE-5": store.store_5,
+    "STORE-9": store.store_9,
+    "TIME-1": instants.time_1,
     "TIME-2": instants.time_2,
     "TIME-3": instants.time_3,
+    "TIME-4": instants.time_4,
+    "TIME-5": instants.time_5,
+    "TIME-6": refusals.time_6,
+    "TIME-7": refusals.time_7,
 }
 """The checker of each requirement that a history can show."""
 

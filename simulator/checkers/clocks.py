@@ -6,7 +6,7 @@ from simulator import oracle
 from simulator.checkers.disturbance import general_disturbances
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import SLACK_US, Tick, Window
+from simulator.checkers.happened import FOREVER, SLACK_US, Tick, Window
 from simulator.checkers.live import when
 from simulator.checkers.matching import allowance_us
 from simulator.durations import SECOND_US, format_duration
@@ -56,8 +56,12 @@ def _judge_tick(judgement: Judgement, tick: Tick, refused: list[Event], stuck: E
 
 
 def _stuck(facts: Facts) -> list[tuple[Event, int]]:
-    """The hangs inside a write of the jobs: the event, and until when."""
-    found = []
+    """Who kept the lock of the jobs, and until when: a write that hangs, or no gateway at all."""
+    found = [
+        (op.begin, FOREVER if op.step.lasts is None else op.begin.at_us + op.step.lasts)
+        for op in facts.ops
+        if op.do == "hold-lock" and op.step is not None and op.step.lock in {None, "jobs"}
+    ]
     for event in facts.history.of("fault"):
         if event.data.get("does") == "hang" and event.data.get("seam") in _INSIDE:
             fault = facts.scenario.faults[event.data["index"]]

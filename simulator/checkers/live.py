@@ -204,7 +204,7 @@ def live_8(history: History, scenario: Scenario) -> Finding:
         event
         for event in facts.faults
         if event.kind == "store.refused"
-        or event.data.get("seam") in {*_STORE_SEAMS, "dispatch", "claim", "mark"}
+        or event.data.get("seam") in {*_STORE_SEAMS, "dispatch", "submit", "claim", "mark"}
     ]
     if not failed:
         return judgement.finding()
@@ -256,15 +256,24 @@ def live_9(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
+def _recurs(record: dict[str, Any]) -> bool:
+    """Whether a record that was written by hand is that of a recurring job."""
+    schedule = record.get("schedule")
+    return isinstance(schedule, dict) and schedule.get("kind") in {"cron", "interval"}
+
+
 def live_13(history: History, scenario: Scenario) -> Finding:
     """A recurring job is never disabled because its next time could not be computed."""
     facts = facts_of(history, scenario)
     judgement = Judgement("LIVE-13", "no recurring job stood without a next time")
     for job, match in match_all(facts).items():
         plan = match.plan
-        if plan.unjudged is not None or not plan.recurring or plan.repeat is not None:
-            continue
         by_hand = set(plan.job.record)
+        if plan.unjudged is not None and "schedule" not in by_hand:
+            continue
+        recurring = plan.recurring or (plan.unjudged is not None and _recurs(plan.job.record))
+        if not recurring or plan.repeat is not None:
+            continue
         for event, record in commits_by_job(facts).get(job, ()):
             if record is None or by_hand & {"enabled", "state"}:
                 continue

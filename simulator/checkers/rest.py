@@ -221,7 +221,8 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
     if part is not None and rest.at_us <= part.unclear_us:
         return None
     # What ran ahead of its time, within the leeway, is not waited for any more.
-    done_us = max((due.at_us for due in match.dues if due.run in ran), default=0)
+    begun = (due for due in match.dues if due.run and due.run.begin.at_us <= rest.at_us)
+    done_us = max((due.at_us for due in begun), default=0)
     after_us = max(rest.at_us, done_us)
     wanted = None if part is None or finished else oracle.next_after(part.schedule, after_us)
     if wanted is None:
@@ -243,7 +244,8 @@ def _flaw(match: JobMatch, arm: Arm, wanted_us: int, now_us: int) -> str | None:
     if arm.at_us is None or arm.at_us % SECOND_US:
         return f"it is armed at {arm.fire_at!r}, no instant to the second"
     overdue = arm.at_us <= now_us and any(
-        due.run is None and abs(due.at_us - arm.at_us) < SECOND_US for due in match.dues
+        (due.run is None or due.run.begin.at_us > now_us) and abs(due.at_us - arm.at_us) < SECOND_US
+        for due in match.dues
     )
     if abs(arm.at_us - wanted_us) >= SECOND_US and not overdue:
         return f"it is armed at {arm.fire_at}, not at its next time"

@@ -7,7 +7,7 @@ from typing import Any
 from simulator.checkers.disturbance import damage
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import Life
+from simulator.checkers.happened import FOREVER, Life
 from simulator.checkers.matching import JobMatch, match_all
 from simulator.checkers.plan import commits_by_job
 from simulator.checkers.truth import NEAR_US, stale_after_us
@@ -17,6 +17,8 @@ from simulator.history import Event, History
 from simulator.scenario import Scenario
 
 __all__ = ["stat_10", "stat_12"]
+
+_CLOSING = {"torn", "garbage", "deleted", "unreadable", "failing"}
 
 
 def stat_10(history: History, scenario: Scenario) -> Finding:
@@ -104,11 +106,20 @@ def _record(facts: Facts, job: str, status: Event) -> dict[str, Any] | None:
 
 
 def _troubled_host(facts: Facts, status: Event) -> Iterator[str]:
-    if _read_failed(facts, status) is not None:
+    if _read_failed(facts, status) is not None or _closed(facts, status):
         yield "the store could not be read"
     leaving = [life for life in facts.all_lives if _leaves(life, status)]
     if leaving and not facts.serving(status.n) and not facts.external:
         yield f"the gateway on {leaving[0].machine} leaves"
+
+
+def _closed(facts: Facts, status: Event) -> bool:
+    """Whether the jobs file was damaged so that nobody could have read it then."""
+    return any(
+        op.begin.at_us <= status.at_us < op.begin.at_us + (op.step.lasts or FOREVER)
+        for op in facts.ops
+        if op.do == "damage" and op.step is not None and op.step.what in _CLOSING
+    )
 
 
 def _leaves(life: Life, status: Event) -> bool:

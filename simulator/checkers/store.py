@@ -11,6 +11,7 @@ from typing import Any
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Op, Tick
+from simulator.checkers.matching import allowance_us, match_all
 from simulator.checkers.struck import rule_of
 from simulator.checkers.wanted import commits_by_job
 from simulator.fold import instant_us
@@ -81,17 +82,35 @@ def _until_next(
 
 
 def store_4(history: History, scenario: Scenario) -> Finding:
-    """A store that cannot be read is said and never written over."""
-    return _hurt("STORE-4", _UNREADABLE, history, scenario)
+    """A store that cannot be read is said and never written over; or repaired, never emptied."""
+    facts = facts_of(history, scenario)
+    judgement = _hurt("STORE-4", _UNREADABLE, facts)
+    _repaired(judgement, facts)
+    return judgement.finding()
 
 
 def store_5(history: History, scenario: Scenario) -> Finding:
     """A store that was cut short, or is gone, is said and never taken for empty."""
-    return _hurt("STORE-5", _DAMAGED, history, scenario)
+    return _hurt("STORE-5", _DAMAGED, facts_of(history, scenario)).finding()
 
 
-def _hurt(requirement: str, kinds: frozenset[str], history: History, scenario: Scenario) -> Finding:
-    facts = facts_of(history, scenario)
+def _repaired(judgement: Judgement, facts: Facts) -> None:
+    """What can still be read goes on, or it is said that it cannot."""
+    for what, begin, until_us in _damages(facts):
+        if what != "control-character":
+            continue
+        after = [due for match in match_all(facts).values() for due in match.dues]
+        last_us = facts.end_us - allowance_us(facts)
+        after = [due for due in after if begin.at_us < due.at_us < last_us]
+        ran = next((due.run for due in after if due.run is not None), None)
+        if ran is not None or _said(facts, begin, until_us):
+            judgement.reached(begin)
+        elif any(due.run is None for due in after):
+            judgement.violated("what still could be read was taken for no jobs", begin)
+
+
+def _hurt(requirement: str, kinds: frozenset[str], facts: Facts) -> Judgement:
+    history = facts.history
     judgement = Judgement(requirement, "the jobs were never hurt in this way and looked at then")
     stored = history.of("store.commit")
     for what, begin, until_us in _damages(facts):
@@ -108,7 +127,7 @@ def _hurt(requirement: str, kinds: frozenset[str], history: History, scenario: S
             judgement.violated(
                 f"the jobs were {what}, were looked at, and nothing was said", begin, looked[0]
             )
-    return judgement.finding()
+    return judgement
 
 
 def _damages(facts: Facts) -> Iterator[tuple[str, Event, int]]:

@@ -24,6 +24,7 @@ class Surroundings:
 
     Attributes:
         zone: The configured time zone.
+        provider: The provider that the configuration names; empty for the default of the host.
         replicas: Whether several gateways on one home are meant.
         portal_url: Where the registry outside is reached.
         callback_url: Where it reaches this agent.
@@ -32,6 +33,7 @@ class Surroundings:
     """
 
     zone: str
+    provider: str = ""
     replicas: bool = False
     portal_url: str = "https://portal.sim"
     callback_url: str = "https://agent.sim"
@@ -69,7 +71,10 @@ class Reading:
 class Stage(Protocol):
     """What a run offers to the host in it; every call is about the machine whose task calls."""
 
-    surroundings: Surroundings
+    @property
+    def surroundings(self) -> Surroundings:
+        """What stands in the configuration, for who asks now."""
+        ...
 
     def process(self) -> Any:
         """What `Host.new_process` gave for the running process."""

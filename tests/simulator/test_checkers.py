@@ -247,16 +247,6 @@ def test_a_fire_takes_its_arm():
     assert final_registry(build.history()).armed == {}
 
 
-def test_the_library_has_twelve_incidents_one_in_two_files_and_names_requirements_with_a_judge():
-    library = incidents()
-    assert len(library) == 13
-    for scenario in library:
-        assert scenario.origin
-        assert scenario.story
-        assert scenario.expect.runs
-        assert set(scenario.expect.hold) <= set(CHECKERS)
-
-
 def test_judging_is_not_quadratic():
     """Four times the history takes about four times the steps."""
 

@@ -1,0 +1,53 @@
+"""HOOK: what the webhook answers stands for what is durable."""
+
+from bisect import bisect_right
+
+from simulator.checkers.facts import Facts, facts_of
+from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.plan import commits_by_job
+from simulator.history import Event, History
+from simulator.scenario import Scenario
+
+__all__ = ["hook_4"]
+
+_ACCEPTED, _DONE, _AGAIN = 202, 200, 503
+
+
+def hook_4(history: History, scenario: Scenario) -> Finding:
+    """202 only after a durable claim; what cannot help is not asked for again (WIRE.md)."""
+    facts = facts_of(history, scenario)
+    judgement = Judgement("HOOK-4", "every fire could be claimed at once")
+    delivered = {event.data.get("id"): event for event in history.of("nas.deliver")}
+    for answer in history.of("fire.answer"):
+        came, status = delivered.get(answer.data.get("id")), answer.data.get("status")
+        job = str(answer.data.get("job"))
+        if status != _ACCEPTED or _cut_off(came):
+            judgement.reached(answer)
+        if status == _ACCEPTED and came is not None and not _claimed(facts, job, came, answer):
+            judgement.violated(f"job {job}: accepted, and no claim was stored", came, answer)
+        elif status not in {_ACCEPTED, _DONE} and not _refused(facts, came, answer):
+            judgement.violated(f"job {job}: {status}, and a retry could not help", came, answer)
+    return judgement.finding()
+
+
+def _claimed(facts: Facts, job: str, came: Event, answer: Event) -> bool:
+    """Whether the store took a claim on the job between a delivery and its answer."""
+    return any(
+        came.n < event.n < answer.n and isinstance((record or {}).get("fire_claim"), dict)
+        for event, record in commits_by_job(facts).get(job, ())
+    )
+
+
+def _cut_off(came: Event | None) -> bool:
+    """Whether an earlier delivery of the same fire was never answered: its machine died."""
+    return came is not None and came.data.get("attempt", 1) > 1
+
+
+def _refused(facts: Facts, came: Event | None, answer: Event) -> bool:
+    """Whether the store could not be used in between, or nobody served yet: 503 asks for more."""
+    if answer.data.get("status") != _AGAIN or came is None:
+        return False
+    refused = facts.history.of("store.refused")
+    index = bisect_right(refused, came.n, key=lambda event: event.n)
+    unusable = index < len(refused) and refused[index].n < answer.n
+    return unusable or not any(life.started for life in facts.serving(answer.n))
