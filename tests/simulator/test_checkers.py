@@ -14,7 +14,6 @@ from simulator.checkers.happened import merge
 from simulator.checkers.matching import Outcome, match_all
 from simulator.fold import final_registry, final_store, statuses
 from simulator.history import History
-from simulator.runner import incidents
 from simulator.verdict import judge
 
 
