@@ -31,7 +31,7 @@ WAKE_US = 60 * SECOND_US + SLACK_US
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A fire that an agent took (2xx), and the occurrence that it names, in epoch microseconds."""
+    """A fire that an agent decided on, and the occurrence that it names, in epoch microseconds."""
 
     event: Event
     fire_us: int
@@ -65,16 +65,16 @@ class Redelivery:
 
 
 def delivered(watched: Watched, job: str) -> list[Delivery]:
-    """The fires of a job that an agent took."""
-    taken = {
+    """The fires of a job that an agent decided on: neither refused nor put off (WIRE.md)."""
+    decided = {
         event.data.get("id")
         for event in watched.history.of("fire.answer")
-        if event.data["status"] // 100 == 2  # noqa: PLR2004 - HTTP's success
+        if event.data["status"] not in (401, 503)
     }
     return [
         Delivery(event, fire_us)
         for event in watched.facts.deliveries.get(job, [])
-        if event.data.get("id") in taken
+        if event.data.get("id") in decided
         and (fire_us := instant_us(event.data.get("fire_at"))) is not None
     ]
 
