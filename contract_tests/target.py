@@ -92,10 +92,13 @@ def subject_of(provider: Any, spec: str | None = None) -> Subject:
 
 def _checked(spec: str, target: Target) -> Subject:
     """The subject, once it has been seen that the target makes providers."""
-    answer = ask(target.make)
+    # Longer than the host waits for a plugin, so that it can say which step hangs.
+    answer = ask(target.make, wait_s=20.0)
     if isinstance(answer.error, TargetError):
         raise answer.error
-    if answer.error is not None or answer.late:
+    if answer.late:
+        raise TargetError(f"making a provider of {spec} does not come back: see what it waits for")
+    if answer.error is not None:
         raise TargetError(
             f"{spec} cannot be made without arguments ({answer}): give a class or a function that "
             "needs none"

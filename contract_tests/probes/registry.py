@@ -3,7 +3,7 @@
 Both sides are rebuilt from the history: what the store committed, what the registry accepted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from contract_tests.engine import Context, Outcome, held, unknown, violated
@@ -45,7 +45,7 @@ def differences(
         only: the jobs to look at; all by default.
         exact: look at dedup_key and callback URL too, which are RECON-1's affair.
     """
-    before = watched.number_at(parse_duration(since))
+    before = _before(watched, since)
     store = final_store(watched.history, before=before)
     registry = final_registry(watched.history, before=before)
     wanted = _wanted(store)
@@ -55,6 +55,19 @@ def differences(
         for job in sorted(jobs)
         if (sentence := _difference(job, wanted.get(job), registry, exact=exact))
     ]
+
+
+def _unlike(watched: Watched, rests: Mapping[str, Iterable[str] | None]) -> Outcome | None:
+    """What speaks against the registry at these instants of rest: jobs to look at, None for all."""
+    for since, only in rests.items():
+        if found := differences(watched, since, only):
+            return violated(*found)
+    wanted = (_wanted(final_store(watched.history, before=_before(watched, at))) for at in rests)
+    return None if any(wanted) else unknown("there was never a job to be armed")
+
+
+def _before(watched: Watched, since: str) -> int:
+    return watched.number_at(parse_duration(since))
 
 
 def _refusal(watched: Watched, job: str, before: int) -> str:
@@ -147,9 +160,8 @@ def follows_changes(_: Context, watched: Watched) -> Outcome:
         "3h35m": ("dropped-unseen", "moved-unseen"),
         "5h40m": None,
     }
-    for since, only in rests.items():
-        if found := differences(watched, since, only):
-            return violated(*found)
+    if unlike := _unlike(watched, rests):
+        return unlike
     # The spans in which the list could be had: before it failed, and at the boot after that.
     for first, last, changed in (("50m", "1h10m", "moved"), ("3h30m", "3h40m", "moved-unseen")):
         again = [
@@ -168,9 +180,8 @@ def a_cold_process_converges(_: Context, watched: Watched) -> Outcome:
     """A registry that forgot, and a list that cannot be had, each met by a new process."""
     if trouble := watched.trouble(optional=LIST):
         return trouble
-    for since in ("5m", "1h50m", "3h40m"):
-        if found := differences(watched, since):
-            return violated(*found)
+    if unlike := _unlike(watched, dict.fromkeys(("5m", "1h50m", "3h40m"))):
+        return unlike
     return held("armed is what the store says after each of two cold boots")
 
 
@@ -259,9 +270,8 @@ def armed_again_after_a_loss(_: Context, watched: Watched) -> Outcome:
     """The registry loses everything twice; a change, and a fire, of another job mend it."""
     if trouble := watched.trouble():
         return trouble
-    for since in ("50m", "1h25m", "2h20m"):
-        if found := differences(watched, since):
-            return violated(*found)
+    if unlike := _unlike(watched, dict.fromkeys(("50m", "1h25m", "2h20m"))):
+        return unlike
     lost = len(watched.history.of("nas.forgot"))
     return held(f"all jobs armed again at the occasion after each of {lost} losses")
 
@@ -271,9 +281,8 @@ def what_failed_is_made_good(_: Context, watched: Watched) -> Outcome:
     """A cancel that failed, and an orphan that no list showed: both go at a later occasion."""
     if trouble := watched.trouble(optional=LIST):
         return trouble
-    for since, only in (("1h10m", ("dropped",)), ("3h10m", None)):
-        if found := differences(watched, since, only):
-            return violated(*found)
+    if unlike := _unlike(watched, {"1h10m": ("dropped",), "3h10m": None}):
+        return unlike
     return held("a failed cancel and an unseen orphan are gone after the occasion that followed")
 
 
@@ -286,9 +295,8 @@ def concurrent_changes_converge(_: Context, watched: Watched) -> Outcome:
     # At the same instant they overlap whoever is served first, and however briefly.
     if not any(second.begin.n < first.end.n for first, second in pairwise(changes) if first.end):
         return unknown("no two changes overlapped")
-    for since in ("1h10m", "2h10m"):
-        if found := differences(watched, since):
-            return violated("at rest after changes at the same time:", *found)
+    if unlike := _unlike(watched, dict.fromkeys(("1h10m", "2h10m"))):
+        return unlike
     return held(f"armed is what the store says after {len(changes)} changes, some at the same time")
 
 
@@ -297,7 +305,7 @@ def another_answer_is_no_yes(_: Context, watched: Watched) -> Outcome:
     """200 with HTML and 200 with another shape, while no list says what is really armed."""
     if trouble := watched.trouble(optional=LIST):
         return trouble
-    if found := differences(watched, "40m"):
-        return violated("an answer that is not the contract's counts as armed:", *found)
+    if unlike := _unlike(watched, {"40m": None}):
+        return unlike
     odd = [e for e in _calls(watched, "0s", "40m", "provision") if e.data.get("reason")]
     return held(f"{len(odd)} provisions answered in another language, and made again")
