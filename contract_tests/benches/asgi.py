@@ -9,7 +9,7 @@ import httpx
 
 __all__ = ["ANSWER_WITHIN_S", "AsgiClient"]
 
-ANSWER_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 10.0  # of a busy machine; milliseconds, else
 
 
 class AsgiClient:

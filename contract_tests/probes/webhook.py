@@ -11,7 +11,7 @@ from itertools import count
 from contract_tests.benches.issuer import Issuer, ec_key, issuing, rsa_key
 from contract_tests.benches.webhook import ACCEPTED, Fire, Said, StoreTrouble, WebhookBench
 from contract_tests.engine import Context, Outcome, held, probe, violated
-from contract_tests.surroundings import captured_logs, home
+from contract_tests.surroundings import captured_logs, home, unsynced
 
 __all__: list[str] = []  # probes are found by their ids
 
@@ -32,6 +32,7 @@ def _bench(context: Context, label: str) -> Iterator[tuple[WebhookBench, Issuer]
     with (
         home(folder),
         captured_logs(),
+        unsynced(),
         issuing(*keys) as issuer,
         context.host.webhook_bench(folder, issuer) as bench,
     ):
