@@ -39,7 +39,7 @@ class Target:
 
 
 def find_target(name: str, host: "Host") -> Target:
-    """The provider that a user means: a bundled name, or `module:attribute`.
+    """The provider that a user means: a bundled name, `module:attribute`, or a plugin's folder.
 
     Raises:
         TargetError: There is none; says which there are.
@@ -47,9 +47,12 @@ def find_target(name: str, host: "Host") -> Target:
     bundled = host.bundled()
     if name in bundled:
         return bundled[name]
+    if Path(name).is_dir():
+        return from_folder(Path(name), host.load_folder)
     if ":" not in name:
         raise TargetError(
-            f"no provider {name!r}: bundled are {', '.join(bundled)}; or give module:attribute"
+            f"no provider {name!r}: bundled are {', '.join(bundled)}; or give module:attribute, "
+            "or the folder of a plugin"
         )
     return from_attribute(name)
 
@@ -75,6 +78,8 @@ def from_attribute(spec: str) -> Target:
         raise TargetError(f"{spec!r} is no target: write module:attribute, like my_pkg:MyProvider")
     if str(Path.cwd()) not in sys.path and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
+    root = module_name.partition(".")[0]
+    before = sys.modules.get(root)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -89,6 +94,8 @@ def from_attribute(spec: str) -> Target:
         ) from error
     except BaseException as error:  # a module may raise anything, SystemExit included
         raise TargetError(f"importing {module_name!r} raised {_say(error)}") from error
+    if before is None or before is _imported_here.get(root):
+        _imported_here[root] = sys.modules[root]
     _attribute(module, attribute)
     return Target(label=spec, make=lambda: _made(_attribute(_afresh(module), attribute), spec))
 
@@ -116,17 +123,32 @@ def from_folder(folder: Path, load: Callable[[Path], Any]) -> Target:
     return Target(label=folder.name, make=make)
 
 
+_imported_here: dict[str, ModuleType] = {}
+"""Packages that nobody but a target needed: they can be imported anew without harm to others."""
+
+
 def _afresh(module: ModuleType) -> ModuleType:
-    """A private copy of a module that is one plain file; the module itself where that cannot be."""
-    spec = module.__spec__
-    if spec is None or not spec.has_location or spec.submodule_search_locations is not None:
+    """The module as a process that boots imports it; the module itself where others use it too.
+
+    A plain file gives a private copy. For a module of a package the whole package is imported
+    again: its modules know each other by name, so that what they import only when they run comes
+    from the latest boot.
+    """
+    spec, root = module.__spec__, module.__name__.partition(".")[0]
+    if spec is None or not spec.has_location:
         return module
-    if "." in module.__name__:  # part of a package: it may import its siblings by identity
+    if spec.submodule_search_locations is None and root == module.__name__:
+        copy = importlib.util.module_from_spec(spec)
+        assert spec.loader is not None
+        spec.loader.exec_module(copy)
+        return copy
+    if sys.modules.get(root) is not _imported_here.get(root, root):
         return module
-    copy = importlib.util.module_from_spec(spec)
-    assert spec.loader is not None
-    spec.loader.exec_module(copy)
-    return copy
+    for name in [name for name in sys.modules if name == root or name.startswith(f"{root}.")]:
+        del sys.modules[name]
+    again = importlib.import_module(module.__name__)
+    _imported_here[root] = sys.modules[root]
+    return again
 
 
 def _attribute(module: ModuleType, name: str) -> Any:

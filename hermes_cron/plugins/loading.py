@@ -22,7 +22,7 @@ from hermes_cron import compat
 from hermes_cron.plugins import vetting
 from hermes_cron.plugins.vetting import ProviderRefusedError, provider_name
 
-__all__ = ["Source", "description", "find", "load", "need", "sources"]
+__all__ = ["Source", "description", "find", "forget", "load", "need", "sources"]
 
 logger = logging.getLogger("cron.scheduler_provider")
 
@@ -140,6 +140,12 @@ def load(source: Source) -> Any:
     except BaseException:
         traces.remove()
         raise
+
+
+def forget(source: Source) -> None:
+    """Import a plugin's own modules anew at its next load, as a process that boots does."""
+    if not source.bundled and source.folder is not None:
+        _forget(_modules_below(_module_name(source)))
 
 
 def _built(source: Source, steps: list[str]) -> Any:

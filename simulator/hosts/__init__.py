@@ -9,6 +9,7 @@ package names a host's modules, and no provider is named but in the adapter that
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from simulator.target import Target
@@ -116,6 +117,14 @@ class Host(Protocol):
 
     def bundled(self) -> Mapping[str, Target]:
         """The providers that come with this host, by the name a user writes."""
+        ...
+
+    def load_folder(self, folder: Path) -> Any:
+        """The provider of a plugin's folder, as a process that boots gets it.
+
+        Raises:
+            TargetError: It gives none; says why.
+        """
         ...
 
     def installed(self, stage: Stage) -> AbstractContextManager[None]:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -26,10 +27,10 @@ from hermes_cron import (
     status,
     store,
 )
-from hermes_cron.plugins import chronos
+from hermes_cron.plugins import chronos, loading, vetting
 from hermes_cron.plugins.chronos import verify
 from simulator.hosts import Reading, Stage, Surroundings
-from simulator.target import Target
+from simulator.target import Target, TargetError
 
 __all__ = ["ReferenceHost"]
 
@@ -67,6 +68,15 @@ class ReferenceHost:
             ),
             "chronos": Target("chronos", chronos.ChronosCronScheduler, frozenset({"external"})),
         }
+
+    def load_folder(self, folder: Path) -> Any:
+        """See `Host`."""
+        source = loading.Source(folder.name, folder=folder)
+        loading.forget(source)
+        try:
+            return loading.load(source)
+        except vetting.ProviderRefusedError as error:
+            raise TargetError(f"the plugin folder {folder.name}: {error}") from error
 
     @contextmanager
     def installed(self, stage: Stage) -> Iterator[None]:
