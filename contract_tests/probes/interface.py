@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-import importlib.util
+import importlib.machinery
 import inspect
 import sys
 import threading
@@ -297,10 +297,9 @@ def importing_does_nothing(context: Context) -> Outcome:
 
 
 def _is_importable(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
+    """Whether another interpreter would find it; what is loaded here may have been put there."""
+    top = module.partition(".")[0]
+    return importlib.machinery.PathFinder.find_spec(top) is not None
 
 
 def _file_of(module: str) -> Path | None:

@@ -88,23 +88,24 @@ def _cut_short(context: Context, watched: Watched) -> Outcome | None:
     left = watched.left_unasked()
     if left is None:
         return None if _ticks(watched) else unknown("the loop never ticked")
-    if trouble := _last_trouble(watched):
-        return violated(left, trouble)
-    if not watched.run.scenario.faults and not watch(context, "loop-at-once").left_unasked():
-        return violated(left)  # it lives where nothing is asked of it
+    trouble = _last_trouble(watched)
+    needs_none = not watched.run.scenario.faults
+    if (trouble or needs_none) and not watch(context, "loop-at-once").left_unasked():
+        return violated(left, *filter(None, [trouble]))  # it lives where nothing is asked of it
     return unknown(f"the loop was dead before this could be seen: {left}")
 
 
 def _last_trouble(watched: Watched) -> str | None:
     """What went wrong last before the loop was left, if anything did."""
     left = next(life.start_left for life in watched.lives if life.start_left is not None)
-    before = [words for at_us, words in _troubles(watched) if at_us <= left.at_us]
+    before = [words for at_us, words in _troubles(watched, left.n) if at_us <= left.at_us]
     return f"the last trouble was {before[-1]}" if before else None
 
 
-def _troubles(watched: Watched) -> list[tuple[int, str]]:
+def _troubles(watched: Watched, before: int | None = None) -> list[tuple[int, str]]:
     """When something went wrong (microseconds since the epoch), and what, in order."""
-    found = [(event.at_us, _fault_words(watched, event)) for event in watched.of("fault")]
+    faults = [event for event in watched.of("fault") if before is None or event.n < before]
+    found = [(event.at_us, _fault_words(watched, event)) for event in faults]
     return sorted(found + [(one.at_us, _strike_words(watched, one)) for one in watched.strikes])
 
 

@@ -91,7 +91,8 @@ class Watched:
         if checker is None or self.history.of("not_simulated"):
             return None
         # That a loop died is said by whose affair it is; what follows is the host's mending.
-        if requirement_id.startswith("TICK-") and self.left_unasked():
+        dead = self.left_unasked() or not self.of("tick.begin")
+        if dead and requirement_id.startswith("TICK-"):
             return None
         finding = checker(self.history, self.run.scenario)
         if finding.verdict != "violated":
