@@ -207,8 +207,12 @@ def _withdraw(job: Job) -> None:
         claim_rules.clear(job)
     elif claim is not None:
         claim["occurrence"] = None  # not to be given back
-    if records.kind_of(job) == "once" and records.is_spent(job):
-        records.count(job, -1)  # a new time for a one-shot is another run
+    if records.kind_of(job) == "once":
+        times, done = records.limits(job)
+        if times is not None and done >= times:  # a new time is another run, whatever ran before
+            records.count(job, times - 1 - done)
+        if claim is not None:
+            claim["counted"] = True  # a run that is on is not that one
     if job.get("state") == "completed":
         job.update(_ENABLED)
 

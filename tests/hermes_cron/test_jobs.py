@@ -180,6 +180,23 @@ class TestChange:
         assert not home.job()["fire_claim"]
         assert home.job()["next_run_at"] == "2026-03-02T18:00:00+00:00"
 
+    @pytest.mark.parametrize("is_on", [False, True])
+    def test_a_recurring_job_that_becomes_a_one_shot_runs_once_more(self, home, is_on):
+        """Whatever ran before, and a run that is on, are not the run that was asked for."""
+        home.plant(repeat={"times": None, "completed": 3})
+        if is_on:
+            assert jobs.claim_job_for_fire("job")
+        jobs.update_job("job", {"schedule": "40m"})
+        if is_on:
+            jobs.mark_job_run("job", success=True)
+        assert jobs.get_due_jobs() == []
+        assert home.job()["next_run_at"] == at(home, minutes=40)
+        home.wait(minutes=40)
+        assert [job["id"] for job in jobs.get_due_jobs()] == ["job"]
+        assert jobs.claim_job_for_fire("job")
+        jobs.mark_job_run("job", success=True)
+        assert home.gone() or not home.job()["enabled"]
+
     def test_a_number_for_repeat_keeps_what_was_counted(self, home):
         home.plant(repeat={"times": 5, "completed": 2})
         assert jobs.update_job("job", {"repeat": 9})["repeat"] == {"times": 9, "completed": 2}
