@@ -22,13 +22,7 @@ import yaml
 from contract_tests.benches.asgi import ANSWER_WITHIN_S, AsgiClient
 from contract_tests.benches.issuer import Issuer
 
-__all__ = [
-    "Fire",
-    "Said",
-    "StoreTrouble",
-    "WebhookBench",
-    "reference_webhook_bench",
-]
+__all__ = ["ACCEPTED", "Fire", "Said", "StoreTrouble", "WebhookBench", "reference_webhook_bench"]
 
 ACCEPTED = 202
 FIRE_PATH = "/api/cron/fire"
@@ -75,8 +69,8 @@ class WebhookBench:
         add_job: a job whose next occurrence lies so many seconds ahead; the fire of that.
         pause: pauses a job.
         claim: the claim that stands in the job's record, as the file has it; None without one.
-        trouble: while it is on, the store cannot be read, or not be written; gives how often that
-            was felt, where that can be told.
+        trouble: while it is on, the store cannot be read, or not be written; tells whether that
+            was felt.
         pass_time: moves the host's clock for durations on.
         runs: the job of each run that reached the body, in order.
         ended: the job of each run whose body has ended.
