@@ -98,7 +98,7 @@ def _names(home: Path) -> set[str]:
 def _killed(bench: StoreBench, home: Path) -> dict[str, Any]:
     """A change killed at each step in turn, then one that is left alone."""
     job_id = bench.add()
-    bench.change(job_id, {NOTE: "first"})
+    _ended(_forked(partial(bench.change, job_id, {NOTE: "first"})))  # what any process leaves
     names, kills, lying = _names(home), [], set[str]()
     for calls in (CALLS, HALF):
         for nth in range(1, MOST_STEPS):
