@@ -1,4 +1,4 @@
-"""The claim in a job's record: who holds it, until when, and what ends it. Pure functions.
+"""The claim in a job's record: who holds it, until when, and what ends it. No I/O.
 
 `fire_claim` is hermes-agent's `{"at", "by"}` with what at-most-once needs besides:
 
@@ -24,10 +24,10 @@ old `fire_at` can never win against.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from hermes_cron import process, records
+from hermes_cron import clock, process, records
 from hermes_cron.records import Job
 
 __all__ = [
@@ -48,8 +48,12 @@ TTL_S = 300
 """How long, in seconds, a claim holds without being renewed."""
 
 SKEW_S = 60
-"""How far, in seconds, a claim may lie in the future: clocks of replicas differ a little."""
+"""How far, in seconds, a claim may lie in the future: clocks of replicas differ a little.
 
+One that lies further ahead holds for its time from when it was first seen.
+"""
+
+_AHEAD_SLOT = "hermes_cron.claim_rules.ahead"
 _RUN_CLAIM_TTL_S = 1800  # hermes-agent's, for the one-shots that its tick runs
 
 
@@ -61,26 +65,22 @@ def claim_of(job: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def is_held(job: Mapping[str, Any], now: datetime, ttl_s: float = TTL_S) -> bool:
     """Whether somebody holds the job: by our claim, or as a one-shot that hermes-agent runs."""
-    claim = claim_of(job)
-    if claim is not None and _is_fresh(claim, now, ttl_s):
-        return True
-    foreign = _foreign_run(job, claim)
-    return foreign is not None and _is_fresh(foreign, now, _RUN_CLAIM_TTL_S)
+    return _hold_s(job, now, ttl_s) > 0
 
 
 def ends_at(job: Mapping[str, Any], now: datetime) -> datetime:
     """When the hold on a held job ends if nobody renews it."""
+    return records.later(now, max(1.0, _hold_s(job, now, TTL_S)))
+
+
+def _hold_s(job: Mapping[str, Any], now: datetime, ttl_s: float) -> float:
+    """How many seconds the job is still held if nobody renews; 0 or less when nobody holds it."""
     claim = claim_of(job)
-    zone = records.zone_of(now)
-    ends = [records.later(now, 1)]
-    for held, ttl_s in ((claim, TTL_S), (_foreign_run(job, claim), _RUN_CLAIM_TTL_S)):
-        at = records.instant(held.get("at"), zone) if held else None
-        expires_at = records.instant(held.get("expires_at"), zone) if held else None
-        if at is not None:
-            ends.append(at + timedelta(seconds=ttl_s))
-        if expires_at is not None and held and held.get("leased"):
-            ends.append(expires_at)
-    return max(ends)
+    foreign = _foreign_run(job, claim)
+    return max(
+        0.0 if claim is None else _left_s(job, claim, now, ttl_s),
+        0.0 if foreign is None else _left_s(job, foreign, now, _RUN_CLAIM_TTL_S),
+    )
 
 
 def _foreign_run(job: Mapping[str, Any], claim: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -91,18 +91,32 @@ def _foreign_run(job: Mapping[str, Any], claim: Mapping[str, Any] | None) -> dic
     return None if claim is not None and run.get("by") == claim.get("by") else run
 
 
-def _is_fresh(claim: Mapping[str, Any], now: datetime, ttl_s: float) -> bool:
+def _left_s(job: Mapping[str, Any], claim: Mapping[str, Any], now: datetime, ttl_s: float) -> float:
+    """How many seconds a claim of the job still holds."""
     zone = records.zone_of(now)
     at = records.instant(claim.get("at"), zone)
     if at is None:
-        return False
+        return 0.0
     age_s = (now - at).total_seconds()
     if age_s < -SKEW_S:
-        return False  # dated in the future: it would be fresh for ever
-    if age_s < ttl_s:
-        return True
+        return ttl_s - _seen_for_s(job, claim)
     expires_at = records.instant(claim.get("expires_at"), zone)
-    return claim.get("leased") is True and expires_at is not None and now < expires_at
+    if claim.get("leased") is not True or expires_at is None:
+        return ttl_s - age_s
+    return max(ttl_s - age_s, (expires_at - now).total_seconds())
+
+
+def _seen_for_s(job: Mapping[str, Any], claim: Mapping[str, Any]) -> float:
+    """For how many seconds this process has known a claim that lies ahead, unrenewed.
+
+    Its date says nothing: the clock of its holder is ahead, or was. A holder that lives renews it.
+    """
+    seen = process.current().slots.setdefault(_AHEAD_SLOT, {})
+    told = (str(claim.get("at")), str(claim.get("by")))
+    known = seen.get(job.get("id"))
+    if known is None or known[0] != told:
+        known = seen[job.get("id")] = (told, clock.monotonic())
+    return float(clock.monotonic() - known[1])
 
 
 def stamp(

@@ -138,7 +138,7 @@ def believes_the_future(patch):
 
 
 def takes_over_at_once(patch):
-    patch.setattr(claim_rules, "_is_fresh", lambda *_: False)
+    patch.setattr(claim_rules, "_left_s", lambda *_: 0.0)
 
 
 def says_nothing(patch):

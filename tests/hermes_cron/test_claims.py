@@ -10,6 +10,7 @@ from jobs_home import Home, make_home
 
 from hermes_cron import (
     claims,
+    clock,
     executions,
     jobs,
     leases,
@@ -104,6 +105,20 @@ class TestReserve:
         assert ("skipped", "09:00") in home.trace("job")
         scheduler.runs.drop(running)
 
+    def test_a_late_fire_into_a_run_records_all_that_came_since(self, home, hourly):
+        """LIVE-6: the job moves on past now, so nothing else would tell of them."""
+        assert claims.reserve("job", iso(home)).outcome == "reserved"
+        assert jobs.claim_job_for_fire("job")
+        running = scheduler.runs.hold(jobs.get_job("job"))
+        first = iso(home, hours=1)
+        home.wait(hours=3, minutes=20)
+        leases._renew([running])
+        assert claims.reserve("job", first).reason == "running"
+        skipped = [at for state, at in home.trace("job") if state == "skipped"]
+        assert skipped == ["09:00", "10:00", "11:00"]
+        assert home.job()["next_run_at"] == "2026-03-02T12:00:00+00:00"
+        scheduler.runs.drop(running)
+
     def test_a_late_fire_records_what_it_jumps_over(self, home, hourly):
         fire_at = iso(home)
         home.wait(hours=3, minutes=20)
@@ -189,12 +204,28 @@ class TestPlainClaim:
         home.wait(seconds=1)
         assert jobs.claim_job_for_fire("job")
 
-    def test_a_claim_dated_in_the_future_is_taken_over(self, home, hourly):
-        """LIVE-9, #60703; a little ahead is another machine's clock."""
-        home.change(fire_claim={"at": iso(home, hours=1), "by": "elsewhere:1"})
+    @pytest.mark.parametrize("ahead_s", [90, 3600, 10**9])
+    def test_a_claim_dated_in_the_future_is_taken_over_after_its_time(
+        self, home, hourly, ahead_s, monkeypatch
+    ):
+        """LIVE-9, #60703, beside ONCE-6: a holder whose clock is ahead may live, and renews."""
+        now = [0.0]
+        monkeypatch.setattr(clock, "monotonic", lambda: now[0])
+        home.change(fire_claim={"at": iso(home, seconds=ahead_s), "by": "elsewhere:1"})
+        assert not jobs.claim_job_for_fire("job")
+        now[0] = 299
+        home.change(fire_claim={"at": iso(home, seconds=ahead_s + 299), "by": "elsewhere:1"})
+        assert not jobs.claim_job_for_fire("job"), "it was renewed"
+        now[0] = 598
+        assert jobs.get_due_jobs() == []
+        now[0] = 599
         assert jobs.claim_job_for_fire("job")
+
+    def test_a_claim_a_little_ahead_is_another_machines_clock(self, home, hourly):
         home.change(fire_claim={"at": iso(home, seconds=2), "by": "elsewhere:1"})
         assert not jobs.claim_job_for_fire("job")
+        home.wait(seconds=302)
+        assert jobs.claim_job_for_fire("job")
 
     @pytest.mark.parametrize("broken", ["yes", 1, {"at": 5}, {"at": "soon", "by": None}, []])
     def test_a_claim_that_is_none_holds_nothing(self, home, hourly, broken):
