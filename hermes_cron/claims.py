@@ -89,12 +89,8 @@ def _reserve(  # noqa: PLR0911 - the table of WIRE.md, a line each
         if occurrence is None:
             return Reservation("ignored", "duplicate")
         if records.kind_of(job) != "once":
+            entries += executions.overtaken(job, occurrence, now)
             records.move_on(job, now)
-            entries.append(
-                executions.record(
-                    "skipped", job, now, occurrence=occurrence, reason="still running"
-                )
-            )
         return Reservation("ignored", "running")
     if not settle(edit, job, now, entries) or records.is_spent(job):
         return Reservation("ignored", "duplicate")

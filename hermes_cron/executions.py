@@ -17,7 +17,7 @@ from hermes_cron import process, records, store
 from hermes_cron import schedule as schedules
 from hermes_cron.combine import Combiner, Wish
 
-__all__ = ["append", "attempts", "missed", "record", "states_of"]
+__all__ = ["append", "attempts", "missed", "overtaken", "record", "states_of"]
 
 _SLOT = "hermes_cron.executions"
 
@@ -127,6 +127,17 @@ def missed(
         return entries + _grouped("missed", job, idle, now)
     until = schedules.latest_not_after(schedule, first, before - _MOMENT, zone)
     return entries + _grouped("missed", job, idle or found[-1:], now, until=until)
+
+
+def overtaken(job: Mapping[str, Any], first: datetime, now: datetime) -> list[dict[str, Any]]:
+    """Records for the occurrence `first` and those up to now that came while a run was on."""
+    zone, schedule = records.zone_of(now), records.schedule_of(job)
+    first = records.fixed(first)
+    since = schedules.occurrences_between(schedule, first, records.fixed(now), zone)
+    later = [at for at in itertools.islice(since, _MOST_COUNTED) if records.fixed(at) > first]
+    many = len(later) >= _MOST_COUNTED - 1
+    until = schedules.latest_not_after(schedule, first, now, zone) if many else None
+    return _grouped("skipped", job, [first, *later], now, until=until, reason="still running")
 
 
 def _grouped(
