@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from contract_tests.benches.between import Strike, troubled_waits
+from contract_tests.benches.between import Strike
 from contract_tests.engine import Context, Outcome, held, probe, unknown, violated
 from contract_tests.probes.virtual import (
     MACHINE,
@@ -18,30 +18,19 @@ from simulator.checkers.happened import Tick
 from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.history import Event
 
-__all__: list[str] = []  # probes are found by their ids
+__all__ = ["SUCCESS", "cut_short", "signals", "ticks_of", "troubles"]
 
 PROMPT_US = 2 * SECOND_US
 HEARTBEAT, SUCCESS = "ticker_heartbeat", "ticker_last_success"
 LIFE_SIGN_EVERY = 5
-MOST_TICKS_IN_AN_INTERVAL = 2
-
-WAITS_RAISE = troubled_waits(
-    "waits that raise",
-    [
-        ("SystemExit from a wait", parse_duration("20m"), SystemExit),
-        ("GeneratorExit from a wait", parse_duration("25m"), GeneratorExit),
-    ],
-)
-SUSPENDED = troubled_waits(
-    "suspended", [("suspended for 3 h", parse_duration("90m"), parse_duration("3h"))]
-)
 
 
-def _ticks(watched: Watched) -> list[Tick]:
+def ticks_of(watched: Watched) -> list[Tick]:
+    """The ticks of the one machine, in order."""
     return watched.facts.ticks.get(MACHINE, [])
 
 
-def _signals(watched: Watched, name: str) -> list[Event]:
+def signals(watched: Watched, name: str) -> list[Event]:
     """What really arrived in the store, whoever claims to have written it."""
     return [event for event in watched.of("signal") if event.data.get("name") == name]
 
@@ -55,11 +44,11 @@ def at_once_and_promptly(_: Context, watched: Watched) -> Outcome:
         return violated(left)
     if problem := _entry_problem(watched) or _exit_problem(watched):
         return violated(problem)
-    return held(f"a tick at once, {len(_ticks(watched))} in all, and gone promptly")
+    return held(f"a tick at once, {len(ticks_of(watched))} in all, and gone promptly")
 
 
 def _entry_problem(watched: Watched) -> str | None:
-    started, ticks = watched.lives[0].started, _ticks(watched)
+    started, ticks = watched.lives[0].started, ticks_of(watched)
     if not ticks or started is None:
         return "start never ticked"
     if ticks[0].begin.at_us - started.at_us > SECOND_US:
@@ -75,11 +64,11 @@ def _exit_problem(watched: Watched) -> str | None:
     took_us = left.at_us - asked.at_us
     if took_us > PROMPT_US:
         return f"start returned {took_us / SECOND_US:g} s after stop_event, not promptly"
-    later = [tick for tick in _ticks(watched) if tick.begin.n > left.n]
+    later = [tick for tick in ticks_of(watched) if tick.begin.n > left.n]
     return f"it ticked after start had returned: {watched.when(later[0].begin)}" if later else None
 
 
-def _cut_short(context: Context, watched: Watched) -> Outcome | None:
+def cut_short(context: Context, watched: Watched) -> Outcome | None:
     """What can be said of a loop that was left though nobody had asked: whose affair it is.
 
     A violation where what this scenario is about came just before; else the row saw nothing, and
@@ -87,7 +76,7 @@ def _cut_short(context: Context, watched: Watched) -> Outcome | None:
     """
     left = watched.left_unasked()
     if left is None:
-        return None if _ticks(watched) else unknown("the loop never ticked")
+        return None if ticks_of(watched) else unknown("the loop never ticked")
     trouble = _last_trouble(watched)
     needs_none = not watched.run.scenario.faults
     if (trouble or needs_none) and not watch(context, "loop-at-once").left_unasked():
@@ -98,11 +87,11 @@ def _cut_short(context: Context, watched: Watched) -> Outcome | None:
 def _last_trouble(watched: Watched) -> str | None:
     """What went wrong last before the loop was left, if anything did."""
     left = next(life.start_left for life in watched.lives if life.start_left is not None)
-    before = [words for at_us, words in _troubles(watched, left.n) if at_us <= left.at_us]
+    before = [words for at_us, words in troubles(watched, left.n) if at_us <= left.at_us]
     return f"the last trouble was {before[-1]}" if before else None
 
 
-def _troubles(watched: Watched, before: int | None = None) -> list[tuple[int, str]]:
+def troubles(watched: Watched, before: int | None = None) -> list[tuple[int, str]]:
     """When something went wrong (microseconds since the epoch), and what, in order."""
     faults = [event for event in watched.of("fault") if before is None or event.n < before]
     found = [(event.at_us, _fault_words(watched, event)) for event in faults]
@@ -123,7 +112,7 @@ def _strike_words(watched: Watched, strike: Strike) -> str:
 def nothing_ends_the_loop(context: Context, watched: Watched) -> Outcome:
     """Six kinds of exception out of a tick, the process-ending ones included."""
     # The loop that died at the first exception never meets the others: that is no kit trouble.
-    if short := _cut_short(context, watched):
+    if short := cut_short(context, watched):
         return short
     if trouble := watched.trouble():
         return trouble
@@ -132,7 +121,7 @@ def nothing_ends_the_loop(context: Context, watched: Watched) -> Outcome:
         raises = watched.run.scenario.faults[fault.data["index"]].raises
         assert raises is not None, "the scenario raises"
         kind = raises.type.rpartition(".")[2]
-        after = next((t.begin for t in _ticks(watched) if t.begin.n > fault.n), None)
+        after = next((t.begin for t in ticks_of(watched) if t.begin.n > fault.n), None)
         limit_us = watched.interval_us + SLACK_US
         if after is None or after.at_us - fault.at_us > limit_us:
             return violated(f"after a {kind} {watched.when(fault)}, no tick came in time")
@@ -161,20 +150,20 @@ def signals_tell_the_truth(_: Context, *runs: Watched) -> Outcome:
         if left := watched.left_unasked():
             # Signals are the affair of a loop that lives; what ends it is another row's.
             return unknown(f"the loop was dead before this could be seen: {left}")
-        if not _ticks(watched):
+        if not ticks_of(watched):
             return unknown("the loop never ticked")
         if trouble := watched.trouble():
             return trouble
         if problem := _signal_problem(watched):
             return violated(f"in {name}: {problem}")
-        failing = sum(1 for tick in _ticks(watched) if not tick.clean)
-        evidence.append(f"in {name}: {len(_ticks(watched))} ticks, {failing} of them failing")
+        failing = sum(1 for tick in ticks_of(watched) if not tick.clean)
+        evidence.append(f"in {name}: {len(ticks_of(watched))} ticks, {failing} of them failing")
     return held(*evidence)
 
 
 def _signal_problem(watched: Watched) -> str | None:
-    beats, marks = _signals(watched, HEARTBEAT), _signals(watched, SUCCESS)
-    ticks = [tick for tick in _ticks(watched) if tick.end is not None]
+    beats, marks = signals(watched, HEARTBEAT), signals(watched, SUCCESS)
+    ticks = [tick for tick in ticks_of(watched) if tick.end is not None]
     if not ticks:
         return "no tick came to an end"
     started, first = watched.lives[0].started, ticks[0].begin
@@ -198,14 +187,14 @@ def _signal_problem(watched: Watched) -> str | None:
 @watching("TICK-4", "loop-without-heartbeat")
 def a_heartbeat_that_is_refused(context: Context, watched: Watched) -> Outcome:
     """Twenty minutes without room for signals; and, on a real disk, a place that is taken."""
-    if short := _cut_short(context, watched):
+    if short := cut_short(context, watched):
         return short
     if trouble := watched.trouble():
         return trouble
     if problem := _cadence_problem(watched) or _run_problem(watched, "report"):
         return violated(problem)
     until_us = parse_duration("30m")
-    if not any(watched.since(beat) > until_us for beat in _signals(watched, HEARTBEAT)):
+    if not any(watched.since(beat) > until_us for beat in signals(watched, HEARTBEAT)):
         return violated("the heartbeat did not come back when the disk did")
     if left_over := _left_on_disk(context):
         return violated(f"a heartbeat that could not be written left {', '.join(left_over)}")
@@ -234,7 +223,7 @@ def _is_part_of_a_signal(name: str, known: tuple[str, ...]) -> bool:
 
 
 def _cadence_problem(watched: Watched) -> str | None:
-    for before, after in pairwise(_ticks(watched)):
+    for before, after in pairwise(ticks_of(watched)):
         gap_us = after.begin.at_us - before.begin.at_us
         if gap_us > watched.interval_us + SLACK_US:
             return f"{gap_us / SECOND_US:g} s without a tick, until {watched.when(after.begin)}"
@@ -253,33 +242,16 @@ def _run_problem(watched: Watched, job: str) -> str | None:
     return None
 
 
-@watching("TICK-5", "loop-beset", bend=WAITS_RAISE)
-def nothing_beside_the_tick_ends_it(context: Context, watched: Watched) -> Outcome:
-    """Recovery, heartbeat, dispatch gate and wait raise, each what is meant to end a process."""
-    if short := _cut_short(context, watched):
-        return short
-    # A loop need neither recover nor ask for leave itself.
-    if trouble := watched.trouble(optional=("recover", "dispatch")):
-        return trouble
-    if not watched.strikes:
-        return unknown("it never waits on stop_event, so that no wait could raise")
-    begins = [tick.begin.at_us for tick in _ticks(watched)]
-    for at_us, words in _troubles(watched):
-        if not any(at_us <= one <= at_us + watched.interval_us + SLACK_US for one in begins):
-            return violated(f"after {words}, no tick came in time")
-    return held(f"the loop outlived {len(_troubles(watched))} exceptions from beside its ticks")
-
-
 @watching("TICK-6", "loop-beside-a-long-job")
 def a_long_job_delays_nothing(context: Context, watched: Watched) -> Outcome:
     """Ticks are asked for without waiting, and keep coming while a job runs for 70 minutes."""
-    if short := _cut_short(context, watched):
+    if short := cut_short(context, watched):
         return short
     if trouble := watched.trouble():
         return trouble
     if not watched.facts.runs.get("long"):
         return violated("the long job never ran")
-    waiting = [tick for tick in _ticks(watched) if tick.begin.data.get("sync") is not False]
+    waiting = [tick for tick in ticks_of(watched) if tick.begin.data.get("sync") is not False]
     if waiting:
         asked = waiting[0].begin.data.get("sync")
         return violated(f"{len(waiting)} ticks were asked for with sync={asked}, not False")
@@ -289,80 +261,13 @@ def a_long_job_delays_nothing(context: Context, watched: Watched) -> Outcome:
     return held(f"{count} runs of the short job in time beside one of 70 min")
 
 
-@probe("TICK-7")
-def a_blind_tick_is_no_success(context: Context) -> Outcome:
-    """The host's own loop: what a tick could not look at, it does not report as clean."""
-    watched = watch_built_in(context, "loop-cannot-look")
-    if trouble := watched.trouble():
-        return trouble
-    faults = watched.of("fault")
-    blind = [
-        tick
-        for tick in _ticks(watched)
-        if any(is_between(fault, tick.begin, tick.end) for fault in faults)
-    ]
-    if not blind:
-        return unknown("no tick met the lock or the store while it could not be had")
-    marks = _signals(watched, SUCCESS)
-    begins = [tick.begin for tick in _ticks(watched)]
-    for tick in blind:
-        after = next((one for one in begins if one.n > tick.begin.n), None)
-        if any(is_between(mark, tick.begin, after) for mark in marks):
-            return violated(f"a tick that could not look is a success: {watched.when(tick.begin)}")
-    if not any(mark.n > faults[-1].n for mark in marks):
-        return violated("with lock and store back, there was no success mark any more")
-    return held(f"no success mark for {len(blind)} ticks without lock or store, and one after them")
-
-
-@watching("TICK-8", "loop-out-of-step", bend=SUSPENDED)
-def keeps_its_rhythm(context: Context, watched: Watched) -> Outcome:
-    """Ticks that take 3 s, one that takes ten intervals, a machine that is suspended for 3 h."""
-    if short := _cut_short(context, watched):
-        return short
-    if trouble := watched.trouble():
-        return trouble
-    if not watched.strikes:
-        return unknown("it never waits on stop_event, so that the machine was never suspended")
-    if problem := _burst_problem(watched) or _creep_problem(watched):
-        return violated(problem)
-    count = len(_ticks(watched))
-    return held(f"{count} ticks without a volley, and a run for each minute of slow ticks")
-
-
-def _burst_problem(watched: Watched) -> str | None:
-    """Whether more ticks began within one interval than a change of the grid explains."""
-    begins = [tick.begin for tick in _ticks(watched)]
-    for first, last in zip(begins, begins[MOST_TICKS_IN_AN_INTERVAL:], strict=False):
-        if last.at_us - first.at_us < watched.interval_us:
-            many = sum(1 for one in begins if 0 <= one.at_us - first.at_us < watched.interval_us)
-            return f"{many} ticks in one interval, from {watched.when(first)}"
-    return None
-
-
-def _creep_problem(watched: Watched) -> str | None:
-    """Whether a job that is due every minute missed one while ticks took a little."""
-    runs = [watched.since(run.begin) for run in watched.facts.runs.get("each-minute", [])]
-    minute_us = parse_duration("1m")
-    slow = watched.run.scenario.faults[0]
-    assert slow.since is not None and slow.until is not None  # noqa: PT018 - the scenario says both
-    for slot_us in range(slow.since + minute_us, slow.until - minute_us, minute_us):
-        if not any(slot_us <= at_us < slot_us + minute_us + SLACK_US for at_us in runs):
-            due = format_duration(slot_us)
-            return f"each-minute, due {due} after the start, did not run: the ticks creep past it"
-    count = sum(1 for at_us in runs if slow.since + minute_us <= at_us < slow.until)
-    wanted = (slow.until - slow.since) // minute_us - 1
-    if count < wanted:
-        return f"each-minute ran {count} times in {wanted} min of slow ticks: they creep past it"
-    return None
-
-
 @probe("TICK-9")
 def the_log_shows_life(context: Context) -> Outcome:
     """INFO lines of the host's built-in: at its start, and one in any five ticks."""
     watched = watch_built_in(context, "loop-at-once")
     if trouble := watched.trouble():
         return trouble
-    ticks = [tick.begin for tick in _ticks(watched)]
+    ticks = [tick.begin for tick in ticks_of(watched)]
     lines = [event for event in watched.of("log") if event.data["level"] == "INFO"]
     if len(ticks) <= LIFE_SIGN_EVERY:
         return unknown(f"only {len(ticks)} ticks in 20 min")
