@@ -1,6 +1,5 @@
 """The claim bench: jobs of one home, claimed, run and left behind, with the kit at their bodies."""
 
-import fcntl
 import functools
 import importlib
 import os
@@ -104,6 +103,7 @@ def reference_claim_bench() -> Iterator[ClaimBench]:
 @contextmanager
 def _stuck(path: str) -> Iterator[None]:
     """Keep the lock file by a handle of the kit's own: what two processes do to each other."""
+    fcntl = importlib.import_module("fcntl")  # not on every system
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
