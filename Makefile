@@ -19,6 +19,7 @@ test: $(VENV)/.installed-test
 self-test: $(VENV)/.installed
 	@$(BIN)/hermes-contract self-test
 
+# Minutes: hermes-agent is measured beside ours, in an environment of its own (.venv-agent).
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m tests.benchmarks
 
