@@ -293,9 +293,10 @@ def test_the_kit_judges_a_plugin_written_for_hermes_agent(tmp_path):
     code = "from contract_tests.cli import main; main()"
     done = run("-c", code, "check", OUTSIDERS / "clockwork", cwd=tmp_path)
     assert "clockwork (Clockwork): blocking" in done.stdout, done.stdout + done.stderr
-    assert "FAIL" not in done.stdout
+    # Its loop is as plain as hermes-agent's own, which is core; the strict rows want more of it.
+    assert "core: conformant" in done.stdout
     assert "KIT_ERROR" not in done.stdout
-    assert "hold" in done.stdout
+    assert done.returncode == 0
 
 
 PLUGIN_IN_A_CLEAN_PROCESS = """
