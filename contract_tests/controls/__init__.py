@@ -75,7 +75,7 @@ class Control:
     def diff(self) -> Iterator[str]:
         """The edits as a person reads them, without the surroundings."""
         for edit in self.edits:
-            yield edit.file
+            yield f"{edit.package}/{edit.file}"
             lines = difflib.ndiff(edit.old.splitlines(), edit.new.splitlines())
             yield from (line for line in lines if not line.startswith("?"))
 
