@@ -151,6 +151,11 @@ def _excuses(facts: Facts, job: str) -> list[Window]:
         for event in facts.history.of("fault")
         if event.data.get("seam") in {"fire", "claim"} and event.data.get("job") == job
     ]
+    found += [
+        until_next_occasion(facts, life.end)
+        for fire in facts.fires
+        if fire.job == job and fire.end is None and (life := facts.life_at(fire.begin)) and life.end
+    ]
     return merge([*found, *hurt_store(facts), *_being_delivered(facts, job)])
 
 

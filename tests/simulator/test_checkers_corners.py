@@ -64,6 +64,12 @@ CORNERS = {
 }
 
 
+CORNERS["a machine dies in a run, and another stays"] = (
+    f"machines: [a, b]\njobs:\n{GOOD}- {{id: j, schedule: 15 * * * *, runs_for: 5m}}\nsteps:\n"
+    "- {at: 77m, do: crash, machine: a, for: 10m}\n- {at: 137m, do: crash, machine: b, for: 10m}\n"
+)
+
+
 @pytest.mark.parametrize("provider", ["builtin", "chronos"])
 @pytest.mark.parametrize("corner", CORNERS)
 def test_right_code_holds_there(corner, provider):
