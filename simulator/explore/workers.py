@@ -22,9 +22,9 @@ from simulator.target import Target, find_target
 
 __all__ = ["CHUNK", "ExploreError", "Looker", "chunks"]
 
-CHUNK = 20
+CHUNK = 10
 """How many examples are looked at in one go; a search stops between two of them."""
-_CHUNKS_EACH = 25  # then the worker is replaced
+_CHUNKS_EACH = 50  # then the worker is replaced
 
 
 class ExploreError(RuntimeError):
