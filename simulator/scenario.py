@@ -7,10 +7,8 @@ horizon. Instants are durations since `start`, in microseconds; `start` is wall 
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from functools import cache
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
@@ -18,9 +16,9 @@ from simulator.durations import SECOND_US, format_duration
 from simulator.fault_rule import Fault
 from simulator.kernel.tape import Tape
 from simulator.raising import RaiseField
-from simulator.scenario_base import Duration, Model, Offset, hint, known_word
+from simulator.scenario_base import Duration, Model, Offset, hint, known_zone
+from simulator.steps import OPERATIONS, Step
 from simulator.tape_field import TapeField
-from simulator.volume import DAMAGES
 
 __all__ = [
     "OPERATIONS",
@@ -33,45 +31,7 @@ __all__ = [
     "Step",
 ]
 
-OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "crash": (frozenset({"machine"}), frozenset({"for"})),
-    "stop": (frozenset({"machine"}), frozenset({"for"})),
-    "restart": (frozenset({"machine"}), frozenset()),
-    "create": (frozenset({"job"}), frozenset()),
-    "update": (frozenset({"job", "set"}), frozenset()),
-    "pause": (frozenset({"job"}), frozenset()),
-    "resume": (frozenset({"job"}), frozenset()),
-    "remove": (frozenset({"job"}), frozenset()),
-    "trigger": (frozenset({"job"}), frozenset()),
-    "run": (frozenset({"job"}), frozenset()),
-    "tick": (frozenset({"machine"}), frozenset()),
-    "suspend": (frozenset({"machine", "for"}), frozenset()),
-    "set-clock": (frozenset({"machine", "by"}), frozenset()),
-    "set-zone": (frozenset({"to"}), frozenset()),
-    "hold-lock": (frozenset(), frozenset({"lock", "for"})),
-    "damage": (frozenset({"what"}), frozenset({"for"})),
-    "status": (frozenset(), frozenset()),
-    "deliver": (frozenset({"job"}), frozenset({"fire_at", "times"})),
-    "forget": (frozenset(), frozenset()),
-    "heal": (frozenset(), frozenset()),
-}
-"""What a step can do: the fields it must have and those it may have, besides `at` and `do`."""
-
 Capability = Literal["blocking", "external"]
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """Every known zone; asking walks a thousand files."""
-    return frozenset(available_timezones())
-
-
-def _known_zone(name: str) -> str:
-    if name in _zones():
-        return name
-    near = get_close_matches(name, sorted(_zones()), n=1, cutoff=0.6)
-    tail = f"; did you mean {near[0]!r}?" if near else "; write one like Europe/Berlin"
-    raise ValueError(f"no time zone {name!r}{tail}")
 
 
 class Body(Model):
@@ -153,54 +113,6 @@ def _say_machines(value: tuple[Machine, ...]) -> Any:
     return [machine.id for machine in value]
 
 
-class Step(Model):
-    """Something done from outside at an instant. `OPERATIONS` says which fields go together.
-
-    Attributes:
-        by: (set-clock) How far the machine's wall clock jumps, ahead or (negative) back.
-        to: (set-zone) The zone that is configured from then on.
-        lock: (hold-lock) Which lock of the store somebody holds who is no gateway; the jobs' own
-            when not given.
-        what: (damage) What happens to the disk (`simulator.volume.DAMAGES`); undone after `for`.
-    """
-
-    at: Duration
-    do: Annotated[str, known_word(OPERATIONS, "step")]
-    machine: str | None = None
-    job: str | None = None
-    lasts: Duration | None = Field(default=None, alias="for")
-    set: dict[str, Any] | None = None
-    fire_at: str | None = None
-    times: Annotated[int, Field(ge=1)] = 1
-    by: Offset | None = None
-    to: str | None = None
-    lock: str | None = None
-    what: Annotated[str, known_word(DAMAGES, "damage")] | None = None
-
-    @field_validator("to")
-    @classmethod
-    def _zone_exists(cls, value: str | None) -> str | None:
-        return value if value is None else _known_zone(value)
-
-    @model_validator(mode="after")
-    def _fields_go_together(self) -> Self:
-        must, may = OPERATIONS[self.do]
-        given = set(self.plain()) - {"at", "do"}
-        for missing in sorted(must - given):
-            raise ValueError(f"step {self.do!r} needs {missing!r}")
-        for extra in sorted(given - must - may):
-            raise ValueError(f"step {self.do!r} takes no {extra!r}{hint(extra, must | may)}")
-        if self.fire_at not in (None, "last"):
-            try:
-                datetime.fromisoformat(self.fire_at)
-            except ValueError as error:
-                raise ValueError(
-                    f"fire_at {self.fire_at!r} is no instant: write last, "
-                    "or one like 2026-03-02T09:00:00"
-                ) from error
-        return self
-
-
 class RunCount(Model):
     """How often a job must have run: `6`, or `{min: 5, max: 7}`."""
 
@@ -267,7 +179,7 @@ class Scenario(Model):
     @field_validator("zone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
-        return _known_zone(value)
+        return known_zone(value)
 
     @field_validator("lasts")
     @classmethod

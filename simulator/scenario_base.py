@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -17,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from simulator.durations import format_duration, parse_duration
 
-__all__ = ["Duration", "Model", "Offset", "hint", "known_word"]
+__all__ = ["Duration", "Model", "Offset", "hint", "known_word", "known_zone"]
 
 Offset = Annotated[
     int, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
@@ -52,6 +54,21 @@ def known_word(known: Iterable[str], what: str) -> BeforeValidator:
         return value
 
     return BeforeValidator(check)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Every known zone; asking walks a thousand files."""
+    return frozenset(available_timezones())
+
+
+def known_zone(name: str) -> str:
+    """`name`, when it is a time zone; else ValueError says which it may have been."""
+    if name in _zones():
+        return name
+    near = get_close_matches(name, sorted(_zones()), n=1, cutoff=0.6)
+    tail = f"; did you mean {near[0]!r}?" if near else "; write one like Europe/Berlin"
+    raise ValueError(f"no time zone {name!r}{tail}")
 
 
 class Model(BaseModel):
