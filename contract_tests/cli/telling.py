@@ -91,6 +91,8 @@ def explain(requirement_id: str) -> None:
         raise click.UsageError(str(error)) from error
     row = next(row for row in _rows() if row["id"] == wanted.id)
     judged = "the host" if wanted.host else "the provider"
+    if wanted.group == "NAS":
+        judged = "the registry of the run"
     applies = f"{wanted.capability} providers" if wanted.capability else "every provider"
     click.echo(f"{wanted.id} ({wanted.level}, since contract {wanted.since})")
     click.echo(f"  {wanted.sentence}")

@@ -18,10 +18,10 @@ __all__ = [
     "Report",
     "Row",
     "assessment_of",
-    "published_schema",
-    "report_of",
     "head_of",
+    "published_schema",
     "report_from",
+    "report_of",
     "row_of",
 ]
 
