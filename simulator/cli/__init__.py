@@ -51,7 +51,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("scenarios", nargs=-1, metavar="[NAME|FILE]...")
 @click.option("--provider", "-p", "providers", multiple=True, metavar="P",
-              help="A bundled name or module:attribute, more than once if wanted.")  # fmt: skip
+              help="A bundled name, module:attribute or folder; may be given again.")  # fmt: skip
 @click.option("--json", "json_file", type=_FILE, metavar="FILE",
               help="Write the results there, for machines.")  # fmt: skip
 @click.option("--history", "history_dir", type=_FOLDER, metavar="DIR",
@@ -81,7 +81,7 @@ def list_command(as_json: bool) -> None:
 
 @cli.command()
 @click.option("--provider", "-p", default="builtin", show_default=True, metavar="P",
-              help="A bundled name or module:attribute.")  # fmt: skip
+              help="A bundled name, module:attribute or a plugin's folder.")  # fmt: skip
 @click.option("--examples", "-n", default=200, show_default=True, type=click.IntRange(1),
               help="How many scenarios to try.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0),
