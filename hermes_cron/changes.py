@@ -7,14 +7,14 @@ from collections.abc import Callable
 from hermes_cron import editing, records, store
 from hermes_cron.records import Job
 
-__all__ = ["change", "create", "remove"]
+__all__ = ["change", "create", "remove", "tell_provider"]
 
 
 def create(job: Job) -> Job:
     """Store a new job; the record with defaults filled in."""
     with store.current_store().edit() as edit:
         edit.put(job)
-    _tell_provider()
+    tell_provider()
     return records.normalise(job)
 
 
@@ -35,7 +35,7 @@ def change(ref: str, apply: Callable[[Job], object], *, by_name: bool = False) -
         if job is None:
             return None
         apply(job)
-    _tell_provider()
+    tell_provider()
     return records.normalise(job)
 
 
@@ -45,11 +45,11 @@ def remove(ref: str) -> bool:
         job = editing.find(edit.document.jobs, ref)
         removed = job is not None and edit.delete(job["id"])
     if removed:
-        _tell_provider()
+        tell_provider()
     return removed
 
 
-def _tell_provider() -> None:
+def tell_provider() -> None:
     """Once per mutation that is stored, outside the store's lock; never raises."""
     from hermes_cron import scheduler
 

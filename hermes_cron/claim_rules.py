@@ -12,6 +12,7 @@
 | `source` | "tick", "webhook" or "fire": who took it |
 | `leased` | a run is behind it and renews it |
 | `reserved` | promised to a webhook, and not yet taken up by a run |
+| `by_hand` | an operator asked for this run: a job that rests runs too, and goes on resting |
 | `counted` | its run counts in `repeat.completed` already (one-shots) |
 | `started` | a body may have begun, said here when the execution record could not be written |
 | `execution` | the id of the execution records |
@@ -31,6 +32,7 @@ from hermes_cron import clock, process, records
 from hermes_cron.records import Job
 
 __all__ = [
+    "RESTS",
     "SKEW_S",
     "TTL_S",
     "claim_of",
@@ -52,6 +54,9 @@ SKEW_S = 60
 
 One that lies further ahead holds for its time from when it was first seen.
 """
+
+RESTS = frozenset({"paused", "disabled"})
+"""The reasons to stay (`records.stay_reason`) that an operator's own run goes past."""
 
 _AHEAD_SLOT = "hermes_cron.claim_rules.ahead"
 _RUN_CLAIM_TTL_S = 1800  # hermes-agent's, for the one-shots that its tick runs

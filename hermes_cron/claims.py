@@ -20,7 +20,16 @@ from hermes_cron import schedule as schedules
 from hermes_cron.records import Job
 from hermes_cron.store import Edit
 
-__all__ = ["EARLY_S", "Reservation", "claim", "claim_due", "release", "reserve", "settle"]
+__all__ = [
+    "EARLY_S",
+    "Reservation",
+    "claim",
+    "claim_due",
+    "release",
+    "reserve",
+    "settle",
+    "take",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +103,7 @@ def _reserve(  # noqa: PLR0911 - the table of WIRE.md, a line each
         return Reservation("ignored", "running")
     if not settle(edit, job, now, entries) or records.is_spent(job):
         return Reservation("ignored", "duplicate")
-    claim = _take(job, now, "webhook", claim_rules.TTL_S, entries)
+    claim = take(job, now, "webhook", claim_rules.TTL_S, entries)
     return Reservation("reserved", "", claim["token"], claim["occurrence"])
 
 
@@ -140,7 +149,7 @@ def _claim(
         return False
     if not settle(edit, job, now, entries) or records.is_spent(job):
         return False
-    _take(job, now, "fire", ttl_s, entries)
+    take(job, now, "fire", ttl_s, entries)
     return True
 
 
@@ -169,7 +178,7 @@ def claim_due(due: Sequence[Job], now: datetime) -> list[Job]:
                 and settle(edit, record, now, entries)
                 and not records.is_spent(record)
             ):
-                _take(record, now, "tick", claim_rules.TTL_S, entries)
+                take(record, now, "tick", claim_rules.TTL_S, entries)
                 to_run.append(records.normalise(record))
     executions.append(entries)
     return to_run
@@ -184,7 +193,7 @@ def is_from_store(job: Job) -> bool:
     return "created_at" in job or "token" in (claim_rules.claim_of(job) or {})
 
 
-def _take(
+def take(
     job: Job, now: datetime, source: str, ttl_s: float, entries: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Claim the job's next occurrence, and record what a late one jumps over."""

@@ -105,10 +105,10 @@ def _check(current: Job | None, execution: Execution) -> None:
     """Raise when the job may not run (any more)."""
     if current is None:
         raise NotBegun("removed")
-    stay = records.stay_reason(current)
-    if stay is not None:
-        raise NotBegun(stay)
     claim = claim_rules.claim_of(current) or {}
+    stay = records.stay_reason(current)
+    if stay is not None and not (claim.get("by_hand") and stay in claim_rules.RESTS):
+        raise NotBegun(stay)
     if execution.token is not None and claim.get("token") != execution.token:
         raise NotBegun("another caller has taken its claim over")
 

@@ -9,35 +9,35 @@ from typing import Any
 
 import click
 
-from hermes_cron import gateway_evidence, jobs, records, scheduler, store
+from hermes_cron import by_hand, changes, gateway_evidence, jobs, records, scheduler, store
 from hermes_cron.cli.job_commands import find
 from hermes_cron.cli.output import print_json
 
 __all__ = ["run", "serve", "tick"]
 
 DEFAULT_PORT = 8787
-_REST = ("enabled", "state", "paused_at", "paused_reason")
 
 
 def run(reference: str, *, as_json: bool) -> int:
     """Run one job now and wait for it; the exit code.
 
-    The job is triggered, claimed and run as a fire would be, so that a gateway that sees it due at
-    the same time and this command do not both run it; its schedule keeps its grid.
+    The job is claimed and run as a fire would be, so that a gateway that sees it due at the same
+    time and this command do not both run it; its schedule keeps its grid, and what rests rests.
     """
     job = find(reference)
     label = records.label(job)
-    rests = records.stay_reason(job) in ("paused", "disabled")
     try:
-        _run(job, label)
-    finally:
-        if rests:  # the trigger has woken it
-            jobs.update_job(job["id"], {name: job.get(name) for name in _REST})
+        claimed = by_hand.claim(job["id"])
+    except by_hand.NotClaimed as refused:
+        raise click.ClickException(f"job {label} {refused}") from refused
+    scheduler.run_one_job(claimed)
     entry = _last_execution(job["id"])
     succeeded = entry.get("state") == "completed"
     outputs = store.current_store().outputs(job["id"])
     newest = outputs[-1] if outputs else None
     gone = jobs.get_job(job["id"]) is None
+    if gone:
+        changes.tell_provider()  # of what a registry holds for it
     if as_json:
         print_json(
             {
@@ -56,19 +56,6 @@ def run(reference: str, *, as_json: bool) -> int:
     if gone and not as_json:
         click.echo(f"That was its last run; 'hermes-cron show {job['id']}' still tells of it.")
     return 0 if succeeded else 1
-
-
-def _run(job: dict[str, Any], label: str) -> None:
-    if jobs.trigger_job(job["id"]) is None:
-        raise click.ClickException(f"job {label} was gone before it could be run")
-    if not jobs.claim_job_for_fire(job["id"]):
-        raise click.ClickException(
-            f"job {label} is being run by somebody else; 'hermes-cron show {job['id']}' says more"
-        )
-    claimed = jobs.get_job(job["id"])
-    if claimed is None:
-        raise click.ClickException(f"job {label} was gone before it could be run")
-    scheduler.run_one_job(claimed)
 
 
 def tick(*, as_json: bool) -> int:
