@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,16 @@ from simulator.target import Target
 from simulator.verdict import Judged, judge
 from simulator.world import Run, simulate
 
-__all__ = ["EXIT_CODES", "Row", "incidents", "overall", "pairs", "run_all", "select"]
+__all__ = [
+    "EXIT_CODES",
+    "Row",
+    "incidents",
+    "overall",
+    "pairs",
+    "replay_command",
+    "run_all",
+    "select",
+]
 
 EXIT_CODES = {"held": 0, "violated": 1, "unknown": 3}
 """What a command answers for a verdict; 2 is wrong use."""
@@ -135,6 +145,16 @@ def pairs(
         for target in targets:
             if target.capabilities & set(chosen[1].capabilities):
                 yield chosen, target
+
+
+def replay_command(scenario: str, provider: str) -> str:
+    """The one command that gives a run again, with its timeline.
+
+    Args:
+        scenario: The word that names the scenario: a file, or a name of the library.
+        provider: The word that names the provider.
+    """
+    return shlex.join(["hermes-sim", "run", scenario, "--provider", provider, "--verbose"])
 
 
 def overall(verdicts: Iterable[str]) -> str:

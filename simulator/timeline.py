@@ -1,13 +1,14 @@
 """The timeline: a history for people, one lane for each machine, the registry and the store.
 
 Wall time in the scenario's zone. What is routine (clean ticks, heartbeats, unchanged statuses) is
-only counted, and long quiet stretches are folded into one line.
+only counted, and long quiet stretches are folded into one line. Where a failing run departs from a
+passing one, `SIGN` stands beside the time, with what the passing one has there.
 """
 
-from collections.abc import Callable, Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -15,13 +16,17 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from simulator.departure import Departure
 from simulator.durations import MINUTE_US, SECOND_US, format_duration
-from simulator.history import Event, History
+from simulator.history import History
+from simulator.telling import Teller, lane_name, wall_time
 
-__all__ = ["Moment", "Quiet", "excerpt_of", "lanes", "moments", "show_timeline"]
+__all__ = ["SIGN", "Moment", "Quiet", "excerpt_of", "lanes", "moments", "show_timeline"]
 
+SIGN = "≠"
 _QUIET_US = 10 * MINUTE_US
 _LAST_LANES = ("nas", "store", "operator")
+_LONGEST_WORD = 14  # "automatically," of the status: a narrower lane would break it
 
 
 @dataclass(slots=True)
@@ -41,8 +46,7 @@ class Quiet:
 
     def __str__(self) -> str:
         whole_us = self.lasts_us // SECOND_US * SECOND_US
-        ticks = f", {self.ticks} ticks" if self.ticks else ""
-        return f"{format_duration(whole_us)} quiet{ticks}"
+        return f"{format_duration(whole_us)} quiet"
 
 
 def lanes(history: History) -> list[str]:
@@ -55,7 +59,7 @@ def lanes(history: History) -> list[str]:
 
 def moments(history: History) -> Iterator[Moment | Quiet]:
     """What a timeline shows, in order."""
-    say = _Teller(history)
+    say = Teller(history)
     ticks = 0
     last: Moment | None = None
     for event in history:
@@ -76,26 +80,86 @@ def moments(history: History) -> Iterator[Moment | Quiet]:
         yield last
 
 
-def show_timeline(history: History, console: Console) -> None:
-    """Print the timeline of a history."""
-    columns = lanes(history)
-    zone = ZoneInfo(history.header.get("zone", "UTC"))
-    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
-    table.add_column(f"{zone.key}", style="cyan", no_wrap=True)
-    for lane in columns:
-        table.add_column(lane if lane in _LAST_LANES else f"machine {lane}", overflow="fold")
-    day = None
+def show_timeline(
+    history: History, console: Console, *, departure: Departure | None = None
+) -> None:
+    """Print the timeline of a history.
+
+    Args:
+        history: The record.
+        console: Where to; its width is kept.
+        departure: Where it departs from a passing run (`simulator.departure.find_departure`).
+    """
+    rows = _Rows(history, departure)
     for moment in moments(history):
+        rows.add(moment)
+    rows.end()
+    console.print(rows.table)
+    if departure is not None:
+        wall = wall_time(departure.at_us, ZoneInfo(history.header.get("zone", "UTC")))
+        console.print(f"[red bold]{SIGN}[/] {wall:%a %H:%M:%S}: {escape(str(departure))}")
+
+
+class _Rows:
+    """The table under construction: days, moments, folded quiet, and the departure in its place."""
+
+    def __init__(self, history: History, departure: Departure | None) -> None:
+        self._zone = ZoneInfo(history.header.get("zone", "UTC"))
+        self._departure = departure
+        self._day: date | None = None
+        there = {lane for lane, _ in departure.there} if departure is not None else set[str]()
+        self._lanes = lanes(history)
+        self._lanes += sorted(there - set(self._lanes))
+        self.table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+        self.table.add_column(self._zone.key, style="cyan", no_wrap=True)
+        for lane in self._lanes:
+            least = _LONGEST_WORD if lane == "operator" else None
+            self.table.add_column(_heading(lane), overflow="fold", min_width=least)
+
+    def add(self, moment: Moment | Quiet) -> None:
+        """A row, and the departure before it when that comes first."""
         if isinstance(moment, Quiet):
-            table.add_row("  ...", f"[dim]{moment}[/]", *[""] * (len(columns) - 1))
-            continue
-        wall = datetime.fromtimestamp(moment.at_us // SECOND_US, zone)
-        if wall.date() != day:
-            day = wall.date()
-            table.add_row(f"[bold]{day} {wall:%a}[/]", *[""] * len(columns))
-        cells = ["\n".join(moment.cells.get(lane, ())) for lane in columns]
-        table.add_row(f"{wall:%H:%M:%S}", *cells)
-    console.print(table)
+            ticks = f"[dim]{moment.ticks} ticks[/]" if moment.ticks else ""
+            self._row(f"[dim]… {moment}[/]", [ticks])
+            return
+        ahead_us = self._departs_us - moment.at_us // SECOND_US * SECOND_US
+        if ahead_us < 0:
+            self.end()
+        if ahead_us == 0:
+            self.end(moment.cells)
+        else:
+            self._timed(moment.at_us, moment.cells)
+
+    @property
+    def _departs_us(self) -> float:
+        """When the departure is still to be shown; never when it is not."""
+        return self._departure.at_us if self._departure is not None else math.inf
+
+    def end(self, here: Mapping[str, list[str]] | None = None) -> None:
+        """The departure, unless it was shown; `here` is what its second has in this run."""
+        departure, self._departure = self._departure, None
+        if departure is None:
+            return
+        cells = {lane: list(texts) for lane, texts in (here or {}).items()}
+        for lane, text in departure.there:
+            cells.setdefault(lane, []).append(f"[reverse]there:[/] {escape(text)}")
+        self._timed(departure.at_us, cells, sign=f"[red bold]{SIGN}[/] ")
+
+    def _timed(self, at_us: int, cells: Mapping[str, list[str]], sign: str = "") -> None:
+        wall = wall_time(at_us, self._zone)
+        if wall.date() != self._day:
+            self._day = wall.date()
+            self._row(f"[bold]{self._day} {wall:%a}[/]", [])
+        self._row(
+            f"{sign}{wall:%H:%M:%S}", ["\n".join(cells.get(lane, ())) for lane in self._lanes]
+        )
+
+    def _row(self, first: str, cells: list[str]) -> None:
+        self.table.add_row(first, *cells, *[""] * (len(self._lanes) - len(cells)))
+
+
+def _heading(lane: str) -> str:
+    return lane if lane in _LAST_LANES else f"machine {lane}"
 
 
 def excerpt_of(history: History, lines: Collection[int], around: int = 2) -> Iterator[str]:
@@ -106,155 +170,19 @@ def excerpt_of(history: History, lines: Collection[int], around: int = 2) -> Ite
         lines: Numbers of events, in any order.
         around: How many notable events to give before and after each.
     """
-    say, zone = _Teller(history), ZoneInfo(history.header.get("zone", "UTC"))
+    say, zone = Teller(history), ZoneInfo(history.header.get("zone", "UTC"))
     wanted = set(lines)
     told: list[tuple[bool, str]] = []
     for event in history:
         words = say.tell(event)
         if words is None and event.n not in wanted:
             continue
-        lane, text = words or (event.machine, event.kind)
-        wall = datetime.fromtimestamp(event.at_us // SECOND_US, zone)
+        lane, text = words or (lane_name(event), event.kind)
         plain = Text.from_markup(text).plain.replace("\n", ", ")
+        wall = wall_time(event.at_us, zone)
         told.append((event.n in wanted, f"{wall:%a %H:%M:%S} {lane:9}{plain}"))
     marked = [index for index, (named, _) in enumerate(told) if named]
     near = {n for index in marked for n in range(index - around, index + around + 1)}
     for index, (named, text) in enumerate(told):
         if index in near:
             yield f"{'>' if named else ' '} {text}"
-
-
-class _Teller:
-    """Says events in words; knows what was said before, so as not to repeat it."""
-
-    def __init__(self, history: History) -> None:
-        self._zone = ZoneInfo(history.header.get("zone", "UTC"))
-        self._records: dict[str, dict[str, Any]] = {}
-        self._status: object = None
-        self._tellers: dict[str, Callable[[Event], str | None]] = {
-            "boot": lambda _: "boot",
-            "crash": lambda _: "[red bold]crash[/]",
-            "stopped": lambda _: "stopped",
-            "stop.requested": lambda _: "asked to stop",
-            "provider.raised": lambda e: f"[red]start raised {_said(e, 'error')}[/]",
-            "fallback": lambda _: "[yellow]fallback to the built-in[/]",
-            "tick.end": self._tick_end,
-            "heartbeat": lambda e: None if e.data.get("ok", True) else "[red]heartbeat failed[/]",
-            "store.commit": self._commit,
-            "store.refused": lambda e: f"[red]refused: {_said(e, 'step')} {_said(e, 'reason')}[/]",
-            "run.begin": lambda e: f"[green]run {e.data.get('run')}[/] {_said(e, 'job')}",
-            "run.end": self._run_end,
-            "claim": lambda e: None if e.data.get("won") else f"claim of {_said(e, 'job')} lost",
-            "nas.deliver": self._deliver,
-            "fire.answer": self._answer,
-            "nas.armed": lambda e: f"armed {_said(e, 'job_id')} {self._wall(e.data['fire_at'])}",
-            "nas.cancelled": lambda e: f"cancelled {_said(e, 'job_id')}",
-            "nas.forgot": lambda _: "[red bold]lost its state[/]",
-            "nas.call": self._call,
-            "op": self._op,
-            "op.end": lambda e: f"[red]{_said(e, 'error')}[/]" if e.data.get("error") else None,
-            "fault": lambda e: f"[red bold]{_said(e, 'does')} at {_said(e, 'seam')}[/]",
-            "log": self._log,
-            "status": self._status_said,
-            "not_simulated": lambda e: f"[red]not simulated: {_said(e, 'what')}[/]",
-        }
-
-    def tell(self, event: Event) -> tuple[str, str] | None:
-        """The lane and the words of a notable event; None for routine."""
-        teller = self._tellers.get(event.kind)
-        text = teller(event) if teller is not None else None
-        if text is None:
-            return None
-        lane = "store" if event.kind.startswith("store.") else event.machine
-        return ("operator" if lane == "world" else lane), text
-
-    def _wall(self, instant: object) -> str:
-        """An ISO instant as wall time; as it is when it is none."""
-        try:
-            return f"{datetime.fromisoformat(str(instant)).astimezone(self._zone):%a %H:%M:%S}"
-        except ValueError:
-            return escape(str(instant))
-
-    @staticmethod
-    def _tick_end(event: Event) -> str | None:
-        error = event.data.get("error")
-        return None if error is None else f"[red]tick raised {escape(str(error))}[/]"
-
-    def _commit(self, event: Event) -> str | None:
-        told = []
-        for job_id, record in event.data["changes"]:
-            before = self._records.get(str(job_id))
-            if record is None:
-                self._records.pop(str(job_id), None)
-                told.append(f"{job_id} gone")
-                continue
-            self._records[str(job_id)] = record
-            told += [f"{escape(str(job_id))} {change}" for change in self._changes(before, record)]
-        return "\n".join(told) or None
-
-    def _changes(self, before: dict[str, Any] | None, record: dict[str, Any]) -> Iterator[str]:
-        """What is notable in a new record."""
-        if before is None:
-            yield f"created, next {self._wall(record.get('next_run_at'))}"
-            return
-        claim, claimed = record.get("fire_claim"), before.get("fire_claim")
-        if claim and not claimed:
-            yield "claimed"
-        if record.get("last_run_at") != before.get("last_run_at"):
-            yield f"marked {record.get('last_status')}"
-        for key in ("state", "enabled", "schedule"):
-            if record.get(key) != before.get(key):
-                yield f"{key} {escape(str(record.get(key)))}"
-        if record.get("next_run_at") != before.get("next_run_at"):
-            yield f"next {self._wall(record.get('next_run_at'))}"
-
-    @staticmethod
-    def _run_end(event: Event) -> str:
-        what = f"run {event.data.get('run')} {_said(event, 'job')}"
-        if event.data.get("error"):
-            return f"[red]{what} raised {_said(event, 'error')}[/]"
-        return f"{what} done" if event.data.get("ok") else f"[red]{what} failed[/]"
-
-    def _deliver(self, event: Event) -> str:
-        again = "" if event.data.get("attempt", 1) == 1 and not event.data.get("copy") else " again"
-        return f"[blue]fires{again}[/] {_said(event, 'job')} {self._wall(event.data['fire_at'])}"
-
-    @staticmethod
-    def _answer(event: Event) -> str:
-        data = event.data
-        words = [data.get("status"), data.get("body_status"), data.get("reason")]
-        return f"answers {' '.join(str(word) for word in words if word is not None)}"
-
-    @staticmethod
-    def _call(event: Event) -> str | None:
-        status, reason = event.data.get("status"), event.data.get("reason")
-        if isinstance(status, int) and status < 300 and reason is None:  # noqa: PLR2004  HTTP
-            return None
-        said = " ".join(str(word) for word in (status, reason) if word is not None)
-        about = f" of {_said(event, 'job_id')}" if event.data.get("job_id") else ""
-        return f"[red]{_said(event, 'op')}{about}: {escape(said)}[/]"
-
-    @staticmethod
-    def _op(event: Event) -> str:
-        about = event.data.get("job") or event.data.get("machine") or ""
-        by = f" by {event.data['by']}" if event.data.get("by") else ""
-        return f"[magenta]{_said(event, 'do')} {escape(f'{about}{by}')}[/]"
-
-    @staticmethod
-    def _log(event: Event) -> str | None:
-        if event.data.get("level") != "ERROR":
-            return None
-        return f"[yellow]logged ERROR {_said(event, 'error')}[/]"
-
-    def _status_said(self, event: Event) -> str | None:
-        says = [event.data.get("verdict"), *event.data.get("says", ())]
-        if says == self._status:
-            return None
-        self._status = says
-        return f"[italic]status: {escape(', '.join(str(word) for word in says))}[/]"
-
-
-def _said(event: Event, key: str) -> str:
-    """A value of an event, safe to print as markup; nothing when it is not there."""
-    value = event.data.get(key)
-    return "" if value is None else escape(str(value))

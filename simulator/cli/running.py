@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from simulator.departure import find_departure
 from simulator.detect import with_capabilities
 from simulator.durations import format_duration
 from simulator.hosts import Host, reference_host
-from simulator.runner import EXIT_CODES, Row, incidents, overall, pairs, run_all, select
+from simulator.runner import (
+    EXIT_CODES,
+    Row,
+    incidents,
+    overall,
+    pairs,
+    replay_command,
+    run_all,
+    select,
+)
 from simulator.scenario_file import ScenarioError
 from simulator.summary import happened, injected
 from simulator.target import Target, TargetError, find_target
@@ -58,8 +68,9 @@ def run_command(
     except ScenarioError as error:
         raise click.UsageError(str(error)) from error
     _can_write(json_file, history_dir)
-    chosen = [resolve(name, host) for name in providers] or list(host.bundled().values())
-    targets = [with_capabilities(target, host) for target in chosen]
+    words = providers or list(host.bundled())
+    targets = [with_capabilities(resolve(word, host), host) for word in words]
+    said = dict(zip((target.label for target in targets), words, strict=True))
     console = Console(soft_wrap=True, highlight=False)
     todo = len(list(pairs(scenarios, targets)))
     with Progress(
@@ -69,12 +80,21 @@ def run_command(
         task = progress.add_task("", total=todo)
 
         def on_row(row: Row) -> None:
-            _print_row(progress.console, row, verbose=verbose)
+            _print_row(progress.console, row)
+            if verbose:
+                target = next(one for one in targets if one.label == row.run.target)
+                violated = row.judged.verdict == "violated"
+                departure = find_departure(row.run, target, host) if violated else None
+                show_timeline(row.run.history, progress.console, departure=departure)
+            if todo > 1:
+                _print_replay(progress.console, row, said, verbose=verbose)
             progress.update(task, advance=1, description=row.run.scenario.name)
 
         rows = run_all(scenarios, targets, host, on_row=on_row)
     verdict = overall(row.judged.verdict for row in rows)
     _print_verdict(console, rows, verdict)
+    if len(rows) == 1:  # the last line, where it is seen first
+        _print_replay(console, rows[0], said, verbose=verbose)
     if history_dir is not None:
         _write_histories(history_dir, rows)
     if json_file is not None:
@@ -93,7 +113,7 @@ def _can_write(json_file: Path | None, history_dir: Path | None) -> None:
         raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from error
 
 
-def _print_row(console: Console, row: Row, *, verbose: bool) -> None:
+def _print_row(console: Console, row: Row) -> None:
     scenario, history = row.run.scenario, row.run.history
     told = {one.id: one.verdict for one in row.judged.findings if one.id in scenario.expect.hold}
     told |= {one.id: one.verdict for one in row.judged.findings if one.verdict == "violated"}
@@ -109,15 +129,13 @@ def _print_row(console: Console, row: Row, *, verbose: bool) -> None:
     )
     for reason in row.judged.reasons:
         console.print(f"         {escape(reason)}")
-    if verbose:
-        show_timeline(history, console)
+
+
+def _print_replay(console: Console, row: Row, said: Mapping[str, str], *, verbose: bool) -> None:
+    """The one command that gives this run again, of any that is worth a second look."""
     if verbose or row.judged.verdict != "held":
-        console.print(f"         replay: {_replay(row)}")
-
-
-def _replay(row: Row) -> str:
-    """The one command that gives this run again."""
-    return f"hermes-sim run {row.source} --provider {row.run.target} --verbose"
+        command = replay_command(row.source, said[row.run.target])
+        console.print(f"         replay: {escape(command)}")
 
 
 def _print_verdict(console: Console, rows: Sequence[Row], verdict: str) -> None:

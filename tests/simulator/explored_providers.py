@@ -74,3 +74,14 @@ class LeavesWhenHeld(CatchesExceptions):
             before = time.monotonic()
             time.sleep(0)
             stop_event.wait(interval if time.monotonic() - before < 5 else None)
+
+
+class LeavesAtOnce(CatchesExceptions):
+    """No loop at all."""
+
+    @property
+    def name(self):
+        return "leaves-at-once"
+
+    def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+        return

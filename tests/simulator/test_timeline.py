@@ -1,7 +1,9 @@
 """The timeline: lanes, wall time, folded quiet."""
 
+import re
 from io import StringIO
 
+import pytest
 from histories import Build
 from rich.console import Console
 
@@ -30,7 +32,9 @@ def test_quiet_is_folded_and_counted():
     build = Build().up().loop().run("j", "1h", 2).run("j", "2h", 2)
     shown = list(moments(build.history()))
     assert [type(each) for each in shown] == [Moment, Quiet, Moment, Moment, Quiet, Moment, Moment]
-    assert str(shown[1]) == "1h quiet, 61 ticks"
+    assert str(shown[1]) == "1h quiet"
+    assert shown[1].ticks == 61
+    assert re.search(r"^… 1h quiet +61 ticks", _text(build), re.MULTILINE)
     assert "boot" in shown[0].cells["a"]
 
 
@@ -62,12 +66,30 @@ def test_what_is_notable_is_told():
     build.status("2h10m", "STALLED").status("2h20m", "STALLED").tick("2h30m", error="SystemExit")
     text = _text(build)
     for words in (
-        "armed j Mon 09:00:00", "fires j", "answers 202 accepted", "run 1 j raised ValueError", "raise at store.replace",
-        "crash", "pause j", "StoreError", "created, next Mon 10:00:00", "claimed", "marked ok", "list: 500 down",
+        "armed j 09:00", "fires j", "answers 202 accepted", "run 1 j raised ValueError", "raise at store.replace",
+        "crash", "pause j", "StoreError", "created, next 10:00", "claimed", "marked ok", "list: 500 down",
         "lost its state", "status: unhealthy, STALLED", "tick raised SystemExit", "logged ERROR SystemExit",
     ):  # fmt: skip
         assert words in text, words
     assert text.count("STALLED") == 1  # what was said before is not said again
+
+
+@pytest.mark.parametrize(
+    ("next_run_at", "said"),
+    [
+        ("2026-03-02T10:00:00+00:00", "next 10:00"),
+        ("2026-03-02T10:00:05+00:00", "next 10:00:05"),
+        ("2026-03-03T10:00:00+00:00", "next Tue 10:00"),
+        ("2026-03-09T10:00:00+00:00", "next 2026-03-09 10:00"),
+        ("2026-03-02T10:00:00", "next 2026-03-02T10:00:00"),
+        ("garbage", "next garbage"),
+        (None, "no next time"),
+    ],
+)
+def test_an_instant_is_told_as_far_as_it_is_not_known(next_run_at, said):
+    """The day only when it is another, a weekday within a week; what is no instant as it stands."""
+    build = Build().up().store("1h", "j", next_run_at=next_run_at)
+    assert re.search(rf"j created, {re.escape(said)}\s", _text(build))
 
 
 def test_names_that_look_like_markup_are_told_as_they_are():
