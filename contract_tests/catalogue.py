@@ -1,13 +1,14 @@
 """The contract as data: each requirement with its id, level, capability and origin.
 
-Rows live in ``requirements.toml``. An id is for ever; a later version of the contract adds rows
-with its own ``since`` and changes none.
+Version 1 is ``requirements.toml``, and frozen. An id is for ever: a later version is a file of its
+own, ``requirements-2.toml``, which adds rows with its own ``since`` and changes none.
 """
 
 import difflib
 import functools
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
@@ -24,6 +25,7 @@ __all__ = [
 
 Level = Literal["core", "strict"]
 CAPABILITIES = frozenset({"blocking", "external", "replicas"})
+_LATER = re.compile(r"requirements-(\d+)\.toml")
 _FIELDS = frozenset({"id", "level", "host", "capability", "since", "sentence", "origin"})
 
 
@@ -116,8 +118,32 @@ def load() -> Catalogue:
     Raises:
         CatalogueError: the file is damaged; says which row and what is wrong.
     """
-    text = (resources.files("contract_tests") / "requirements.toml").read_text(encoding="utf-8")
-    return parse(text)
+    folder = resources.files("contract_tests")
+    later = sorted(file.name for file in folder.iterdir() if _LATER.fullmatch(file.name))
+    names = ["requirements.toml", *sorted(later, key=lambda name: int(_LATER.sub(r"\1", name)))]
+    return merge([parse((folder / name).read_text(encoding="utf-8")) for name in names])
+
+
+def merge(versions: Sequence[Catalogue]) -> Catalogue:
+    """One catalogue of all versions, oldest first; a group's later rows stand behind its older.
+
+    Raises:
+        CatalogueError: a version has rows of another, or an id that was there before.
+    """
+    rows: list[Requirement] = []
+    for version in versions:
+        for row in version.requirements:
+            if row.since != version.contract:
+                raise CatalogueError(
+                    f"{row.id} is since {row.since}, in contract {version.contract}"
+                )
+            if any(row.id == other.id for other in rows):
+                raise CatalogueError(f"{row.id} of contract {version.contract} was there before")
+            place = max(
+                (n for n, one in enumerate(rows, 1) if one.group == row.group), default=None
+            )
+            rows.insert(len(rows) if place is None else place, row)
+    return Catalogue(versions[-1].contract, tuple(rows))
 
 
 def parse(text: str) -> Catalogue:

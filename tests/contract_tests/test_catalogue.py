@@ -1,5 +1,7 @@
 """The catalogue: version 1 is frozen here, row by row."""
 
+import hashlib
+
 import pytest
 
 from contract_tests import catalogue
@@ -85,3 +87,60 @@ def test_an_unknown_id_names_its_neighbours():
 def test_a_damaged_row_is_named(text, said):
     with pytest.raises(catalogue.CatalogueError, match=said):
         catalogue.parse(text)
+
+
+# Version 1 as it was published. A change here is a broken promise to everybody who claims it.
+FROZEN = {"1": "f65bd347974be27d503a8d9149d720fcd48a8c2df7718fa2195063f158e3da3e"}
+
+
+def digest(version):
+    rows = [row for row in catalogue.load().requirements if row.since == version]
+    text = "\n".join(
+        f"{row.id}|{row.level}|{row.host}|{row.capability}|{row.sentence}" for row in rows
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("version", FROZEN)
+def test_a_published_version_does_not_change(version):
+    assert digest(version) == FROZEN[version]
+
+
+def test_every_version_is_frozen():
+    assert {row.since for row in catalogue.load().requirements} == FROZEN.keys()
+
+
+LATER = """
+contract = "2"
+[[requirement]]
+id = "ABC-9"
+level = "core"
+host = false
+capability = "none"
+since = "2"
+sentence = "Something new."
+origin = []
+"""
+
+
+def test_a_later_version_adds_rows_to_their_groups():
+    both = catalogue.merge([catalogue.load(), catalogue.parse(LATER)])
+    ids = [row.id for row in both.requirements]
+    assert both.contract == "2"
+    assert ids.index("ABC-9") == ids.index("ABC-8") + 1
+    assert both.claimed("1") == "1"
+    assert both.claimed(None) == "2"
+    with pytest.raises(ValueError, match="no contract '3': 1, 2"):
+        both.claimed("3")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LATER.replace("ABC-9", "ABC-1"), "ABC-1 of contract 2 was there before"),
+        (LATER.replace('since = "2"', 'since = "1"'), "ABC-9 is since 1, in contract 2"),
+    ],
+)
+def test_a_later_version_changes_nothing(text, said):
+    with pytest.raises(catalogue.CatalogueError, match=said):
+        catalogue.merge([catalogue.load(), catalogue.parse(text)])
