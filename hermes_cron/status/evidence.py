@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from hermes_cron import (
+    claim_rules,
     clock,
     config,
     gateway,
@@ -59,6 +60,7 @@ class Evidence:
         store_error: why the jobs cannot be read.
         unlearned: what could not be found out, a sentence each.
         config_problems: what is wrong with the configuration, a sentence each.
+        interrupted: the enabled jobs, by id, that a process holds which is known to be dead.
     """
 
     now: float
@@ -79,6 +81,7 @@ class Evidence:
     store_error: str | None = None
     unlearned: Sequence[str] = field(default=())
     config_problems: Sequence[str] = ()
+    interrupted: Sequence[str] = ()
 
     @property
     def stale_after_s(self) -> float:
@@ -135,6 +138,7 @@ def gather() -> Evidence:
         store_error=store_error,
         unlearned=unlearned,
         config_problems=ask("what is wrong with the configuration", config.problems) or (),
+        interrupted=ask("who runs the jobs", lambda: _interrupted(found_jobs or ())) or (),
     )
 
 
@@ -233,6 +237,17 @@ def _jobs() -> tuple[list[dict[str, Any]] | None, str | None]:
         return [job for job in jobs.list_jobs() if isinstance(job, dict)], None
     except (Exception, SystemExit) as error:  # nothing can be promised for jobs nobody can read
         return None, f"{type(error).__name__}: {error}"
+
+
+def _interrupted(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The jobs whose run nobody ends: their claim stands until its time is over."""
+    me = process.current()
+    claims = [(str(job.get("id")), claim_rules.claim_of(job)) for job in found]
+    return [
+        job_id
+        for job_id, claim in claims
+        if claim is not None and me.is_gone(claim.get("by"), claim.get("boot"))
+    ]
 
 
 def broken_records() -> list[str]:

@@ -80,6 +80,14 @@ def _findings_of(job: Mapping[str, Any], evidence: Evidence) -> Iterator[Finding
             f"look for '{job.get('id')}' in the gateway's log; 'hermes-cron run {job.get('id')}' "
             "runs it now",
         )
+    if job.get("id") in evidence.interrupted:
+        waits = evidence.external and due_at is None
+        yield Finding(
+            "unknown" if waits else "note",
+            "interrupted",
+            f"a run of job {label} was interrupted: the process that ran it is gone",
+            "start the gateway: it settles what became of it",
+        )
     if job.get("last_status") == "error":
         yield Finding(
             "note",
@@ -89,7 +97,9 @@ def _findings_of(job: Mapping[str, Any], evidence: Evidence) -> Iterator[Finding
 
 
 def _is_running(job: Mapping[str, Any], evidence: Evidence) -> bool:
-    """A claimed job is not overdue: its occurrence is being taken care of."""
+    """A claimed job is not overdue: its occurrence is taken care of, unless its holder is dead."""
+    if job.get("id") in evidence.interrupted:
+        return False
     return claim_rules.is_held(job, datetime.fromtimestamp(evidence.now, UTC))
 
 

@@ -102,6 +102,14 @@ def test_a_running_loop_is_judged_by_its_own_interval_and_error(home, monkeypatc
     assert status.report().verdict == "healthy"
 
 
+def test_a_run_whose_process_is_dead_is_said(home, monkeypatch):
+    job = jobs.create_job("x", "every 1h")
+    assert jobs.claim_job_for_fire(job["id"])
+    assert not status.gather().interrupted
+    monkeypatch.setattr(type(process.current()), "is_gone", lambda *_: True)
+    assert status.gather().interrupted == [job["id"]]
+
+
 def test_the_loop_of_an_earlier_process_with_the_same_pid_is_not_believed(home, monkeypatch):
     me = process.current()
     heartbeat.loop_began(60)

@@ -445,6 +445,19 @@ def test_a_loop_that_has_just_started_is_said_to_be_that_and_nothing_else():
     assert report.reasons == ["just-started"]
 
 
+@pytest.mark.parametrize(
+    ("armed", "next_run_at", "verdict"),
+    [({}, at(40), "unhealthy"), ({"j1": at(40)}, at(40), "healthy"), ({}, None, "unknown")],
+)
+def test_a_job_whose_runner_is_dead_has_to_be_armed_all_the_same(armed, next_run_at, verdict):
+    claim = {"at": at(-20), "by": "h:4242", "boot": "b", "token": 1}
+    held = job(next_run_at=next_run_at, fire_claim=claim)
+    assert status.judge(external(armed, jobs=[held])).verdict == "healthy"
+    report = status.judge(external(armed, jobs=[held], interrupted=["j1"]))
+    assert report.verdict == verdict
+    assert "interrupted" in {finding.code for finding in report.findings}
+
+
 def test_a_registry_says_how_old_its_evidence_is():
     event = {"job_id": "j1", "at": NOW - 5400}
     told = {"at": NOW - 5400, "last_accepted": event, "last_fire": None}
