@@ -222,11 +222,12 @@ class FakeStore:
     @contextmanager
     def _hold(self, name: str, timeout_s: float) -> Iterator[None]:
         self._alive()
-        if self._seam is not None:
-            try:
+        try:
+            if self._seam is not None:
                 self._seam("store.lock", lock=name)
-            except OSError as error:
-                self._cannot_write(error, "lock", name)
+            self.volume.check("lock")
+        except OSError as error:
+            self._cannot_write(error, "lock", name)
         locks = self.volume.locks
         mine = (self, self._task() if self._task is not None else threading.get_ident())
 
@@ -318,7 +319,7 @@ class FakeStore:
     def _refuse(self, error: StoreError, step: str, cause: OSError | None = None) -> NoReturn:
         if self._record is not None:
             self._record("store.refused", step=step, reason=error.reason, by=self.name)
-        raise error from cause
+        raise error from cause or error.__cause__
 
 
 def _conforms(fake: FakeStore) -> JobStore:

@@ -34,7 +34,7 @@ _FORBIDS: Final = {
     "unreadable": (("read", errno.EACCES),),
     "read-only": (("write", errno.EACCES),),
     "full": (("write", errno.ENOSPC),),
-    "failing": (("read", errno.EIO), ("write", errno.EIO)),
+    "failing": (("lock", errno.EIO), ("read", errno.EIO), ("write", errno.EIO)),
 }
 
 
@@ -206,7 +206,7 @@ class Volume:
         self._look()
 
     def forbid(self, what: str, number: int = errno.EACCES) -> None:
-        """Every "read" of the jobs, or every "write" of anything, fails with that error number."""
+        """Every "read" of the jobs, "write" of anything or "lock" fails with that error number."""
         self._forbidden[what] = number
         self._look()
 
