@@ -28,13 +28,14 @@ def tick_4(history: History, scenario: Scenario) -> Finding:
 
 
 def tick_5(history: History, scenario: Scenario) -> Finding:
-    """Nothing that the heartbeat or start-up recovery raises ends the loop."""
+    """Nothing that the heartbeat, start-up recovery or the dispatch gate raises ends the loop."""
     facts = facts_of(history, scenario)
-    judgement = Judgement("TICK-5", "neither heartbeat nor recovery raised")
+    judgement = Judgement("TICK-5", "neither heartbeat, recovery nor the dispatch gate raised")
     raised = [
         event
         for event in history.of("fault")
-        if event.data.get("seam") in {"heartbeat", "recover"} and event.data.get("does") == "raise"
+        if event.data.get("seam") in {"heartbeat", "recover", "dispatch"}
+        and event.data.get("does") == "raise"
     ]
     _loop_survives(facts, judgement, raised, "an error beside the tick")
     return judgement.finding()
@@ -48,11 +49,21 @@ def _loop_survives(facts: Facts, judgement: Judgement, events: list[Event], what
             if not inside or (life.end is not None and life.end.n < event.n):
                 continue
             goes_on = goes_on_after(facts, life, ticks, event)
-            if goes_on is None:
-                continue
-            judgement.reached(event)
-            if not goes_on:
-                judgement.violated(f"machine {life.machine}: no tick after {what}", event)
+            if _left_with(life, ticks, event):  # a fallback that ticks on hides it only
+                judgement.violated(f"machine {life.machine}: the loop ended with {what}", event)
+            elif goes_on is not None:
+                judgement.reached(event)
+                if not goes_on:
+                    judgement.violated(f"machine {life.machine}: no tick after {what}", event)
+
+
+def _left_with(life: Life, ticks: list[Tick], event: Event) -> bool:
+    """Whether the provider's start was left by an error right after this event."""
+    left = life.start_left
+    if left is None or left.kind != "provider.raised" or left.n < event.n:
+        return False
+    between = any(event.n < tick.begin.n < left.n for tick in ticks)
+    return left.at_us == event.at_us and not between
 
 
 def tick_6(history: History, scenario: Scenario) -> Finding:

@@ -49,6 +49,9 @@ CASES = [
     ("TICK-5", "held", world().fault(600, "heartbeat")),
     ("TICK-5", "violated", Build().up().loop(last="10m").fault("10m", "heartbeat")),
     ("TICK-5", "unknown", world().fault(600, "tick")),
+    ("TICK-5", "held", world().fault(630, "dispatch")),
+    ("TICK-5", "violated", world().fault(630, "dispatch").add(630, "provider.raised", error="X")),  # a fallback ticks on
+    ("TICK-5", "held", world().fault(630, "dispatch").add(700, "provider.raised", error="X")),
     ("TICK-6", "held", world().run("j", "1h", "10m")),
     ("TICK-6", "violated", world(skip=range(3660, 4200)).run("j", "1h", "10m")),
     ("TICK-6", "violated", world(skip=[600]).tick(600, sync=True)),
