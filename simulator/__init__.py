@@ -1,5 +1,16 @@
 """Deterministic simulation of cron providers: real code, virtual time, injected faults.
 
+    from simulator import CronSim
+
+    sim = CronSim(MyProvider)
+    sim.job("report", "every 1h", runtime="2s")
+    sim.fault(SystemExit, into="tick", at="1h")
+    sim.run("1d")
+    sim.check()
+    assert sim.runs("report") == 24
+
+and below that
+
     from simulator import Scenario, judge, reference_host, simulate
 
     target = reference_host().bundled()["builtin"]
@@ -18,7 +29,8 @@ A map, in the order in which data flows:
 - `history`, `fold`: the record, and what can be rebuilt from it
 - `oracle`, `checkers`, `verdict`: when something is due, found the slow way; who judges
 - `strategies`, `explore`: scenarios drawn by Hypothesis, and what is violated made small
-- `timeline`, `summary`, `forecast`, `runner`, `cli`: for people
+- `cron_sim`, `script`, `handed`, `stateful`: all of it from a test of one's own
+- `timeline`, `telling`, `departure`, `summary`, `forecast`, `runner`, `cli`: for people
 
 Start with `world`. This face is lazy: importing it costs nothing.
 """
@@ -27,6 +39,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simulator.cron_sim import CronSim
     from simulator.history import History
     from simulator.hosts import reference_host
     from simulator.kernel.tape import Choice, Tape
@@ -38,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Choice",
+    "CronSim",
     "History",
     "Judged",
     "Run",
@@ -54,6 +68,7 @@ __all__ = [
 
 _HOMES = {
     "Choice": "simulator.kernel.tape",
+    "CronSim": "simulator.cron_sim",
     "History": "simulator.history",
     "Judged": "simulator.verdict",
     "Run": "simulator.world",

@@ -15,11 +15,11 @@ from pydantic import (
     PlainSerializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from simulator.durations import format_duration, parse_duration
 
-__all__ = ["Duration", "Model", "Offset", "hint", "known_word", "known_zone"]
+__all__ = ["Duration", "Model", "Offset", "hint", "known_word", "known_zone", "say_mistake"]
 
 Offset = Annotated[
     int, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
@@ -42,6 +42,13 @@ def hint(word: object, known: Iterable[str]) -> str:
     names = sorted(known)
     near = get_close_matches(str(word), names, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}"
+
+
+def say_mistake(problem: ErrorDetails) -> str:
+    """One mistake of a `ValidationError` in words; where it is only when they do not say that."""
+    message = problem["msg"].removeprefix("Value error, ")
+    where = ".".join(str(part) for part in problem["loc"])
+    return message if problem["type"] in {"value_error", "unknown_key"} else f"{where}: {message}"
 
 
 def known_word(known: Iterable[str], what: str) -> BeforeValidator:

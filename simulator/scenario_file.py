@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from simulator.scenario import Scenario
+from simulator.scenario_base import say_mistake
 
 __all__ = ["ScenarioError", "load_scenario", "parse_scenario", "scenario_files", "to_yaml"]
 
@@ -173,16 +174,12 @@ def _explain(error: ValidationError, root: yaml.Node, source: str) -> str:
     found: dict[tuple[int, str], None] = {}
     for problem in error.errors(include_url=False):
         place: tuple[int | str, ...] = problem["loc"]
-        message = problem["msg"].removeprefix("Value error, ")
+        said = say_mistake(problem)
         if problem["type"] == "unknown_key":
             place = (*place, problem["ctx"]["key"])
-        elif not place and (named := _PLACE.match(message)):
+        elif not place and (named := _PLACE.match(said)):
             words = re.findall(r"[a-z]+|[0-9]+", named[1])
             place = tuple(int(word) if word.isdigit() else word for word in words)
-            message = message[named.end() :]
-        where = ".".join(str(part) for part in problem["loc"])
-        said = (
-            message if problem["type"] in {"value_error", "unknown_key"} else f"{where}: {message}"
-        )
+            said = said[named.end() :]
         found[_line(root, place), said] = None
     return "\n".join(f"{source}:{line}: {said}" for line, said in sorted(found))

@@ -21,7 +21,16 @@ from simulator.durations import MINUTE_US, SECOND_US, format_duration
 from simulator.history import History
 from simulator.telling import Teller, lane_name, wall_time
 
-__all__ = ["SIGN", "Moment", "Quiet", "excerpt_of", "lanes", "moments", "show_timeline"]
+__all__ = [
+    "SIGN",
+    "Moment",
+    "Quiet",
+    "excerpt_of",
+    "lanes",
+    "moments",
+    "say_departure",
+    "show_timeline",
+]
 
 SIGN = "≠"
 _QUIET_US = 10 * MINUTE_US
@@ -96,8 +105,13 @@ def show_timeline(
     rows.end()
     console.print(rows.table)
     if departure is not None:
-        wall = wall_time(departure.at_us, ZoneInfo(history.header.get("zone", "UTC")))
-        console.print(f"[red bold]{SIGN}[/] {wall:%a %H:%M:%S}: {escape(str(departure))}")
+        console.print(escape(say_departure(history, departure)), style="red")
+
+
+def say_departure(history: History, departure: Departure) -> str:
+    """Where a history departs from a passing one, in a sentence."""
+    wall = wall_time(departure.at_us, ZoneInfo(history.header.get("zone", "UTC")))
+    return f"{SIGN} {wall:%a %H:%M:%S}: {departure}"
 
 
 class _Rows:
