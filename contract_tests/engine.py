@@ -258,16 +258,22 @@ class Judge:
             yield f"declares {', '.join(absent)} and does not show it"
         yield from self._notes
 
+    def _does_not_apply(self, requirement: Requirement) -> str | None:
+        if requirement.capability and not requirement.applies_to(self.capabilities):
+            return (
+                f"for providers that are {requirement.capability}, which this one does not declare"
+            )
+        if requirement.group == "NAS" and self.target.target.registry is not None:
+            return "for a registry that claims to be NAS; this provider comes with another"
+        return None
+
     def _judge(self, requirement: Requirement) -> Result:
         # Seeing what a provider can do takes a simulated run; what is asked of its face needs none.
         if requirement.capability in KINDS and not self.capabilities & KINDS:
             reason = "it could not be seen whether it has a loop or a registry; declare what it is"
             return Result(requirement, Ruling.NOT_RUN, (reason, *self._notes))
-        if requirement.capability and not requirement.applies_to(self.capabilities):
-            reason = (
-                f"for providers that are {requirement.capability}, which this one does not declare"
-            )
-            return Result(requirement, Ruling.NOT_SUPPORTED, (reason,))
+        if away := self._does_not_apply(requirement):
+            return Result(requirement, Ruling.NOT_SUPPORTED, (away,))
         function = _probes().get(requirement.id)
         if function is None:
             return Result(requirement, Ruling.NOT_RUN, ("this kit has no test for it yet",))

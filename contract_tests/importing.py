@@ -101,10 +101,12 @@ def main() -> None:
     """Answer the question on the command line: one line of JSON."""
     question = json.loads(sys.argv[1])
     error, threads = None, _threads_started()
-    if question["aliased"]:
-        from contract_tests.surface import reference_surface
+    from contract_tests.surface import reference_surface
 
-        reference_surface().alias()
+    host = reference_surface()
+    host.ready()
+    if question["aliased"]:
+        host.alias()
     with watched() as watch:
         try:
             _import(question["module"], question["file"])

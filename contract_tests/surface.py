@@ -63,6 +63,9 @@ class HostSurface(Protocol):
             stale_login: the stored login has run out and would have to be renewed.
         """
 
+    def ready(self) -> None:
+        """Import what providers use, so that what the host imports is not taken for theirs."""
+
     def alias(self) -> None:
         """Make hermes-agent's import paths resolve to this host, where they do not."""
 
@@ -140,6 +143,11 @@ class ReferenceSurface:
         login = {"providers": {"nous": state}}
         (home / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         (home / "auth.json").write_text(json.dumps(login), encoding="utf-8")
+
+    def ready(self) -> None:
+        """See `HostSurface`."""
+        for name in ("scheduler_provider", "scheduler", "jobs", "config", "auth"):
+            importlib.import_module(f"hermes_cron.{name}")
 
     def alias(self) -> None:
         """See `HostSurface`."""

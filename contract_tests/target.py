@@ -11,24 +11,37 @@ How a provider is made anew at each boot is `simulator.target`'s affair; this mo
 says what to write instead where there is none.
 """
 
+from __future__ import annotations
+
 import atexit
+import copy
 import difflib
 import importlib.util
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from contract_tests.surface import BUILTIN_NAMES, HostSurface, reference_surface
 from contract_tests.surroundings import ask, captured_logs, home
-from simulator.target import Target, TargetError, from_attribute, from_class, from_folder
+from simulator.registry import FakeRegistry
+from simulator.target import (
+    Target,
+    TargetError,
+    attribute_at,
+    from_attribute,
+    from_class,
+    from_folder,
+)
 
-__all__ = ["Subject", "find_subject", "subject_of"]
+__all__ = ["Subject", "find_registry", "find_subject", "registry_of", "subject_of"]
 
+_OF_A_FAKE = ("attach", "armed", "deliver_due", "forget_all", "fail_next")
 _HERMES_AGENT = frozenset(
     {"cron", "plugins", "hermes_cli", "gateway", "hermes_constants", "hermes_time"}
 )
@@ -55,6 +68,24 @@ class Subject:
     def make(self) -> Any:
         """A fresh provider."""
         return self.target.make()
+
+    def with_registry(self, make_fake: Callable[[], FakeRegistry]) -> Subject:
+        """The same provider, judged with a registry of its own in the place of NAS."""
+        return replace(self, target=replace(self.target, registry=make_fake))
+
+    @contextmanager
+    def connected(self) -> Iterator[Any]:
+        """A fresh provider that talks to a fresh fake of its registry, where one was given."""
+        provider = self.make()
+        if self.target.registry is None:
+            yield provider
+            return
+        with ExitStack() as stack:
+            fake = self.target.registry()
+            stack.callback(getattr(fake, "close", lambda: None))
+            fake.fail_next(lambda _call, _job_id=None: False)
+            fake.attach(provider)
+            yield provider
 
 
 def find_subject(spec: str, host: HostSurface | None = None) -> Subject:
@@ -88,6 +119,43 @@ def subject_of(provider: Any, spec: str | None = None) -> Subject:
     if not callable(provider):
         raise TargetError(f"{label} is a {cls.__name__}, not a provider, and makes none")
     return _checked(label, from_class(provider, label))
+
+
+def find_registry(spec: str) -> Callable[[], FakeRegistry]:
+    """What makes the fake registry that ``module:attribute`` names.
+
+    Raises:
+        TargetError: there is none, or what it gives is no fake registry.
+    """
+    return registry_of(attribute_at(spec), spec)
+
+
+def registry_of(fake: Any, spec: str | None = None) -> Callable[[], FakeRegistry]:
+    """What makes a fake for each run, of a class, a function without arguments, or an instance.
+
+    An instance is copied for each run, as deep as it goes, so that no run sees another's arms.
+
+    Raises:
+        TargetError: it is none of these, or what it gives lacks a part of the protocol.
+    """
+    label = spec or getattr(fake, "__qualname__", None) or type(fake).__qualname__
+    is_made = not isinstance(fake, type) and all(hasattr(fake, name) for name in _OF_A_FAKE)
+    make: Callable[[], FakeRegistry] = (lambda: copy.deepcopy(fake)) if is_made else fake
+    try:
+        made = make()
+    except Exception as error:
+        raise TargetError(
+            f"the registry {label} cannot be made without arguments, or copied ({error}): give a "
+            "class or a function that makes it"
+        ) from error
+    lacks = [name for name in _OF_A_FAKE if not callable(getattr(made, name, None))]
+    getattr(made, "close", lambda: None)()
+    if lacks:
+        raise TargetError(
+            f"the registry {label} is no fake registry: it has no {', '.join(lacks)}; see "
+            "simulator.registry.FakeRegistry"
+        )
+    return make
 
 
 def _checked(spec: str, target: Target) -> Subject:

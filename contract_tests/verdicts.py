@@ -119,7 +119,7 @@ class Assessment:
         return tuple(
             row
             for row in self.results
-            if row.requirement.applies_to(self.declared)
+            if self._applies(row)
             and self.scores(row.requirement)
             and (level or row.requirement.level) == row.requirement.level
             and (level or self._demands(row.requirement.level))
@@ -131,7 +131,7 @@ class Assessment:
             row
             for row in self.results
             if row.requirement.level == level
-            and row.requirement.applies_to(self.declared)
+            and self._applies(row)
             and row.verdict in (Ruling.NOT_RUN, Ruling.KIT_ERROR)
         )
 
@@ -179,6 +179,11 @@ class Assessment:
             return "inconclusive"
         deviates = any(row.verdict is Ruling.KNOWN_DEVIATION for row in scored)
         return "deviating" if deviates else "conformant"
+
+    def _applies(self, row: Result) -> bool:
+        """Whether a row is about a target like this one; NAS rows only for who runs with NAS."""
+        elsewhere = row.requirement.group == "NAS" and row.verdict is Ruling.NOT_SUPPORTED
+        return row.requirement.applies_to(self.declared) and not elsewhere
 
     def scores(self, requirement: Requirement) -> bool:
         """Whether a row counts for the version of the contract that is claimed."""

@@ -6,14 +6,18 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import httpx
 
 from simulator.fake_nas import FakeNas
 from simulator.fault_rule import Fault
+from simulator.kernel.refusals import refuse
 from simulator.kernel.tasks import Handle
 from simulator.machine import Life, Machine
-from simulator.nas_http import mount_respx
+from simulator.nas_http import UnexpectedRequestError, mount_respx
 from simulator.nas_types import Action, Delivery
+from simulator.registry import OtherRegistry, WatchfulHistory
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -54,21 +58,47 @@ class Deliveries:
         self._world = world
         self._turn = 0
         around = world.stage.surroundings
-        self.nas: FakeNas = FakeNas(
-            _Timer(world),
-            deliver=self._deliver,
-            mint=self._mint,
-            agents={around.token: around.audience.removeprefix("agent:")},
-            portal_url=around.portal_url,
-            seam=self._seam,
-            record=lambda kind, **data: world.history.append(kind, LANE, **data),
-        )
+        agent = around.audience.removeprefix("agent:")
+        common: dict[str, Any] = {
+            "deliver": self._deliver,
+            "mint": self._mint,
+            "portal_url": around.portal_url,
+            "seam": self._seam,
+            "record": lambda kind, **data: world.history.append(kind, LANE, **data),
+        }
+        self.nas: FakeNas | OtherRegistry
+        if world.fake is None:
+            self.nas = FakeNas(_Timer(world), agents={around.token: agent}, **common)
+        else:
+            self.nas = OtherRegistry(world.fake, _Timer(world), agent=agent, **common)
 
     @contextmanager
     def mounted(self) -> Iterator[None]:
-        """Answer the calls of every provider that uses httpx."""
-        with mount_respx(self.nas, sleep=self._sleep):
+        """Answer the calls of every provider that uses httpx; another registry has its own way."""
+        if isinstance(self.nas, FakeNas):
+            with mount_respx(self.nas, sleep=self._sleep, refuse=self._refuse):
+                yield
+            return
+        assert isinstance(self._world.history, WatchfulHistory)
+        self._world.history.look = self.nas.look
+        try:
             yield
+        finally:
+            self._world.history.look = None
+            self.nas.close()
+
+    def _refuse(self, request: httpx.Request) -> NoReturn:
+        """A request to something that is not NAS."""
+        what = f"{request.method} {request.url}"
+        refuse(self._world.kernel, what)
+        raise UnexpectedRequestError(
+            f"{what}: only NAS's calls are simulated, no other is let through"
+        )
+
+    def attach(self, provider: Any) -> None:
+        """Connect the provider of a gateway that boots with its registry, where it is not NAS."""
+        if isinstance(self.nas, OtherRegistry):
+            self.nas.attach(provider)
 
     def again(self, job: str, fire_at: str | None, times: int) -> None:
         """Deliver once more what was delivered for a job, or another of its occurrences."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from simulator.history import History
 from simulator.hosts import Host
 from simulator.scenario import Scenario
 from simulator.target import Target
@@ -22,7 +23,8 @@ _QUIET = {
 def with_capabilities(target: Target, host: Host) -> Target:
     """The target, with its capabilities: what it declares, else what it shows.
 
-    A provider whose host ticks while nothing is due has a loop ("blocking"), wherever it runs it.
+    A provider whose host ticks while nothing is due has a loop ("blocking"), wherever it runs it;
+    not so when it failed at reaching out of the run, and it is the host that ticks in its place.
     One that arms a job at the registry is woken from outside ("external"), and so must be any that
     has no loop. Redefined hooks alone show nothing: a loop may want to hear of changes too.
     """
@@ -30,7 +32,15 @@ def with_capabilities(target: Target, host: Host) -> Target:
         return target
     run = simulate(Scenario.model_validate(_QUIET), target, host=host)
     history = run.history
-    shown = {"blocking"} if history.of("tick.begin") else {"external"}
+    shown = {"blocking"} if _ticks(history) else {"external"}
     if history.of("nas.armed"):
         shown.add("external")
     return replace(target, capabilities=frozenset(shown))
+
+
+def _ticks(history: History) -> bool:
+    """Whether ticks were seen that are the provider's own doing."""
+    ticks, raised = history.of("tick.begin"), history.of("provider.raised")
+    refused = history.of("not_simulated")
+    in_its_place = raised and ticks and raised[0].n < ticks[0].n
+    return bool(ticks) and not (in_its_place and refused and refused[0].n < raised[0].n)

@@ -4,7 +4,7 @@ A rule (`simulator.fault_rule.Fault`) is data; this module decides when it fires
 `FaultPlan.consult` at each passage; what a fired rule does there is the seam's own affair.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from simulator.fault_rule import SEAMS, Fault
@@ -88,6 +88,11 @@ class FaultPlan:
             return None
         due[0].fired += 1
         return due[0].index, due[0].rule
+
+    def leave_out(self, cannot: Callable[[Fault], bool]) -> None:
+        """Never let those rules strike that nothing in this run could obey."""
+        for seam, armed in self._by_seam.items():
+            self._by_seam[seam] = [one for one in armed if not cannot(one.rule)]
 
     def heal(self) -> None:
         """Nothing more goes wrong from here on."""

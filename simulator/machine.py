@@ -83,6 +83,7 @@ class Machine:
         world = self._world
         try:
             provider = world.target.make()
+            world.deliveries.attach(provider)
             world.history.append("up", self.name)
             world.host.run_gateway(provider, life.stop_event, interval_s=world.scenario.interval)
         except BaseException as error:

@@ -15,8 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simulator.hosts import Host
+    from simulator.registry import FakeRegistry
 
-__all__ = ["Target", "TargetError", "find_target", "from_attribute", "from_class", "from_folder"]
+__all__ = [
+    "Target",
+    "TargetError",
+    "attribute_at",
+    "find_target",
+    "from_attribute",
+    "from_class",
+    "from_folder",
+]
 
 
 class TargetError(ValueError):
@@ -31,11 +40,13 @@ class Target:
         label: What people call it, in reports and in the header of a history.
         make: Gives a new provider, as a booting gateway would get it.
         capabilities: What it declares: "blocking", "external"; empty when nothing is declared.
+        registry: Makes the fake of the registry that it talks to; None: it is NAS, or has none.
     """
 
     label: str
     make: Callable[[], Any]
     capabilities: frozenset[str] = frozenset()
+    registry: "Callable[[], FakeRegistry] | None" = None
 
 
 def find_target(name: str, host: "Host") -> Target:
@@ -73,6 +84,22 @@ def from_attribute(spec: str) -> Target:
     Raises:
         TargetError: No such module or attribute, or importing it failed; the cause is said.
     """
+    module, attribute = _module_of(spec)
+    _attribute(module, attribute)
+    return Target(label=spec, make=lambda: _made(_attribute(_afresh(module), attribute), spec))
+
+
+def attribute_at(spec: str) -> Any:
+    """What `module:attribute` names; the current folder and PYTHONPATH are in sight.
+
+    Raises:
+        TargetError: No such module or attribute, or importing it failed; the cause is said.
+    """
+    return _attribute(*_module_of(spec))
+
+
+def _module_of(spec: str) -> tuple[ModuleType, str]:
+    """The module of `module:attribute`, imported, and the name of the attribute."""
     module_name, _, attribute = spec.partition(":")
     if not module_name or not attribute:
         raise TargetError(f"{spec!r} is no target: write module:attribute, like my_pkg:MyProvider")
@@ -96,8 +123,7 @@ def from_attribute(spec: str) -> Target:
         raise TargetError(f"importing {module_name!r} raised {_say(error)}") from error
     if before is None or before is _imported_here.get(root):
         _imported_here[root] = sys.modules[root]
-    _attribute(module, attribute)
-    return Target(label=spec, make=lambda: _made(_attribute(_afresh(module), attribute), spec))
+    return module, attribute
 
 
 def from_folder(folder: Path, load: Callable[[Path], Any]) -> Target:

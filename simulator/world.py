@@ -23,6 +23,7 @@ from simulator.kernel.tape import Tape
 from simulator.kernel.tasks import Deadlock, Handle, Hang, Livelock, MachineClock, Task
 from simulator.machine import Life, Machine
 from simulator.operator import Operator
+from simulator.registry import FakeRegistry, WatchfulHistory, cannot_strike, declared
 from simulator.scenario import Scenario
 from simulator.stage import RunStage
 from simulator.target import Target
@@ -87,6 +88,7 @@ class World:
         volume: The disk that the machines share.
         machines: The gateways, by name.
         minted: Fire tokens of this run and their claims.
+        fake: The registry of this run, where it is not NAS.
     """
 
     def __init__(
@@ -103,7 +105,12 @@ class World:
         self.kernel = Kernel(start_us=round(start.timestamp() * 1_000_000), tape=tape)
         header = _header(scenario, target, tape)
         header["configured"] = target.label if target.label in host.bundled() else ""
-        self.history = History(header, lambda: self.kernel.now_us)
+        self.fake: FakeRegistry | None = target.registry() if target.registry else None
+        if self.fake is not None:
+            header["registry"] = declared(self.fake)
+            self.kernel.reachable |= {tuple(getattr(self.fake, "address", None) or ())} - {()}
+        kind = History if self.fake is None else WatchfulHistory
+        self.history: History = kind(header, lambda: self.kernel.now_us)
         self.plan: FaultPlan = FaultPlan(())
         self.volume = Volume()
         if jobs_file is not None:
@@ -135,7 +142,7 @@ class World:
         self._tell_what_stands()
         reason = "horizon"
         with (
-            patches.install(kernel),
+            patches.install(kernel, adopt=self._adopted()),
             self.stage.pools(),
             self.host.installed(self.stage),
             self.deliveries.mounted(),
@@ -160,6 +167,10 @@ class World:
             never_fired=tuple(self.plan.never_fired()),
         )
 
+    def _adopted(self) -> list[object]:
+        """What was made before the run and belongs to it; a server's threads are real ones."""
+        return [] if self.fake is None or self.kernel.reachable else [self.fake]
+
     def _tell_what_stands(self) -> None:
         """The jobs file of the start is history too."""
         document = self.volume.document
@@ -172,6 +183,8 @@ class World:
         self.operator.prepare()
         self._until(self.kernel.start_us)
         self.plan = FaultPlan(self.scenario.faults)
+        if (fake := self.fake) is not None:
+            self.plan.leave_out(lambda fault: cannot_strike(fault, fake))
         for machine in self.machines.values():
             machine.boot()
         for step in self.scenario.steps:

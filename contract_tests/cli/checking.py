@@ -27,6 +27,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("target")
+@click.option(
+    "--registry",
+    metavar="ATTRIBUTE",
+    help="A fake of the registry that it talks to, where that is not NAS: my_pkg.testing:Fake.",
+)
 @click.option("--profile", type=click.Choice(["core", "strict"]), default="core", show_default=True)
 @click.option(
     "--capabilities",
@@ -54,6 +59,7 @@ def check(
     context: click.Context,
     *,
     target: str,
+    registry: str | None,
     profile: Profile,
     capabilities: str | None,
     contract: str | None,
@@ -83,7 +89,7 @@ def check(
         "profile": profile,
     }
     try:
-        report = _judged(target, ids, settings, timeline=timeline)
+        report = _judged(_subject(target, registry), ids, settings, timeline=timeline)
     except click.ClickException:
         raise
     except Exception as error:  # a kit that breaks has found nothing, and 1 would say that it had
@@ -95,12 +101,12 @@ def check(
 
 
 def _judged(
-    target: str, ids: tuple[str, ...] | None, settings: dict[str, Any], *, timeline: bool
+    subject: Subject, ids: tuple[str, ...] | None, settings: dict[str, Any], *, timeline: bool
 ) -> Report:
     from contract_tests.engine import Judge
     from contract_tests.report.model import report_of
 
-    with Judge(_subject(target), **settings) as judge:
+    with Judge(subject, **settings) as judge:
         assessment = judge.run(only=ids)
         if timeline:
             _show_runs(judge, ids or ())
@@ -174,12 +180,13 @@ def _deviations(file: Path | None) -> tuple[Deviation, ...]:
         raise click.UsageError(f"--known-deviations: {error}") from error
 
 
-def _subject(target: str) -> Subject:
-    from contract_tests.target import find_subject
+def _subject(target: str, registry: str | None) -> Subject:
+    from contract_tests.target import find_registry, find_subject
     from simulator.target import TargetError
 
     try:
-        return find_subject(target)
+        subject = find_subject(target)
+        return subject if registry is None else subject.with_registry(find_registry(registry))
     except TargetError as error:
         raise click.UsageError(str(error)) from error
 

@@ -32,8 +32,10 @@ def _bench(context: Context, label: str) -> Iterator[FireBench]:
 
 
 def _fire(context: Context, job_id: str, adapters: Any = None, loop: Any = None) -> Answer:
-    provider = context.target.make()
-    return ask(lambda: provider.fire_due(job_id, adapters=adapters, loop=loop), wait_s=FIRE_WAIT_S)
+    with context.target.connected() as provider:
+        return ask(
+            lambda: provider.fire_due(job_id, adapters=adapters, loop=loop), wait_s=FIRE_WAIT_S
+        )
 
 
 @probe("FIRE-1")

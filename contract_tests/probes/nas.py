@@ -1,7 +1,8 @@
 """NAS: whether the registry that the provider is run with keeps the wire contract."""
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,10 @@ from typing import Any
 
 import jwt
 
+from contract_tests import catalogue
 from contract_tests.benches.agent import Agent, Fired, listening
-from contract_tests.engine import Context, Outcome, held, probe, violated
+from contract_tests.engine import Context, Outcome, Probe, held, probe, unknown, violated
+from contract_tests.probes.virtual import NEEDS_REGISTRY, needs_registry
 from contract_tests.registry import Registry, Reply
 from contract_tests.surroundings import captured_logs
 
@@ -96,7 +99,22 @@ def _instant(text: str) -> str:
     return datetime.fromisoformat(text).astimezone(UTC).isoformat()
 
 
-@probe("NAS-1")
+def _row(requirement_id: str) -> Callable[[Probe], Probe]:
+    """Register the judge of a row, for who is known to be run with NAS."""
+
+    def register(function: Probe) -> Probe:
+        @functools.wraps(function)
+        def judged(context: Context) -> Outcome:
+            if needs_registry(context, catalogue.load().get(requirement_id)):
+                return unknown(NEEDS_REGISTRY)
+            return function(context)
+
+        return probe(requirement_id)(judged)
+
+    return register
+
+
+@_row("NAS-1")
 def what_is_armed(context: Context) -> Outcome:
     """Arm, arm again, arm for another time, cancel, cancel again; the list after each."""
     with _desk(context) as desk:
@@ -139,7 +157,7 @@ def _listed(desk: _Desk, what: str, reply: Reply, expected: dict[str, str]) -> I
         yield f"after {what}, {armed} is armed, not {expected}"
 
 
-@probe("NAS-2")
+@_row("NAS-2")
 def when_it_fires(context: Context) -> Outcome:
     """Two jobs a second apart; an agent that answers badly four times, and then well."""
     with _desk(context) as desk:
@@ -190,7 +208,7 @@ def _is_as_armed(fired: Fired, fire_at: str) -> Iterator[str]:
         yield f"the fire of {fire_at} said {said!r}"
 
 
-@probe("NAS-3")
+@_row("NAS-3")
 def whom_it_serves(context: Context) -> Outcome:
     """Each call without credentials or with wrong ones; the token of a fire, and of its retry."""
     with _desk(context) as desk:

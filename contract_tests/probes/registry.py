@@ -4,6 +4,7 @@ Both sides are rebuilt from the history: what the store committed, what the regi
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 from contract_tests.engine import Context, Outcome, held, unknown, violated
@@ -13,6 +14,7 @@ from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.fold import Arm, Registry, Store, final_registry, final_store, instant_us
 from simulator.history import Event
 from simulator.hosts import Surroundings
+from simulator.registry_terms import Terms
 
 __all__ = ["differences"]
 
@@ -50,10 +52,11 @@ def differences(
     registry = final_registry(watched.history, before=before)
     wanted = _wanted(store)
     jobs = set(wanted) | set(registry.armed) if only is None else set(only)
+    rest = _Rest(registry, watched.facts.terms, watched.start_us + parse_duration(since))
     return [
         f"{since} after the start, {sentence}{_refusal(watched, job, before)}"
         for job in sorted(jobs)
-        if (sentence := _difference(job, wanted.get(job), registry, exact=exact))
+        if (sentence := _difference(job, wanted.get(job), rest, exact=exact))
     ]
 
 
@@ -85,13 +88,25 @@ def _refusal(watched: Watched, job: str, before: int) -> str:
     return f"; its last {op} {watched.when(calls[-1])} came to nothing: {answer}"
 
 
-def _difference(job: str, wanted_s: int | None, registry: Registry, *, exact: bool) -> str | None:
-    arm = registry.armed.get(job)
+@dataclass(frozen=True)
+class _Rest:
+    """What is armed at an instant, at a registry with these terms."""
+
+    registry: Registry
+    terms: Terms
+    at_us: int
+
+
+def _difference(job: str, wanted_s: int | None, rest: _Rest, *, exact: bool) -> str | None:
+    arm, terms = rest.registry.armed.get(job), rest.terms
     if wanted_s is None:
         return f"{job} is armed at {arm.fire_at}, and should not be" if arm else None
+    wanted_us = wanted_s * SECOND_US
     if arm is None:
-        return f"{job} is not armed"
-    if arm.at_us != wanted_s * SECOND_US:
+        return None if terms.beyond(wanted_us, rest.at_us) else f"{job} is not armed"
+    if terms.other and arm.at_us is not None and terms.fits(arm.at_us, wanted_us, arm.event.at_us):
+        return None  # keys and callback URLs are NAS's
+    if arm.at_us != wanted_us:
         return f"{job} is armed at {arm.fire_at}, which is not the second of its next time"
     return _inexactness(job, arm) if exact else None
 
@@ -210,18 +225,43 @@ def start_returns_and_stop_stops(_: Context, quiet: Watched, stopped: Watched) -
         return trouble
     if problem := _did_not_return(quiet, quiet.lives[0]):
         return violated(problem)
-    for name, calls in (
-        ("called the registry", _calls(quiet, "10m", "47h59m")),
-        ("ticked", [one for one in quiet.of("tick.begin") if quiet.since(one) > 0]),
-    ):
-        if calls:
-            return violated(f"with nothing due, it {name} {quiet.when(calls[0])}")
+    if problem := _woke(quiet):
+        return violated(problem)
     if trouble := stopped.trouble():
         return trouble
     for watched in (quiet, stopped):
         if problem := _after_stop(watched, watched.lives[0]):
             return violated(problem)
     return held("start returned, two days without a call, nothing armed or run after stop_event")
+
+
+def _woke(quiet: Watched) -> str | None:
+    """What it did while nothing was due; locks that run out have to be renewed."""
+    calls, lock_us = _calls(quiet, "10m", "47h59m"), quiet.facts.terms.lock_us
+    if lock_us:
+        if problem := _renewed_early(quiet, lock_us):
+            return problem
+        calls = [call for call in calls if call.data.get("op") != "renew"]
+    for name, events in (
+        ("called the registry", calls),
+        ("ticked", [one for one in quiet.of("tick.begin") if quiet.since(one) > 0]),
+    ):
+        if events:
+            return f"with nothing due, it {name} {quiet.when(events[0])}"
+    return None
+
+
+def _renewed_early(quiet: Watched, lock_us: int) -> str | None:
+    """Whether a lock was renewed long before it would have run out."""
+    last: dict[object, Event] = {}
+    for call in _calls(quiet, "10m", "47h59m", "renew"):
+        job = call.data.get("job_id")
+        before = last.get(job)
+        if before is not None and call.at_us - before.at_us < lock_us // 4:
+            lasts = format_duration(lock_us)
+            return f"the lock of {job} lasts {lasts}, and was renewed again {quiet.when(call)}"
+        last[job] = call
+    return None
 
 
 def _did_not_return(watched: Watched, life: Life) -> str | None:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import cast
 
+from contract_tests import catalogue
 from contract_tests.benches.between import Bend, Strike
+from contract_tests.catalogue import Requirement
 from contract_tests.engine import Context, Outcome, probe, unknown, violated
 from contract_tests.scenarios import scenario
 from contract_tests.surface import BUILTIN_NAMES
@@ -26,9 +28,11 @@ from simulator.world import Run, simulate
 
 __all__ = [
     "MACHINE",
+    "NEEDS_REGISTRY",
     "SLACK_US",
     "Watched",
     "is_between",
+    "needs_registry",
     "runs_of",
     "watch",
     "watch_built_in",
@@ -42,6 +46,12 @@ SLACK_US = 5 * SECOND_US
 MOST_EVENTS = 200_000
 # How sentences name the events that prove them: "(line 12)", "(lines 12, 15)".
 _LINES = re.compile(r"\(lines? (\d+(?:, \d+)*)\)")
+
+
+NEEDS_REGISTRY = (
+    "it calls no registry that this kit knows: give --registry my_pkg.testing:FakeRegistry (or "
+    "ProviderHarness(..., registry=...)), a fake of the one that it does call"
+)
 
 
 class SpunError(Exception):
@@ -171,6 +181,19 @@ def watch(
     return cast("Watched", context.shared[key])
 
 
+def needs_registry(context: Context, requirement: Requirement) -> bool:
+    """Whether this row is about a provider that is woken by a registry, and nobody knows which."""
+    if "external" not in context.capabilities or context.target.target.registry is not None:
+        return False
+    if "blocking" in context.capabilities and requirement.capability != "external":
+        return False  # its own loop runs what is due
+    key = "knows NAS"
+    if key not in context.shared:
+        calls = watch(context, "registry-arms").history.of("nas.call")
+        context.shared[key] = bool(calls)
+    return not context.shared[key]
+
+
 def runs_of(context: Context, name: str) -> list[Watched]:
     """The runs of this scenario that were made so far, with whichever target and bend."""
     seen = [value for value in context.shared.values() if isinstance(value, Watched)]
@@ -214,6 +237,8 @@ def watching(
     def register(function: Callable[..., Outcome]) -> Callable[[Context], Outcome]:
         @functools.wraps(function)
         def judged(context: Context) -> Outcome:
+            if not host and needs_registry(context, catalogue.load().get(requirement_id)):
+                return unknown(NEEDS_REGISTRY)
             try:
                 runs = [
                     watch_built_in(context, name) if host else watch(context, name, bend=bend)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contract_tests.target import Subject, subject_of
+from contract_tests.target import Subject, find_registry, find_subject, registry_of, subject_of
 
 __all__ = ["ProviderHarness"]
 
@@ -13,15 +13,18 @@ class ProviderHarness:
     Args:
         provider: a provider class, a function without arguments that makes one, an instance (its
             class is what boots), or a TARGET as the command takes it.
+        registry: the fake of the registry that it talks to, where that is not NAS: a class, a
+            function without arguments, an instance, or ``module:attribute``
+            (`simulator.registry.FakeRegistry` says what it offers).
 
     Raises:
-        TargetError: it is none of these.
+        TargetError: either is none of these.
     """
 
-    def __init__(self, provider: Any) -> None:
-        if isinstance(provider, str):
-            from contract_tests.target import find_subject
-
-            self.subject: Subject = find_subject(provider)
-        else:
-            self.subject = subject_of(provider)
+    def __init__(self, provider: Any, *, registry: Any = None) -> None:
+        by_name = isinstance(provider, str)
+        self.subject: Subject = find_subject(provider) if by_name else subject_of(provider)
+        if registry is not None:
+            by_name = isinstance(registry, str)
+            make = find_registry(registry) if by_name else registry_of(registry)
+            self.subject = self.subject.with_registry(make)

@@ -20,6 +20,7 @@ from simulator.checkers.happened import (
 )
 from simulator.durations import SECOND_US
 from simulator.history import Event, History
+from simulator.registry_terms import Terms, terms_of
 from simulator.scenario import Scenario, Step
 
 __all__ = ["Facts", "facts_of"]
@@ -31,6 +32,7 @@ class Facts:
     Attributes:
         skew_us: How far the clocks of two machines may be apart.
         held_us: How long the tape holds tasks back, all its choices together.
+        terms: What the registry of the run may do that NAS does not.
         slack_us: What dispatch, locks, rounding and the tape may take on top of what is allowed.
     """
 
@@ -47,7 +49,8 @@ class Facts:
         self.held_us: int = sum(
             delay_us for _, _, delay_us in header.get("tape", {}).get("choices", ())
         )
-        self.slack_us: int = SLACK_US + self.held_us
+        self.terms: Terms = terms_of(history)
+        self.slack_us: int = SLACK_US + self.held_us + self.terms.granularity_us
 
     @cached_property
     def last_us(self) -> int:

@@ -86,12 +86,16 @@ def recon_2(history: History, scenario: Scenario) -> Finding:
 
 
 def _provisioned_again(facts: Facts, judgement: Judgement, arm: Arm, call: Event) -> None:
-    """Judge a provision that changed nothing: fine within a fire, which arms the next unasked."""
+    """Judge a provision that changed nothing: fine within a fire, which arms the next unasked.
+
+    Nor can who goes by a list that is behind know what was armed a moment ago.
+    """
     within = any(
         fire.job == arm.job and fire.begin.n < call.n and (fire.end is None or call.n < fire.end.n)
         for fire in facts.fires
     )
-    if not within:
+    known = call.at_us - arm.event.at_us > facts.terms.list_lag_us
+    if known and not within:
         judgement.violated(
             f"job {arm.job}: armed at {arm.fire_at} and provisioned there again", arm.event, call
         )

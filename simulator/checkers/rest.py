@@ -17,6 +17,7 @@ from simulator.checkers.struck import start_struck
 from simulator.durations import SECOND_US
 from simulator.fold import REGISTRY_KINDS, Arm, Registry
 from simulator.history import Event
+from simulator.registry_terms import Terms
 
 __all__ = ["Rest", "Wrong", "armed_before", "first_rest_after", "rests"]
 
@@ -239,12 +240,14 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
             job, f"it is armed at {arm.fire_at} {why}", arm, orphan=True, finished=finished
         )
     if arm is None:
+        if facts.terms.beyond(wanted, rest.at_us):
+            return None
         return Wrong(job, "it is to run again, and nothing is armed", None)
-    reason = _flaw(match, arm, wanted, rest.at_us)
+    reason = _flaw(facts.terms, match, arm, wanted, rest.at_us)
     return None if reason is None else Wrong(job, reason, arm)
 
 
-def _flaw(match: JobMatch, arm: Arm, wanted_us: int, now_us: int) -> str | None:
+def _flaw(terms: Terms, match: JobMatch, arm: Arm, wanted_us: int, now_us: int) -> str | None:
     """What is wrong with an arm of a job that is wanted next at `wanted_us`, or None."""
     if arm.at_us is None or arm.at_us % SECOND_US:
         return f"it is armed at {arm.fire_at!r}, no instant to the second"
@@ -252,7 +255,7 @@ def _flaw(match: JobMatch, arm: Arm, wanted_us: int, now_us: int) -> str | None:
         (due.run is None or due.run.begin.at_us > now_us) and abs(due.at_us - arm.at_us) < SECOND_US
         for due in match.dues
     )
-    if abs(arm.at_us - wanted_us) >= SECOND_US and not overdue:
+    if not terms.fits(arm.at_us, wanted_us, arm.event.at_us) and not overdue:
         return f"it is armed at {arm.fire_at}, not at its next time"
     if arm.dedup_key is not None and arm.dedup_key != f"{arm.job}:{arm.fire_at}":
         return f"its dedup_key is {arm.dedup_key!r}, not job_id:fire_at"

@@ -55,6 +55,7 @@ class Kernel(Core):
         switches: Greenlet switches so far.
         deviations: The choices of the tape that were reached: (task, nth, delay_us, where).
         not_simulated: What was refused so far, by name (see `refusals.py`).
+        reachable: Addresses on loopback that the run may really connect to.
         on_not_simulated: Called with each such name.
         on_task_error: Called with (task, exception) for whatever leaves a task; the task ends.
     """
@@ -67,6 +68,7 @@ class Kernel(Core):
         self.rng = Random(f"world/{self.tape.seed}")
         self.machines: list[Incarnation] = []
         self.not_simulated: list[str] = []
+        self.reachable: set[tuple[str, int]] = set()
         self.on_not_simulated: Callable[[str], None] = lambda _what: None
         self.on_task_error: Callable[[Task, BaseException], None] = lambda _task, _error: None
         self._counters: dict[str, int] = {}
