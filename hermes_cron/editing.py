@@ -236,7 +236,7 @@ def resume(job: Job, now: datetime, next_run: NextRun) -> dict[str, Any]:
     """The changes that resume a job: enabled, planned from now.
 
     Raises:
-        ValueError: a one-shot whose time is over, or that was run.
+        ValueError: a one-shot whose time is over, or that was run; a schedule that never comes.
     """
     if _is_over(job) and not claim_rules.claim_of(job):
         raise ValueError(
@@ -244,6 +244,8 @@ def resume(job: Job, now: datetime, next_run: NextRun) -> dict[str, Any]:
             " or give it a new schedule"
         )
     schedules.ensure_not_past(records.schedule_of(job), now, records.zone_of(now))
+    if records.kind_of(job) in records.RECURRING:  # says what is wrong with it
+        schedules.next_after(records.schedule_of(job), now, records.zone_of(now))
     return {**_ENABLED, "next_run_at": next_run(job.get("schedule"))}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ import click
 
 from hermes_cron import clock
 from hermes_cron.status.evidence import instant_of
+from hermes_cron.status.json_text import json_text
 from hermes_cron.status.wording import ago
 
 __all__ = ["print_json", "print_pairs", "print_table", "relative", "when"]
@@ -21,7 +21,7 @@ WIDTH = 80
 
 def print_json(value: Any) -> None:
     """Print one JSON document; what JSON does not know is printed as its text."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(json_text(value))
 
 
 def print_table(

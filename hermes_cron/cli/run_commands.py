@@ -59,7 +59,11 @@ def run(reference: str, *, as_json: bool) -> int:
 
 
 def tick(*, as_json: bool) -> int:
-    """Run what is due and wait for it; the exit code."""
+    """Run what is due and wait for it; the exit code.
+
+    Where ticks are commands no gateway ever starts, so that each settles what was killed before.
+    """
+    scheduler.recover()
     ran = scheduler.tick(verbose=not as_json)
     if as_json:
         print_json({"ran": ran})

@@ -44,6 +44,7 @@ def drop_what_nobody_reads() -> None:
     """Let standard output lose what is written after its reader has left, as `head` does.
 
     The command then ends as it would have: its exit code is its verdict, and not that of a pipe.
+    What the terminal's encoding does not know is written as its escape, and ends nothing either.
     """
     stdout = sys.stdout
     # Not in the place of one that a test has put there.
@@ -51,7 +52,7 @@ def drop_what_nobody_reads() -> None:
         sys.stdout = io.TextIOWrapper(
             io.BufferedWriter(_Unread(stdout.fileno(), "w", closefd=False)),
             encoding=stdout.encoding,
-            errors=stdout.errors,
+            errors="backslashreplace",
             line_buffering=stdout.line_buffering,
         )
 

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict
-from typing import Any
 
 from hermes_cron.status.evidence import Evidence, gather
+from hermes_cron.status.json_text import json_text
 from hermes_cron.status.verdict import Report, judge
 from hermes_cron.status.wording import Finding
 
@@ -41,32 +39,18 @@ def as_text(found: Report) -> str:
 def as_json(found: Report) -> str:
     """The report for machines: verdict, exit code, findings, ages in seconds, and the evidence."""
     evidence = found.evidence
-    return json.dumps(
-        _finite(
-            {
-                "verdict": found.verdict,
-                "exit_code": found.exit_code,
-                "headline": found.headline,
-                "reasons": found.reasons,
-                "findings": [asdict(finding) for finding in found.findings],
-                "ages": {
-                    "heartbeat_s": evidence.heartbeat_age_s,
-                    "success_s": evidence.success_age_s,
-                    "stale_after_s": evidence.stale_after_s,
-                },
-                "evidence": asdict(evidence),
-            }
-        ),
-        indent=2,
-        ensure_ascii=False,
-        default=str,
+    return json_text(
+        {
+            "verdict": found.verdict,
+            "exit_code": found.exit_code,
+            "headline": found.headline,
+            "reasons": found.reasons,
+            "findings": [asdict(finding) for finding in found.findings],
+            "ages": {
+                "heartbeat_s": evidence.heartbeat_age_s,
+                "success_s": evidence.success_age_s,
+                "stale_after_s": evidence.stale_after_s,
+            },
+            "evidence": asdict(evidence),
+        }
     )
-
-
-def _finite(value: Any) -> Any:
-    """The same value without what is no JSON: signals may hold NaN, keys may be anything."""
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -275,6 +275,8 @@ def instant_of(text: object) -> float | None:
     try:
         at = datetime.fromisoformat(text)
         at = at if at.tzinfo else at.replace(tzinfo=clock.zone())
-        return float(int(at.timestamp()))
+        whole_s = float(int(at.timestamp()))
+        datetime.fromtimestamp(whole_s, clock.zone())  # what no calendar here can show is no time
     except (ValueError, OverflowError):
         return None
+    return whole_s

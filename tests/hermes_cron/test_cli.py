@@ -375,3 +375,39 @@ def test_a_reader_that_has_seen_enough_is_no_failure(home):
         jobs.create_job("x", "1d", name=f"job{number}")
     script = "import os, sys\nfrom hermes_cron import cli\nread, write = os.pipe()\nos.close(read)\nos.dup2(write, 1)\ncli.main(['list'])"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_that_no_calendar_shows_stops_no_command(command, backup, text):
+    jobs.JOBS_FILE.write_text(json.dumps({"jobs": [{**backup, "next_run_at": text}]}))
+    assert "backup" in command("list")[1]
+    assert command("show", "backup")[0] == 0
+    assert "will NOT fire" in command("status")[1]
+
+
+def test_a_schedule_that_never_comes_is_refused_when_it_is_resumed(command, backup):
+    never = {"kind": "cron", "expr": "99 * * * *", "display": "99 * * * *"}
+    jobs.JOBS_FILE.write_text(json.dumps({"jobs": [{**backup, "schedule": never}]}))
+    command("pause", "backup")
+    code, out, err = command("resume", "backup")
+    assert (code, out) == (2, "")
+    assert "'99' is no minute" in err
+    assert jobs.get_job(backup["id"])["state"] == "paused"
+
+
+def test_json_of_a_file_that_holds_none_is_json(command, backup):
+    jobs.JOBS_FILE.write_text(json.dumps({"jobs": [{**backup, "mine": float("nan")}]}))
+    out = command("list", "--json")[1]
+    assert json.loads(out, parse_constant=pytest.fail)[0]["mine"] is None
+
+
+def test_a_tick_settles_what_an_earlier_one_was_killed_at(command, backup, monkeypatch):
+    """Also one whose clock was ahead: each such command sees it for the first time."""
+    assert jobs.claim_job_for_fire(backup["id"])
+    [record] = jobs.load_jobs()
+    record["fire_claim"]["at"] = "2099-01-01T00:00:00+00:00"
+    record["next_run_at"] = "2026-01-01T00:00:00+00:00"
+    jobs.save_jobs([record])
+    monkeypatch.setattr(type(process.current()), "is_gone", lambda *_: True)
+    assert command("tick")[:2] == (0, "1 run\n")
+    assert jobs.get_job(backup["id"])["last_status"] == "ok"

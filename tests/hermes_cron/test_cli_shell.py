@@ -1,5 +1,6 @@
 """What a shell has of the three commands: completion, and pipes whose reader leaves."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -111,3 +112,20 @@ def test_the_library_of_scenarios_fits_80_columns(home):
     command = ["hermes-sim", "list"]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["status"]])
+def test_text_that_the_terminal_cannot_show_ends_no_command(home, encoding, arguments):
+    made = jobs.create_job("x", "1d", name="bill \N{MONEY BAG}")
+    half = {"id": "\ud800", "name": "half of a pair"}
+    jobs.JOBS_FILE.write_text(json.dumps({"jobs": [{**made, "mine": "\ud800"}, half]}))
+    done = subprocess.run(
+        [BIN / "hermes-cron", *arguments],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert b"codec" not in done.stderr
+    assert done.returncode == (1 if arguments == ["status"] else 0)
+    assert made["id"].encode() in done.stdout
