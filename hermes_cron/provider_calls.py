@@ -6,6 +6,7 @@ import functools
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from types import FunctionType, MethodType
 from typing import Any
 
 from hermes_cron import heartbeat, process, scheduler_provider, store
@@ -64,18 +65,35 @@ def accepted(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[s
 
     A function that cannot be inspected is offered everything, as the interface documents.
     """
+    taken = (
+        _of_method(function.__func__)
+        if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType)
+        else _keywords(function)
+    )
+    if taken is None:
+        return dict(offered)
+    return {name: value for name, value in offered.items() if name in taken}
+
+
+@functools.lru_cache(maxsize=32)
+def _of_method(function: FunctionType) -> frozenset[str] | None:
+    """As `_keywords`; each fire asks it of the same method."""
+    return _keywords(MethodType(function, object()))
+
+
+def _keywords(function: Callable[..., Any]) -> frozenset[str] | None:
+    """The keywords that a function names; None for whatever is offered."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return dict(offered)
+        return None
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return dict(offered)
-    by_keyword = {
+        return None
+    return frozenset(
         parameter.name
         for parameter in parameters
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    }
-    return {name: value for name, value in offered.items() if name in by_keyword}
+    )
 
 
 def name_of(provider: CronScheduler) -> str:

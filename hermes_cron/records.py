@@ -41,6 +41,8 @@ __all__ = [
 
 Job = dict[str, Any]
 
+_CONTAINERS = (dict, list)
+
 RECURRING = frozenset({"cron", "interval"})
 """The kinds of schedule that come again."""
 
@@ -217,12 +219,15 @@ def move_on(job: Job, now: datetime) -> None:
 
 def hand_out(job: Mapping[str, Any]) -> Job:
     """A copy that a caller may change: what the store hands out is never changed."""
-    return {key: _copied(value) for key, value in job.items()}
+    return {
+        key: _copied(value) if isinstance(value, _CONTAINERS) else value
+        for key, value in job.items()
+    }
 
 
 def _copied(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
+        return hand_out(value)
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 

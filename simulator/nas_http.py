@@ -32,7 +32,7 @@ KEY_PATHS = ("/.well-known/jwks.json", "/jwks.json")
 
 _NO_TIMEOUT_S = 24 * 3600.0
 
-_JSON = {"content-type": "application/json"}
+_JSON = httpx.Headers({"content-type": "application/json"})
 
 
 class UnexpectedRequestError(Exception):

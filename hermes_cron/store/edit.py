@@ -40,7 +40,7 @@ class Edit:
             place = self._base.places.get(job_id)
             if place is None:
                 return None
-            touched = json.loads(self._base.entries[place].text)
+            touched = json.loads(self._base.entries[place].text.decode("ascii"))
             self._touched[job_id] = touched
         if touched is _DELETED:
             return None
@@ -131,8 +131,13 @@ class Edit:
                 )
             text = _text(job, job_id)
             place = self._base.places.get(job_id)
-            if place is None or not _same(self._base.entries[place], text):
-                fresh[job_id] = Entry(json.loads(text), text)
+            old = None if place is None else self._base.entries[place]
+            if old is not None and old.text == text:
+                continue
+            entry = Entry(json.loads(text.decode("ascii")), text)
+            # Values that differ say it at once; equal ones may still be 1 and true.
+            if old is None or old.value != entry.value or not _same(old, text):
+                fresh[job_id] = entry
         return fresh
 
     def _replaced(self, fresh: dict[str, Entry]) -> tuple[Document, list[Change]] | None:

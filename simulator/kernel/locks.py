@@ -95,9 +95,13 @@ class Lock:
                 return
             self._outside().release()
             return
-        self._hand_over(kernel)
-        if kernel.current is not None and not self.quiet:
-            _decide(kernel, kernel.current)
+        if self._waiters:
+            self._hand_over(kernel)
+        else:
+            self.owner = None
+        task = kernel.current
+        if task is not None and not self.quiet:
+            _decide(kernel, task)
 
     def _hand_over(self, kernel: Kernel) -> None:
         waiters = self._waiters
@@ -127,8 +131,7 @@ class Lock:
             self._real = _real_lock()
         return self._real
 
-    def __enter__(self) -> bool:
-        return self.acquire()
+    __enter__ = acquire
 
     def __exit__(self, *_: object) -> None:
         self.release()

@@ -49,6 +49,7 @@ class NasCronClient:
             timeout_seconds, connect=min(_CONNECT_TIMEOUT_S, timeout_seconds)
         ).as_dict()
         self._urls: dict[str, httpx.URL] = {}
+        self._headers: dict[tuple[str, bytes], httpx.Headers] = {}
         self._lock = threading.Lock()
         self._http: httpx.Client | None = None
 
@@ -156,24 +157,60 @@ class NasCronClient:
             if url.scheme not in {"http", "https"} or not url.host:
                 raise httpx.InvalidURL("http:// or https:// and a host are needed")
             self._urls[path] = url
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": "hermes-cron",
-        }
-        content = None
+        headers = self._common_headers(token, url.netloc).copy()
+        content = b""
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body).encode()
+            headers["Content-Length"] = str(len(content))
         extensions = {"timeout": self._timeout}
-        return httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
+        stream = httpx.ByteStream(content)
+        return httpx.Request(method, url, headers=headers, stream=stream, extensions=extensions)
+
+    def _common_headers(self, token: str, host: bytes) -> httpx.Headers:
+        """Those of every call, kept while the token stands: httpx takes long to normalise them."""
+        headers = self._headers.get((token, host))
+        if headers is None:
+            headers = httpx.Headers(
+                {
+                    "Host": host.decode("ascii"),
+                    "Authorization": f"Bearer {token}",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                    "User-Agent": "hermes-cron",
+                }
+            )
+            self._headers = {(token, host): headers}
+        return headers
 
     def _client(self) -> httpx.Client:
         with self._lock:
             if self._http is None:
-                self._http = httpx.Client(verify=tls(), follow_redirects=False)
+                self._http = _Client(verify=tls(), follow_redirects=False)
             return self._http
+
+
+class _NoCookies(httpx.Cookies):
+    """Keeps none: NAS sets none, and to look for them in an answer takes a quarter of a call."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Leave them."""
+
+
+class _Client(httpx.Client):
+    """A client without cookies."""
+
+    _none = _NoCookies()
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """Always empty."""
+        return self._none
+
+    @cookies.setter
+    def cookies(self, cookies: Any) -> None:
+        """Refused: a cookie set here would not be sent."""
+        raise AttributeError(f"NAS is called without cookies, not with {cookies!r}")
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,5 +1,6 @@
 """What should be armed, as the store has it; how two fire times compare; when arming must wait."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -44,20 +45,31 @@ def fire_at_of(job: Mapping[str, Any]) -> str:
     "" without one. What already has that form is sent as it stands; a naive time is in the
     configured zone; text that is no time is sent too, so that the registry's refusal names it.
     """
-    from hermes_cron import clock
-    from hermes_cron.schedule import zone_spans
-
     text = job.get("next_run_at")
     if not isinstance(text, str):
         return ""
+    sent = _as_sent(text)
+    return _in_the_zone(text) if sent is None else sent
+
+
+@functools.lru_cache(maxsize=1024)
+def _as_sent(text: str) -> str | None:
+    """A stored time as the registry gets it; None for a naive one, which the zone decides."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         return text.strip()
-    if at.tzinfo is not None and not at.microsecond:
-        return text
     if at.tzinfo is None:
-        at = zone_spans.to_utc(at, clock.zone()).astimezone(clock.zone())
+        return None
+    return at.isoformat(timespec="seconds") if at.microsecond else text
+
+
+def _in_the_zone(text: str) -> str:
+    from hermes_cron import clock
+    from hermes_cron.schedule import zone_spans
+
+    zone = clock.zone()
+    at = zone_spans.to_utc(datetime.fromisoformat(text), zone).astimezone(zone)
     return at.isoformat(timespec="seconds")
 
 
