@@ -244,8 +244,8 @@ def resume(job: Job, now: datetime, next_run: NextRun) -> dict[str, Any]:
             " or give it a new schedule"
         )
     schedules.ensure_not_past(records.schedule_of(job), now, records.zone_of(now))
-    if records.kind_of(job) in records.RECURRING:  # says what is wrong with it
-        schedules.next_after(records.schedule_of(job), now, records.zone_of(now))
+    if records.kind_of(job) in records.RECURRING:
+        schedules.next_after(records.schedule_of(job), now, records.zone_of(now))  # or says why not
     return {**_ENABLED, "next_run_at": next_run(job.get("schedule"))}
 
 
