@@ -100,6 +100,11 @@ def need(name: str) -> Source:
     provider_name(name)
     source = find(name)
     if source is None:
+        folder = _user_folder() / name
+        if folder.is_dir():
+            raise ProviderRefusedError(
+                f"no provider: no .py file in {folder} has a word of {' or '.join(_MARKS)}"
+            )
         raise ProviderRefusedError(
             f"not found: there is no bundled one, none in {_user_folder()} and no entry point"
         )

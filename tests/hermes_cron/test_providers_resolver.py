@@ -99,6 +99,12 @@ def test_an_unknown_name_is_named(home, caplog):
     resolves_to_builtin(caplog, configured="nonesuch", because="not found")
 
 
+def test_a_plugin_that_is_there_without_a_provider_is_not_said_to_be_missing(home, caplog):
+    configure(home, "mine")
+    plugin(home, "def register(context):\n    pass\n")
+    resolves_to_builtin(caplog, configured="mine", because="register_cron_scheduler")
+
+
 def test_an_unavailable_provider_is_named(home, caplog):
     """Chronos, without any of what it needs."""
     configure(home, "chronos")
