@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test self-test bench versions format clean
+.PHONY: run test self-test mutants bench versions format clean
 
 run: $(VENV)/.installed
 	@PYTHONHASHSEED=0 $(BIN)/hermes-sim run
@@ -18,6 +18,11 @@ test: $(VENV)/.installed-test
 # Every broken implementation and every legal oddity, judged by the user's own command: minutes.
 self-test: $(VENV)/.installed
 	@$(BIN)/hermes-contract self-test
+
+# Is there a test for each thing that claims, store and providers decide? Half an hour for all of them,
+# minutes for one: make mutants MUTANTS=hermes_cron/claims.py
+mutants: $(VENV)/.installed-mutants
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 # Minutes: hermes-agent is measured beside ours, in an environment of its own (.venv-agent).
 bench: $(VENV)/.installed-test
@@ -43,6 +48,11 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "installing the test extra ..."
 	@$(PIP) -e '.[test]'
+	@touch $@
+
+$(VENV)/.installed-mutants: $(VENV)/.installed-test
+	@echo "installing the mutants extra ..."
+	@$(PIP) -e '.[mutants]'
 	@touch $@
 
 clean:

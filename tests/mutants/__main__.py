@@ -1,0 +1,70 @@
+"""`make mutants`: is there a test for each thing that claims, store and providers decide?
+
+Each mutant is one small edit; the tests that reach it run against it. One that survives needs a new
+test, or an argument in survivors.toml why it changes nothing that anybody was promised. With paths
+as arguments only those modules are broken.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from .survivors import Key, Row, arguments, judge
+from .workshop import CONFIG, WORKSHOP, prepare, results, run
+
+ARGUMENTS = Path(__file__).with_name("survivors.toml")
+
+
+def main(wanted: Sequence[str]) -> int:
+    unknown = sorted(set(wanted) - set(CONFIG["modules"]))
+    if unknown:
+        return refused(f"not in mutants.toml: {', '.join(unknown)}")
+    modules = list(wanted or CONFIG["modules"])
+    argued = arguments(ARGUMENTS.read_text(encoding="utf-8"))
+    prepare(modules)
+    if run():
+        return refused(f"mutmut did not get through; its files are in {WORKSHOP}")
+    rows, stale = judge(modules, results(modules), argued)
+    report(rows, stale)
+    return int(bool(stale) or any(row.open or row.unjudged for row in rows))
+
+
+def refused(why: str) -> int:
+    """Say why nothing was judged."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(why, markup=False)
+    return 2
+
+
+def report(rows: Sequence[Row], stale: Sequence[Key]) -> None:
+    """The table, then what is to be done."""
+    console = Console(highlight=False, soft_wrap=True)
+    columns = ("mutants", "killed", "wording", "argued equivalent", "survived", "not judged")
+    table = Table("module", box=None)
+    for column in (*columns, "minutes"):
+        table.add_column(column, justify="right")
+    figures = [
+        (row.mutants, row.killed, row.wording, row.argued, len(row.open), len(row.unjudged))
+        for row in rows
+    ]
+    for row, counts in zip(rows, figures, strict=True):
+        table.add_row(row.module, *map(str, counts), f"{row.seconds / 60:.1f}")
+    minutes = sum(row.seconds for row in rows) / 60
+    table.add_row(
+        "together", *(str(sum(counts)) for counts in zip(*figures, strict=True)), f"{minutes:.1f}"
+    )
+    console.print(table)
+    for mutant in (mutant for row in rows for mutant in row.open):
+        console.print(
+            f"\nSURVIVED without an argument: {mutant.module} {mutant.function}", markup=False
+        )
+        console.print(f"  was    {mutant.was}\n  became {mutant.became}", markup=False)
+    for module, function, was, became in stale:
+        console.print(f"\nSTALE argument, nothing survives: {module} {function}", markup=False)
+        console.print(f"  was    {was}\n  became {became}", markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""The judgement of `make mutants`; the run itself takes too long for a test."""
+
+from collections import Counter
+
+import pytest
+
+from .__main__ import ARGUMENTS, report
+from .survivors import Mutant, arguments, is_wording, judge
+from .workshop import CONFIG, ROOT
+
+MODULE = "hermes_cron/claims.py"
+ONE = Mutant(MODULE, "_claim", "return True", "return False", "survived", 2.0)
+ARGUED = Counter([ONE.key])
+
+
+def judged(*mutants, argued=()):
+    [row], stale = judge([MODULE], mutants, Counter(argued))
+    return row, stale
+
+
+def with_status(status):
+    return Mutant(*ONE.key, status, ONE.seconds)
+
+
+def test_a_survivor_without_an_argument_is_open():
+    row, stale = judged(ONE)
+    assert (row.mutants, row.killed, row.argued, row.open, stale) == (1, 0, 0, [ONE], [])
+
+
+@pytest.mark.parametrize("status", ["survived", "no tests"])
+def test_an_argument_speaks_for_a_survivor(status):
+    row, stale = judged(with_status(status), argued=ARGUED)
+    assert (row.argued, row.open, stale) == (1, [], [])
+
+
+@pytest.mark.parametrize("status", ["killed", "timeout", "segfault"])
+def test_an_argument_for_what_is_killed_is_stale(status):
+    row, stale = judged(with_status(status), argued=ARGUED)
+    assert (row.killed, row.argued, stale) == (1, 0, [ONE.key])
+
+
+@pytest.mark.parametrize("status", ["not checked", "suspicious", "check was interrupted by user"])
+def test_what_never_ran_to_an_end_is_not_counted_as_killed(status):
+    row, _ = judged(with_status(status))
+    assert (row.killed, row.unjudged) == (0, [with_status(status)])
+
+
+def test_the_same_edit_in_two_places_needs_two_arguments():
+    row, _ = judged(ONE, ONE, argued=ARGUED)
+    assert (row.argued, row.open) == (1, [ONE])
+    row, stale = judged(ONE, argued=[ONE.key, ONE.key])
+    assert (row.argued, stale) == (1, [ONE.key])
+
+
+def test_arguments_of_modules_that_did_not_run_are_not_stale():
+    _, stale = judged(argued=[("hermes_cron/leases.py", *ONE.key[1:])])
+    assert stale == []
+
+
+@pytest.mark.parametrize(
+    ("was", "became", "expected"),
+    [
+        ('raise X("it is over")', 'raise X("XXit is overXX")', True),
+        ('raise X("it is over")', 'raise X("IT IS OVER")', True),
+        ('raise X("it is over")', "raise X(None)", False),
+        ('f("it is over", 1)', 'f("XXit is overXX", 2)', False),
+        ('return "stale"', 'return "XXstaleXX"', False),
+        ('", ".join(found)', '"XX, XX".join(found)', False),
+    ],
+)
+def test_only_the_words_of_a_sentence_are_wording(was, became, expected):
+    assert is_wording(Mutant(MODULE, "f", was, became, "survived")) is expected
+
+
+def test_an_argument_without_a_reason_is_refused():
+    with pytest.raises(ValueError, match="needs a why"):
+        arguments(f'[[equivalent]]\nwhy = " "\nmodule = "{MODULE}"\nmutants = [["f", "a", "b"]]')
+    with pytest.raises(ValueError, match="its mutants"):
+        arguments(f'[[equivalent]]\nwhy = "so"\nmodule = "{MODULE}"\nmutants = []')
+
+
+def test_what_is_to_be_done_is_said(capsys):
+    row, stale = judged(ONE, argued=[(MODULE, "g", "a", "b")])
+    report([row], stale)
+    said = capsys.readouterr().out
+    assert f"SURVIVED without an argument: {MODULE} _claim" in said
+    assert "became return False" in said
+    assert f"STALE argument, nothing survives: {MODULE} g" in said
+
+
+def test_the_arguments_speak_of_modules_and_functions_that_are_there():
+    for module, function, *_ in arguments(ARGUMENTS.read_text(encoding="utf-8")):
+        assert module in CONFIG["modules"]
+        name = function.rpartition(".")[2]
+        assert f"def {name}(" in (ROOT / module).read_text(encoding="utf-8"), (module, function)
+
+
+@pytest.mark.parametrize("path", [*CONFIG["modules"], *CONFIG["tests"], *CONFIG["copied"]])
+def test_what_is_configured_is_there(path):
+    assert (ROOT / path).exists()

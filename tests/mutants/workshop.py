@@ -1,0 +1,81 @@
+"""The copy of the tree in which mutmut works, and what it says there. Nothing else is touched."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .survivors import Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKSHOP = ROOT / "build" / "mutants"
+CONFIG = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text(encoding="utf-8"))
+
+
+def prepare(modules: Sequence[str]) -> None:
+    """Lay the tree out anew, with these modules to mutate."""
+    shutil.rmtree(WORKSHOP, ignore_errors=True)
+    # mutmut's own folder is on the path from the start: a process remembers what was not there.
+    (WORKSHOP / "mutants").mkdir(parents=True)
+    for name in CONFIG["copied"]:
+        if (ROOT / name).is_dir():
+            without = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, WORKSHOP / name, ignore=without)
+        else:
+            shutil.copy2(ROOT / name, WORKSHOP / name)
+    settings = {
+        **CONFIG["mutmut"],
+        "only_mutate": list(modules),
+        "pytest_add_cli_args_test_selection": CONFIG["tests"],
+    }
+    with (WORKSHOP / "pyproject.toml").open("a", encoding="utf-8") as pyproject:
+        pyproject.write("\n[tool.mutmut]\n")
+        pyproject.writelines(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+
+
+def run() -> int:
+    """Break the modules and run the tests; what mutmut returned."""
+    seen_first = {
+        "PYTHONPATH": str(WORKSHOP / "mutants"),  # also by the processes that tests start
+        "PYTHONHASHSEED": "0",
+        "CI": "true",  # the same drawn examples each time
+    }
+    mutmut = Path(sys.executable).with_name("mutmut")
+    command = [str(mutmut), "run", "--max-children", "1"]
+    return subprocess.run(
+        command, cwd=WORKSHOP, env={**os.environ, **seen_first}, check=False
+    ).returncode
+
+
+def results(modules: Sequence[str]) -> Iterator[Mutant]:
+    """What became of each mutant."""
+    with contextlib.chdir(WORKSHOP):  # mutmut reads its configuration in the current folder
+        from mutmut.mutation.data import SourceFileMutationData
+        from mutmut.mutation.diff_apply import get_diff_for_mutant
+        from mutmut.stats import status_by_exit_code
+        from mutmut.utils.format_utils import orig_function_and_class_names_from_key
+
+        for module in modules:
+            data = SourceFileMutationData(path=module)
+            data.load()
+            for name, code in data.exit_code_by_key.items():
+                function, owner = orig_function_and_class_names_from_key(name)
+                diff = get_diff_for_mutant(name, path=module).splitlines()[2:]
+                yield Mutant(
+                    module,
+                    f"{owner}.{function}" if owner else function,
+                    _said(diff, "-"),
+                    _said(diff, "+"),
+                    status_by_exit_code[code],
+                    data.durations_by_key.get(name) or 0.0,
+                )
+
+
+def _said(diff: Sequence[str], sign: str) -> str:
+    """The removed or added lines of a diff in one line."""
+    return " ".join(" ".join(line[1:] for line in diff if line.startswith(sign)).split())
