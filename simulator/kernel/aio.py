@@ -3,14 +3,13 @@
 A loop that is made in a run has no pipe to itself and no descriptor: who calls it from another task
 (`call_soon_threadsafe`, `run_coroutine_threadsafe`, a finished executor) wakes its task. Which
 loop is running is known by OS thread, so the kernel takes that along at each switch (`core.py`).
-Real descriptors that code registers are looked at when the loop passes by and are never waited for.
+Real descriptors that code registers are looked at when the loop passes by; see `polling.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import asyncio.selector_events
-import select
 import selectors
 import sys
 from _threading_local import local
@@ -20,19 +19,21 @@ from typing import Any
 
 from simulator.kernel import here
 from simulator.kernel.locks import as_us
+from simulator.kernel.polling import real_select, wait
 from simulator.kernel.tasks import OutsideTask, Task
 
-__all__ = ["LOOP_METHODS", "SimSelector", "event_loops", "fake_select"]
+__all__ = ["LOOP_METHODS", "SimSelector", "event_loops"]
 
 _Loop: Any = asyncio.selector_events.BaseSelectorEventLoop
 _make_self_pipe, _close_self_pipe = _Loop._make_self_pipe, _Loop._close_self_pipe  # noqa: SLF001
 _write_to_self = _Loop._write_to_self  # noqa: SLF001
-_select = select.select
 _policy: Any = asyncio.events.BaseDefaultEventLoopPolicy
 
 
 class SimSelector(selectors.SelectSelector):
     """What `selectors.DefaultSelector` makes during a run."""
+
+    _select = staticmethod(real_select)
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,10 +52,19 @@ class SimSelector(selectors.SelectSelector):
         kernel.decision()
         if timeout is not None and timeout <= 0:
             return ready
+        return wait(
+            "selectors.select",
+            super().select,
+            lambda: self._park(timeout),
+            anything=bool(self.get_map()),
+        )
+
+    def _park(self, timeout: float | None) -> None:
+        kernel = here()
+        assert kernel is not None
         self._waiter = kernel.current
         kernel.park("an event of its loop", None if timeout is None else as_us(timeout))
         self._waiter, self._woken = None, False
-        return super().select(0) if self.get_map() else []
 
     def wake(self) -> None:
         """End the wait, or the next one."""
@@ -68,25 +78,18 @@ class SimSelector(selectors.SelectSelector):
         return "an event of its loop"
 
 
-def fake_select(
-    rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None, /
-) -> tuple[list[Any], list[Any], list[Any]]:
-    """`select.select`: what is ready now, else what is after the time is over."""
-    kernel = here()
-    if kernel is None:
-        return _select(rlist, wlist, xlist, timeout)
-    ready = _select(rlist, wlist, xlist, 0) if rlist or wlist or xlist else ([], [], [])
-    if any(ready) or timeout == 0:
-        return ready
-    kernel.park("select", None if timeout is None else as_us(timeout))
-    return _select(rlist, wlist, xlist, 0) if rlist or wlist or xlist else ([], [], [])
+class _NoPipe:
+    """What a loop tells to `signal.set_wakeup_fd`, which no thread but the main one may call."""
+
+    def fileno(self) -> int:
+        return -1
 
 
 def _loop_make_pipe(loop: Any) -> None:
     if here() is None or not isinstance(loop._selector, SimSelector):  # noqa: SLF001
         _make_self_pipe(loop)
     else:
-        loop._ssock = loop._csock = None  # noqa: SLF001
+        loop._ssock, loop._csock = None, _NoPipe()  # noqa: SLF001
 
 
 def _loop_close_pipe(loop: Any) -> None:

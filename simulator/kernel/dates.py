@@ -60,12 +60,16 @@ class SimDatetime(FakeDatetime):
     @classmethod
     def today(cls) -> Any:
         """Naive local time."""
-        return cls.now()
+        kernel = here()
+        return _of(cls).today() if kernel is None else _cast(cls, _now(kernel, None))
 
     @classmethod
     def utcnow(cls) -> Any:
         """Naive UTC."""
-        return cls.now(dt.UTC).replace(tzinfo=None)
+        kernel = here()
+        if kernel is None:
+            return _of(cls).utcnow()
+        return _cast(cls, _now(kernel, dt.UTC).replace(tzinfo=None))
 
     @classmethod
     def fromtimestamp(cls, timestamp: float, tz: dt.tzinfo | None = None) -> Any:
@@ -187,7 +191,10 @@ def _of(cls: type) -> Any:
     return _Bound(cls, REAL_DATETIME if issubclass(cls, REAL_DATETIME) else REAL_DATE)
 
 
-def _cast(cls: type, value: dt.datetime) -> Any:
+def _cast(cls: Any, value: dt.datetime) -> Any:
     if cls is SimDatetime:
         return value
-    return cls.combine(value.date(), value.timetz()).replace(fold=value.fold)  # type: ignore[attr-defined]
+    day, time = (value.year, value.month, value.day), value.timetz()
+    return cls(
+        *day, time.hour, time.minute, time.second, time.microsecond, time.tzinfo, fold=value.fold
+    )

@@ -22,6 +22,7 @@ from simulator.kernel import Kernel, here, set_installed
 from simulator.kernel.aio import LOOP_METHODS, event_loops
 from simulator.kernel.dates import picklable_dates
 from simulator.kernel.guard import guarded
+from simulator.kernel.heirs import heirs_of_dates
 from simulator.kernel.locks import Lock, RLock
 from simulator.kernel.pools import POOL_METHODS
 from simulator.kernel.primitives import METHODS, remember_excepthook
@@ -63,6 +64,7 @@ def install(
         stack.enter_context(_methods())
         stack.enter_context(_threads())
         stack.enter_context(picklable_dates())
+        stack.enter_context(heirs_of_dates())
         stack.enter_context(swapped(adopt))
         stack.enter_context(_quiet_locks())
         stack.enter_context(event_loops())

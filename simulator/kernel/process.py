@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simulator.kernel import Kernel, here
+from simulator.kernel.clock import monotonic_us
 from simulator.kernel.refusals import refuse
 from simulator.kernel.tasks import Incarnation
 
@@ -18,6 +19,7 @@ __all__ = ["CPUS", "PROCESS_FUNCTIONS"]
 CPUS = 2  # what os.cpu_count() says: pools are sized by it
 _getpid, _kill, _exit = os.getpid, os.kill, os._exit
 _cpu_count, _gethostname, _signal = os.cpu_count, socket.gethostname, signal.signal
+_set_wakeup_fd, _times = signal.set_wakeup_fd, os.times
 
 
 def _machine(kernel: Kernel | None) -> Incarnation | None:
@@ -72,6 +74,21 @@ def fake_signal(signalnum: int, handler: Any, /) -> Any:
     raise ValueError("signal only works in main thread of the main interpreter")
 
 
+def fake_set_wakeup_fd(fd: int, /, *, warn_on_full_buffer: bool = True) -> int:
+    """`signal.set_wakeup_fd`: as above."""
+    if here() is None or threading.current_thread() is threading.main_thread():
+        return _set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
+    raise ValueError("set_wakeup_fd only works in main thread of the main interpreter")
+
+
+def fake_times() -> os.times_result:
+    """`os.times`: what elapsed is the machine's monotonic clock; nothing costs CPU time."""
+    kernel = here()
+    if kernel is None:
+        return _times()
+    return os.times_result((0.0, 0.0, 0.0, 0.0, monotonic_us(kernel) / 1_000_000))
+
+
 PROCESS_FUNCTIONS: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
     (_getpid, fake_getpid),
     (_kill, fake_kill),
@@ -79,6 +96,8 @@ PROCESS_FUNCTIONS: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
     (_cpu_count, fake_cpu_count),
     (_gethostname, fake_gethostname),
     (_signal, fake_signal),
+    (_set_wakeup_fd, fake_set_wakeup_fd),
+    (_times, fake_times),
 ]
 if hasattr(os, "process_cpu_count"):
     PROCESS_FUNCTIONS.append((os.process_cpu_count, fake_cpu_count))

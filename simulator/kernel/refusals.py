@@ -6,12 +6,17 @@ call is also listed in `Kernel.not_simulated` and told to `Kernel.on_not_simulat
 
 from __future__ import annotations
 
+import _thread
+import multiprocessing.connection
 import os
 import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import SemLock
 from typing import Any
 
 from simulator.kernel import Kernel, here
@@ -35,14 +40,19 @@ def refuse(kernel: Kernel, what: str) -> NotSimulated:
 
 
 _CALLS: list[tuple[Any, str, tuple[str, ...]]] = [
-    (socket.socket, "socket.socket", ("connect", "connect_ex", "bind", "sendto")),
+    (socket.socket, "socket.socket", ("connect", "connect_ex", "bind", "sendto", "sendmsg")),
     (socket, "socket", ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr",
-                        "getnameinfo", "create_connection")),
+                        "getnameinfo", "create_connection", "socketpair")),
     (subprocess.Popen, "subprocess.Popen", ("__init__",)),
+    (BaseProcess, "multiprocessing.Process", ("start",)),
+    (SemLock, "multiprocessing.SemLock", ("__init__",)),
+    (multiprocessing.connection, "multiprocessing", ("Pipe",)),
+    (ProcessPoolExecutor, "concurrent.futures.ProcessPoolExecutor", ("__init__",)),
     (os, "os", ("fork", "forkpty", "system", "posix_spawn", "posix_spawnp", "execv", "execve",
-                "abort", "killpg", "wait", "waitpid")),
+                "abort", "killpg", "wait", "waitpid", "waitid", "wait3", "wait4", "pidfd_open")),
     (signal, "signal", ("setitimer", "alarm", "raise_signal", "pthread_kill", "pause", "sigwait",
-                        "set_wakeup_fd")),
+                        "sigwaitinfo", "sigtimedwait")),
+    (_thread, "_thread", ("interrupt_main",)),
 ]  # fmt: skip
 
 
@@ -62,9 +72,8 @@ def _is_reachable(kernel: Kernel, args: tuple[Any, ...]) -> bool:
 
     An address stands alone, behind a socket, or as host and port.
     """
-    if not kernel.reachable:
-        return False
-    return any(one in kernel.reachable for one in (*_tuples(args), args[:2]))
+    addresses = tuple(kernel.reachable)  # compared, not hashed: arguments may be lists
+    return bool(addresses) and any(one in addresses for one in (*_tuples(args), args[:2]))
 
 
 def _tuples(args: tuple[Any, ...]) -> list[tuple[Any, ...]]:

@@ -17,21 +17,28 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 
-from simulator.kernel.aio import SimSelector, fake_select
+from simulator.kernel.aio import SimSelector
 from simulator.kernel.captured import Slot, Slots
 from simulator.kernel.clock import fake_time_functions
 from simulator.kernel.dates import REAL_DATE, REAL_DATETIME, SimDate, SimDatetime
 from simulator.kernel.locks import Lock, RLock
+from simulator.kernel.polling import FakeEpoll, FakePoll, fake_select, real_select
 from simulator.kernel.primitives import fake_sleep
 from simulator.kernel.process import PROCESS_FUNCTIONS
 from simulator.kernel.randomness import fake_urandom
 from simulator.kernel.refusals import refused_calls
-from simulator.kernel.threads import fake_get_ident, fake_newname, fake_start_new_thread
+from simulator.kernel.threads import (
+    fake_get_ident,
+    fake_get_native_id,
+    fake_newname,
+    fake_start_new_thread,
+)
 
 __all__ = ["swapped"]
 
 _LOCK_TYPE = type(_thread.allocate_lock())
 _METHOD_TYPE = types.BuiltinMethodType
+_POLLERS = (("poll", FakePoll), ("epoll", FakeEpoll))
 _FEW = 16  # larger tuples hold data
 
 
@@ -45,6 +52,7 @@ def _stand_ins() -> dict[int, tuple[Any, Any]]:
         (_LOCK_TYPE, Lock),
         (_thread.RLock, RLock),
         (_thread.get_ident, fake_get_ident),
+        (_thread.get_native_id, fake_get_native_id),
         (_thread.start_new_thread, fake_start_new_thread),
         (_thread._local, _threading_local.local),  # noqa: SLF001
         (_queue.SimpleQueue, queue._PySimpleQueue),  # type: ignore[attr-defined]  # noqa: SLF001
@@ -52,7 +60,8 @@ def _stand_ins() -> dict[int, tuple[Any, Any]]:
         (REAL_DATETIME, SimDatetime),
         (REAL_DATE, SimDate),
         (os.urandom, fake_urandom),
-        (select.select, fake_select),
+        (real_select, fake_select),
+        *((getattr(select, name), fake) for name, fake in _POLLERS if hasattr(select, name)),
         (selectors.DefaultSelector, SimSelector),
         *((getattr(time, name), fake) for name, fake in fake_time_functions().items()),
         *PROCESS_FUNCTIONS,

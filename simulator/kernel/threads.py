@@ -10,9 +10,15 @@ from typing import Any
 from simulator.kernel import here
 from simulator.kernel.tasks import Task
 
-__all__ = ["ActiveThreads", "fake_get_ident", "fake_newname", "fake_start_new_thread"]
+__all__ = [
+    "ActiveThreads",
+    "fake_get_ident",
+    "fake_get_native_id",
+    "fake_newname",
+    "fake_start_new_thread",
+]
 
-_get_ident = _thread.get_ident
+_get_ident, _get_native_id = _thread.get_ident, _thread.get_native_id
 _start_new_thread = _thread.start_new_thread
 _newname: Callable[[str], str] = threading._newname  # type: ignore[attr-defined]  # noqa: SLF001
 
@@ -22,6 +28,14 @@ def fake_get_ident() -> int:
     kernel = here()
     if kernel is None or kernel.current is None:
         return _get_ident()
+    return kernel.current.ident
+
+
+def fake_get_native_id() -> int:
+    """`get_native_id`: the same number; the system's own would differ from run to run."""
+    kernel = here()
+    if kernel is None or kernel.current is None:
+        return _get_native_id()
     return kernel.current.ident
 
 

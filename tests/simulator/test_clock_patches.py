@@ -237,6 +237,83 @@ def test_a_subclass_of_datetime_made_in_a_run_works():
     assert inside(body) == "08:00"
 
 
+class Heir(datetime):
+    """A subclass that only inherits."""
+
+
+class Grandchild(Heir):
+    """One that inherits from an heir."""
+
+
+class Day(date):
+    """A subclass of the other class."""
+
+
+class InUtc(datetime):
+    """One that asks the genuine class by `super()`, as code that wants only aware times does."""
+
+    @classmethod
+    def now(cls, tz=UTC):
+        return super().now(tz)
+
+    @classmethod
+    def today(cls):
+        return super().today()
+
+    def __new__(cls, *words, **more):
+        return super().__new__(cls, *words, **more)
+
+
+class OfItsOwn(datetime):
+    """One whose "now" has nothing to do with any clock."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(1999, 1, 1)
+
+
+@pytest.mark.parametrize("cls", [Heir, Grandchild, InUtc])
+def test_a_subclass_of_datetime_made_before_the_run_sees_virtual_time(cls):
+    def body():
+        return cls.now(UTC), cls.now(UTC).timestamp(), cls.today(), cls.utcnow()
+
+    aware, stamp, local, naive = inside(body, zone="Asia/Tokyo")
+    assert {type(one) for one in (aware, local, naive)} == {cls}
+    assert (aware, stamp) == (
+        REAL(2026, 3, 2, 8, tzinfo=UTC),
+        us("2026-03-02T08:00:00+00:00") / 1e6,
+    )
+    assert (local, naive) == (REAL(2026, 3, 2, 17), REAL(2026, 3, 2, 8))
+    assert abs(cls.now(UTC).timestamp() - time.time()) < 60, "after the run it is real again"
+    assert "super" not in globals()
+
+
+def test_other_subclasses_of_dates_from_before_are_as_they_were():
+    def body():
+        return Day.today(), type(Day.today()), OfItsOwn.now(), InUtc(2026, 1, 1, 5).hour
+
+    given = {name: dict(vars(cls)) for name, cls in (("Day", Day), ("OfItsOwn", OfItsOwn))}
+    assert inside(body, zone="Asia/Tokyo") == (date(2026, 3, 2), Day, REAL(1999, 1, 1), 5)
+    assert {"Day": dict(vars(Day)), "OfItsOwn": dict(vars(OfItsOwn))} == given
+
+
+def test_the_fold_of_a_subclass_is_kept():
+    def body():
+        return [(now.hour, now.fold) for now in (Heir.now(BERLIN), Heir.now(), Heir.today())]
+
+    seen = inside(body, start="2026-10-25T01:30:00+00:00", zone="Europe/Berlin")
+    assert seen == [(2, 1)] * 3
+
+
+def test_elapsed_time_of_the_process_is_virtual():
+    def body():
+        before = os.times()
+        time.sleep(90)
+        return os.times().elapsed - before.elapsed, os.times().user - before.user
+
+    assert inside(body) == (90, 0)
+
+
 def test_the_zone_is_of_the_package_not_of_the_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("TZDIR", str(tmp_path))
     assert inside(lambda: time.localtime().tm_hour, zone="Asia/Tokyo") == 17
