@@ -29,7 +29,7 @@ from typing import Any
 
 from contract_tests.surface import BUILTIN_NAMES, HostSurface, reference_surface
 from contract_tests.surroundings import ask, captured_logs, home
-from simulator.registry import FakeRegistry
+from simulator.registry import Answer, FakeRegistry
 from simulator.target import (
     Target,
     TargetError,
@@ -83,7 +83,7 @@ class Subject:
         with ExitStack() as stack:
             fake = self.target.registry()
             stack.callback(getattr(fake, "close", lambda: None))
-            fake.fail_next(lambda _call, _job_id=None: False)
+            fake.fail_next(_nothing_fails)
             fake.attach(provider)
             yield provider
 
@@ -156,6 +156,10 @@ def registry_of(fake: Any, spec: str | None = None) -> Callable[[], FakeRegistry
             "simulator.registry.FakeRegistry"
         )
     return make
+
+
+def _nothing_fails(*_about: Any, **_more: Any) -> Answer:
+    return ""
 
 
 def _checked(spec: str, target: Target) -> Subject:

@@ -17,7 +17,7 @@ from simulator.kernel.tasks import Handle
 from simulator.machine import Life, Machine
 from simulator.nas_http import UnexpectedRequestError, mount_respx
 from simulator.nas_types import Action, Delivery
-from simulator.registry import OtherRegistry, WatchfulHistory
+from simulator.registry_run import OtherRegistry, WatchfulHistory
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -85,7 +85,6 @@ class Deliveries:
             yield
         finally:
             self._world.history.look = None
-            self.nas.close()
 
     def _refuse(self, request: httpx.Request) -> NoReturn:
         """A request to something that is not NAS."""
@@ -94,6 +93,11 @@ class Deliveries:
         raise UnexpectedRequestError(
             f"{what}: only NAS's calls are simulated, no other is let through"
         )
+
+    def close(self) -> None:
+        """The run is over: a fake that serves its calls may end its threads, which are real."""
+        if isinstance(self.nas, OtherRegistry):
+            self.nas.close()
 
     def attach(self, provider: Any) -> None:
         """Connect the provider of a gateway that boots with its registry, where it is not NAS."""

@@ -23,7 +23,8 @@ from simulator.kernel.tape import Tape
 from simulator.kernel.tasks import Deadlock, Handle, Hang, Livelock, MachineClock, Task
 from simulator.machine import Life, Machine
 from simulator.operator import Operator
-from simulator.registry import FakeRegistry, WatchfulHistory, cannot_strike, declared
+from simulator.registry import FakeRegistry, cannot_strike, declared
+from simulator.registry_run import WatchfulHistory
 from simulator.scenario import Scenario
 from simulator.stage import RunStage
 from simulator.target import Target
@@ -135,6 +136,12 @@ class World:
 
     def run(self) -> Run:
         """Let everything happen; a run is made once."""
+        try:
+            return self._run()
+        finally:
+            self.deliveries.close()
+
+    def _run(self) -> Run:
         kernel = self.kernel
         kernel.on_task_error = self._task_failed
         kernel.on_not_simulated = lambda what: self._append("not_simulated", what=what)

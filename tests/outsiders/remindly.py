@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import urllib.request
+from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from hermes_cron import CronScheduler
@@ -23,13 +24,13 @@ class Remindly:
     key = os.environ.get("REMINDLY_KEY", "")
 
     def remind(self, job_id, at):
-        self._send("PUT", f"/reminders/{job_id}", {"at": at.isoformat()})
+        return self._send("PUT", f"/reminders/{job_id}", {"at": at.isoformat()}).get("id")
 
     def forget(self, job_id):
         self._send("DELETE", f"/reminders/{job_id}")
 
     def reminders(self):
-        found = json.load(self._send("GET", "/reminders?tag=hermes"))
+        found = self._send("GET", "/reminders?tag=hermes")["reminders"]
         return [(one["id"], datetime.fromisoformat(one["at"])) for one in found]
 
     def _send(self, method, path, body=None):
@@ -40,8 +41,9 @@ class Remindly:
             headers={"Authorization": f"Bearer {self.key}"},
         )
         try:
-            return urllib.request.urlopen(request, timeout=10)
-        except OSError as error:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.load(answer)
+        except (OSError, ValueError) as error:
             raise RemindlyError(str(error)) from error
 
 
@@ -97,7 +99,8 @@ class RemindlyCron(CronScheduler):
 
     def _set(self, job_id, at):
         try:
-            self.service.remind(job_id, at)
+            if self.service.remind(job_id, at) != job_id:
+                raise RemindlyError("it did not confirm")
         except RemindlyError as error:
             self._mine.pop(job_id, None)
             log.warning("no reminder for %s: %s", job_id, error)
@@ -124,6 +127,8 @@ class RemindlyCron(CronScheduler):
 class FakeRemindly:
     """The service, for tests."""
 
+    fails = {"after", "nonsense"}
+
     def __init__(self):
         self.at = {}
         self.asks = None
@@ -131,20 +136,31 @@ class FakeRemindly:
     # what the provider calls
 
     def remind(self, job_id, at):
-        self._call("arm", job_id)
-        self.at[job_id] = at
+        with self._call("arm", job_id) as served:
+            if not served:
+                return "<html>Please sign in"
+            self.at[job_id] = at
+        return job_id
 
     def forget(self, job_id):
-        self._call("cancel", job_id)
-        self.at.pop(job_id, None)
+        with self._call("cancel", job_id) as served:
+            if served:
+                self.at.pop(job_id, None)
 
     def reminders(self):
-        self._call("list")
-        return list(self.at.items())
+        with self._call("list") as served:
+            if not served:
+                raise RemindlyError("no JSON")
+            return list(self.at.items())
 
-    def _call(self, what, job_id=None):
-        if self.asks(what, job_id):
-            raise RemindlyError("503 from remindly")
+    @contextmanager
+    def _call(self, *what):
+        wrong = self.asks(*what)
+        if wrong == "fail":
+            raise RemindlyError("503")
+        yield not wrong
+        if self.asks(*what, after=True):
+            raise RemindlyError("timed out")
 
     # what the kit calls
 
