@@ -49,7 +49,7 @@ def zone() -> ZoneInfo:
     name = os.environ.get("HERMES_TIMEZONE", "").strip()
     if not name:
         configured = config.load_config().get("timezone")
-        name = configured.strip() if isinstance(configured, str) else ""
+        name = str(configured).strip() if configured else ""
     return _named(name) if name else _system(os.environ.get("TZ", ""))
 
 

@@ -156,7 +156,7 @@ def sweep(alive: set[int]) -> None:
 def configured_name() -> str:
     """The provider that the configuration names, '' for the built-in."""
     name = config.cfg_get(config.load_config(), "cron", "provider")
-    return name.strip() if isinstance(name, str) else ""
+    return "" if name is None else str(name).strip()
 
 
 def resolver_fallback() -> dict[str, str] | None:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hermes_cron import (
-    config,
     delivery,
     dispatch,
     executions,
+    gateway_evidence,
     heartbeat,
     jobs,
     pending,
@@ -277,8 +277,7 @@ def _notify_provider_jobs_changed() -> None:
         if provider is None:
             from hermes_cron import scheduler_provider
 
-            configured = config.cfg_get(config.load_config(), "cron", "provider", default="")
-            if not configured or configured in scheduler_provider.BUILTIN_NAMES:
+            if gateway_evidence.configured_name() in scheduler_provider.BUILTIN_NAMES:
                 return
             provider = scheduler_provider.resolve_cron_scheduler()
         provider_calls.hook(provider, "on_jobs_changed")()

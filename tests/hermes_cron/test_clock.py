@@ -52,8 +52,9 @@ def test_a_name_that_is_no_zone_is_said_once(monkeypatch, caplog, name):
     assert len([r for r in caplog.records if name in r.getMessage()]) == 1
 
 
-@pytest.mark.parametrize("value", ["5", "[]", "''", "{a: 1}"])
-def test_what_is_no_name_is_the_systems_zone(home, monkeypatch, value):
+@pytest.mark.parametrize(("value", "said"), [("5", 1), ("[]", 0), ("''", 0), ("{a: 1}", 1)])
+def test_what_is_no_name_is_the_systems_zone(home, monkeypatch, caplog, value, said):
     (home / "config.yaml").write_text(f"timezone: {value}\n")
     monkeypatch.setenv("TZ", ":Europe/Berlin")
     assert clock.zone() == (ZoneInfo("Europe/Berlin"))
+    assert len([r for r in caplog.records if "is no zone" in r.getMessage()]) == said

@@ -140,6 +140,14 @@ def test_a_provider_of_ones_own_is_named_and_needs_evidence(running, monkeypatch
     assert PROMISE in told(capsys)
 
 
+@pytest.mark.parametrize(("value", "name"), [("5", "5"), ("[a]", "['a']"), ("true", "True")])
+def test_a_configured_provider_that_is_no_name_is_named(home, caplog, capsys, value, name):
+    (home / "config.yaml").write_text(f"cron: {{provider: {value}}}")
+    jobs.create_job("x", "1d")
+    assert "did not take the news" not in caplog.text
+    assert f"cron provider '{name}' is configured but does not run" in told(capsys)
+
+
 def test_a_configured_provider_that_is_not_there_is_named(running, capsys):
     (running / "config.yaml").write_text("cron: {provider: nowhere}")
     text = told(capsys)
