@@ -13,7 +13,7 @@ from simulator.checkers.happened import (
     merge,
 )
 from simulator.checkers.plan import Plan, commits_by_job
-from simulator.checkers.struck import rule_of, start_struck
+from simulator.checkers.struck import lasts_us, rule_of, start_struck
 from simulator.durations import HOUR_US
 from simulator.fold import instant_us
 from simulator.history import Event
@@ -49,7 +49,7 @@ def general_disturbances(facts: Facts) -> list[Window]:
         windows = list(facts.down)
         windows += [(event.at_us, event.at_us) for event in facts.history.of("crash", "stopped")]
         for event in facts.faults:
-            windows.append((event.at_us, event.at_us + _lasts(facts, event)))
+            windows.append((event.at_us, event.at_us + lasts_us(facts, event)))
             if event.data.get("seam") == "nas.list":
                 windows.append(until_next_occasion(facts, event))
         windows += [until_next_occasion(facts, event) for event in facts.history.of("nas.forgot")]
@@ -107,14 +107,6 @@ def _until_seen(facts: Facts, event: Event) -> Window:
     return until_next_occasion(facts, event)
 
 
-def _lasts(facts: Facts, event: Event) -> int:
-    """How long a fired fault goes on, as far as the scenario says."""
-    fault = rule_of(facts, event)
-    if fault is None:
-        return 0
-    return (fault.hang or 0) + max([fault.delay or 0, *fault.duplicate])
-
-
 def until_next_occasion(facts: Facts, event: Event) -> Window:
     """From an event to the end of the first occasion after it; for ever when none comes."""
     occasion = facts.occasion_after(event)
@@ -143,6 +135,11 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         for event in facts.history.of("claim")
         if event.data.get("job") == job and event.data.get("error") is not None
     ]
+    windows += [
+        (crash.at_us, crash.at_us + CLAIM_TTL_US)
+        for crash in facts.history.of("crash")
+        if _claimed_by(facts, job, crash)
+    ]
     begun = [run.begin.at_us for run in runs]
     ended = sorted(run.end_us for run in runs)
     for event in facts.faults:
@@ -164,6 +161,15 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         held_us = max(facts.scenario.start_us, instant_us(claim.get("at")) or 0)
         windows.append((facts.scenario.start_us, held_us + CLAIM_TTL_US))
     return windows
+
+
+def _claimed_by(facts: Facts, job: str, crash: Event) -> bool:
+    """Whether the machine that died had the job's claim in the store."""
+    stored = commits_by_job(facts).get(job, [])
+    index = bisect_left(stored, crash.n, key=lambda pair: pair[0].n) - 1
+    claim = (stored[index][1] or {}).get("fire_claim") if index >= 0 else None
+    by = claim.get("by") if isinstance(claim, dict) else None
+    return str(by).rpartition(":")[0] == crash.machine
 
 
 def _late_timer(facts: Facts, struck: Event) -> Window:

@@ -123,10 +123,10 @@ def _match(facts: Facts, plan: Plan) -> JobMatch:
     if plan.unjudged is not None:
         return match
     runs = facts.runs.get(plan.job.id, [])
-    match.dues = _dues(facts, plan, runs)
+    match.cut = cut_short(facts, plan, runs)
+    match.dues = _dues(facts, plan, runs, match.cut)
     _assign(facts, match, runs)
     match.windows = disturbances(facts, plan, runs, _after_us(facts))
-    match.cut = cut_short(facts, plan, runs)
     for due in match.dues:
         _decide(facts, match, due)
     return match
@@ -137,7 +137,7 @@ def _after_us(facts: Facts) -> int:
     return max(allowance_us(facts), NAS_BACKOFF_US + facts.slack_us if facts.external else 0)
 
 
-def _dues(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Due]:
+def _dues(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) -> list[Due]:
     """Every occurrence, to the end of the history or until it had run as often as it may."""
     job, dues = plan.job.id, []
     near_us = allowance_us(facts)
@@ -162,6 +162,11 @@ def _dues(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Due]:
     if limit is not None and len(runs) >= limit:
         last = runs[limit - 1].begin.at_us
         dues = [due for due in dues if due.at_us <= last + EARLY_LEEWAY_US]
+    used = sorted([*(run.begin.at_us for run in runs), *(taken_us for _, taken_us in cut)])
+    if limit is not None and len(used) >= limit:
+        # What was taken and cut off may count as one of the runs that the job has (ONCE-9).
+        for due in dues:
+            due.optional = due.optional or due.at_us > used[limit - 1] + EARLY_LEEWAY_US
     return dues
 
 

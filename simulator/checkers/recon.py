@@ -8,7 +8,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import Rest, Wrong, first_rest_after, rests
-from simulator.checkers.struck import hung_us
+from simulator.checkers.struck import deadline_us
 from simulator.durations import MINUTE_US
 from simulator.fold import REGISTRY_KINDS, Arm, Registry
 from simulator.history import Event, History
@@ -159,12 +159,11 @@ def recon_5(history: History, scenario: Scenario) -> Finding:
     judgement = Judgement("RECON-5", "no external provider was started")
     if not facts.external:
         return judgement.finding()
-    arms = history.of("nas.armed")
+    arms = list(history.of("nas.armed"))
     for life in facts.all_lives:
         if life.started is None:
             continue
-        limit_us = life.started.at_us + MINUTE_US
-        limit_us += hung_us(facts, life.machine, life.started.n, limit_us)
+        limit_us = deadline_us(facts, life.machine, life.started.at_us, MINUTE_US)
         left_us = life.start_left.at_us if life.start_left is not None else facts.last_us
         if left_us > limit_us and life.serves_until_us > limit_us:
             judgement.violated(f"machine {life.machine}: start does not return", life.started)

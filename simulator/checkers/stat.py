@@ -8,7 +8,7 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before
-from simulator.checkers.truth import NEAR_US, something_wrong, stale, truths
+from simulator.checkers.truth import NEAR_US, clocks_differ, something_wrong, stale, truths
 from simulator.durations import SECOND_US
 from simulator.history import Event, History
 from simulator.scenario import Scenario
@@ -44,8 +44,8 @@ def stat_1(history: History, scenario: Scenario) -> Finding:
         )
         if not fresh or not truth.clean_since_start or something_wrong(facts, truth.status):
             continue
-        if truth.ahead_us:
-            continue  # that machine's clock is ahead of the reader's: what it says is unknown
+        if truth.ahead_us or clocks_differ(facts, truth.status):
+            continue  # a machine's clock is not the reader's: what it says is unknown
         judgement.reached(truth.status)
         if not truth.promises:
             judgement.violated("all is well, and the status does not say so", truth.status)
@@ -67,7 +67,8 @@ def stat_2(history: History, scenario: Scenario) -> Finding:
                     judgement.violated("STALLED is said while a tick is under way", truth.status)
             continue
         judgement.reached(truth.status)
-        if not truth.says("STALLED"):
+        untold = truth.untold_us is not None and truth.untold_us <= limit_us + NEAR_US
+        if not truth.says("STALLED") and not untold:
             judgement.violated("the heartbeat is stale, and STALLED is not said", truth.status)
         if truth.promises:
             judgement.violated("the heartbeat is stale, and jobs are promised", truth.status)

@@ -1,10 +1,15 @@
 """What the faults of a run struck, as far as the scenario says: which rule, how long, what with."""
 
+from bisect import bisect_right
+
 from simulator.checkers.facts import Facts
+from simulator.checkers.happened import Window, merge
 from simulator.fault_rule import Fault
 from simulator.history import Event
 
-__all__ = ["hung_us", "rule_of", "start_struck", "zone_at"]
+__all__ = ["deadline_us", "lasts_us", "rule_of", "start_struck", "zone_at"]
+
+_OF_A_RUN = {"body", "mark"}
 
 
 def rule_of(facts: Facts, fired: Event) -> Fault | None:
@@ -13,24 +18,44 @@ def rule_of(facts: Facts, fired: Event) -> Fault | None:
     return rules[index] if isinstance(index, int) and 0 <= index < len(rules) else None
 
 
-def hung_us(facts: Facts, machine: str, after_n: int, until_us: int) -> int:
-    """How long a machine's tasks were made to hang by what struck in this span."""
-    return sum(
-        hang_us
-        for event, where, hang_us in facts.history.derived("hangs", lambda: _hangs(facts))
-        if event.n > after_n and event.at_us <= until_us and where == machine
-    )
+def deadline_us(facts: Facts, machine: str, at_us: int, allowed_us: int) -> int:
+    """When `allowed_us` have passed since an instant, without the time that its machine hung."""
+    hangs = facts.history.derived(("hangs", machine), lambda: _hangs(facts, machine))
+    for start, end in hangs[bisect_right(hangs, at_us, key=lambda window: window[1]) :]:
+        if start > at_us + allowed_us:
+            break
+        allowed_us -= max(0, start - at_us)
+        at_us = max(at_us, end)
+    return at_us + allowed_us
 
 
-def _hangs(facts: Facts) -> list[tuple[Event, str, int]]:
-    """What hung, where, for how long; a suspended machine hangs as a whole."""
-    rules = [(event, rule_of(facts, event)) for event in facts.history.of("fault")]
-    found = [(event, event.machine, rule.hang) for event, rule in rules if rule and rule.hang]
-    return found + [
-        (op.begin, str(op.step.machine), op.step.lasts or 0)
-        for op in facts.ops
-        if op.do == "suspend" and op.step is not None
+def _hangs(facts: Facts, machine: str) -> list[Window]:
+    """When a machine hung: a call of it that was made to, or all of it while it is suspended.
+
+    What hangs in a job's own thread holds up nobody else.
+    """
+    windows = [
+        (event.at_us, event.at_us + rule.hang)
+        for event in facts.history.of("fault")
+        if event.machine == machine
+        and (rule := rule_of(facts, event))
+        and rule.hang
+        and rule.into not in _OF_A_RUN
     ]
+    windows += [
+        (op.begin.at_us, op.begin.at_us + (op.step.lasts or 0))
+        for op in facts.ops
+        if op.do == "suspend" and op.step is not None and op.step.machine == machine
+    ]
+    return merge(windows)
+
+
+def lasts_us(facts: Facts, event: Event) -> int:
+    """How long a fired fault goes on, as far as the scenario says."""
+    fault = rule_of(facts, event)
+    if fault is None:
+        return 0
+    return (fault.hang or 0) + max([fault.delay or 0, *fault.duplicate])
 
 
 def start_struck(facts: Facts) -> list[Event]:

@@ -7,12 +7,20 @@ from itertools import islice, zip_longest
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Life, Tick
-from simulator.checkers.struck import hung_us, start_struck
+from simulator.checkers.struck import deadline_us, start_struck
 from simulator.durations import SECOND_US
 from simulator.history import Event, History
 from simulator.scenario import Scenario
 
-__all__ = ["error_name", "goes_on_after", "lives_with_ticks", "tick_1", "tick_2", "tick_3"]
+__all__ = [
+    "error_name",
+    "goes_on_after",
+    "lives_with_ticks",
+    "tick_1",
+    "tick_2",
+    "tick_3",
+    "turns_of",
+]
 
 _AT_ONCE_US = SECOND_US
 
@@ -34,12 +42,28 @@ def lives_with_ticks(facts: Facts) -> Iterator[tuple[Life, list[Tick]]]:
 
 def goes_on_after(facts: Facts, life: Life, ticks: list[Tick], event: Event) -> bool | None:
     """Whether a tick begins within one interval after `event`; None when that cannot be told."""
-    limit_us = event.at_us + facts.interval_us + facts.slack_us
-    limit_us += hung_us(facts, life.machine, event.n - 1, limit_us)
-    index = bisect_right(ticks, event.n, key=lambda tick: tick.begin.n)
-    if index < len(ticks) and ticks[index].begin.at_us <= limit_us:
+    allowed_us = facts.interval_us + facts.slack_us
+    limit_us = deadline_us(facts, life.machine, event.at_us, allowed_us)
+    turns = turns_of(facts, life, ticks)
+    index = bisect_right(turns, event.n, key=lambda turn: turn.n)
+    if index < len(turns) and turns[index].at_us <= limit_us:
         return True
     return None if limit_us > min(life.serves_until_us, facts.end_us) else False
+
+
+def turns_of(facts: Facts, life: Life, ticks: list[Tick]) -> list[Event]:
+    """When the loop came round: its ticks, and those that the host was made to refuse."""
+
+    def build() -> list[Event]:
+        refused = [
+            event
+            for event in facts.history.of("fault")
+            if event.data.get("seam") == "dispatch" and facts.life_at(event) is life
+        ]
+        begun = (tick.begin for tick in ticks)
+        return sorted([*refused, *begun], key=lambda event: event.n)
+
+    return facts.history.derived(("turns", life.boot.n), build)
 
 
 def error_name(error: object) -> str:
@@ -57,13 +81,12 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
     for life, ticks in lives_with_ticks(facts):
         assert life.started is not None
         until_us = min(life.end_us, facts.end_us)
-        at_once_us = life.started.at_us + _AT_ONCE_US + facts.held_us
-        at_once_us += hung_us(facts, life.machine, life.started.n, at_once_us)
+        at_once_us, hung = _at_once_us(facts, life)
         if ticks and ticks[0].begin.at_us <= at_once_us:
             judgement.reached(ticks[0].begin)
-        elif _no_leave(facts, life, at_once_us):
-            pass  # the host refused what would have been the first tick
-        elif until_us > at_once_us or life.stop_requested is not None:
+        elif _no_leave(facts, life, at_once_us) or _nobody_to_tick(facts, life):
+            pass  # the host refused what would have been the first tick, or no loop could start
+        elif until_us > at_once_us or (life.stop_requested is not None and not hung):
             judgement.violated(f"machine {life.machine}: no tick at its start", life.started)
         left, asked = life.start_left, life.stop_requested
         if any(facts.life_at(struck) is life for struck in start_struck(facts)):
@@ -83,7 +106,7 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
             ),
             asked.at_us,
         )
-        limit_us = busy_us + facts.slack_us
+        limit_us = deadline_us(facts, life.machine, busy_us, facts.slack_us)
         left_us = left.at_us if left is not None else life.end_us
         if left_us > limit_us and facts.last_us > limit_us:
             judgement.violated(f"machine {life.machine}: start goes on after the stop", asked, left)
@@ -125,6 +148,22 @@ def _left_unasked(judgement: Judgement, life: Life, ticks: list[Tick]) -> None:
         judgement.violated(
             f"machine {life.machine}: the loop ended with that tick", life.start_left
         )
+
+
+def _at_once_us(facts: Facts, life: Life) -> tuple[int, bool]:
+    """Until when the first tick has to come, and whether that is later because its machine hung.
+
+    It is that of a fallback where the start of the provider failed.
+    """
+    starts = [event for event in facts.history.of("provider.start") if facts.life_at(event) is life]
+    start_us, allowed_us = starts[-1].at_us, _AT_ONCE_US + facts.held_us
+    at_once_us = deadline_us(facts, life.machine, start_us, allowed_us)
+    return at_once_us, at_once_us > start_us + allowed_us
+
+
+def _nobody_to_tick(facts: Facts, life: Life) -> bool:
+    """Whether faults ended the start of the provider and that of the fallback too."""
+    return sum(facts.life_at(struck) is life for struck in start_struck(facts)) > 1
 
 
 def _no_leave(facts: Facts, life: Life, until_us: int) -> bool:

@@ -7,7 +7,8 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import BodyRun, Life, Tick, merge
 from simulator.checkers.matching import Outcome, match_all
-from simulator.checkers.tick import goes_on_after, lives_with_ticks
+from simulator.checkers.struck import deadline_us
+from simulator.checkers.tick import goes_on_after, lives_with_ticks, turns_of
 from simulator.durations import SECOND_US
 from simulator.history import Event, History
 from simulator.scenario import Scenario
@@ -115,11 +116,13 @@ def _ticks_beside(
     if goes_on is None:
         return
     judgement.reached(begin)
-    index = bisect_left(ticks, begin.n, key=lambda tick: tick.begin.n)
+    turns = turns_of(facts, life, ticks)
+    index = bisect_left(turns, begin.n, key=lambda turn: turn.n)
     at_us = begin.at_us
-    for tick in [*ticks[index:], None]:
-        then_us = until_us if tick is None else min(tick.begin.at_us, until_us)
-        if then_us - at_us > facts.interval_us + facts.slack_us:
+    allowed_us = facts.interval_us + facts.slack_us
+    for turn in [*turns[index:], None]:
+        then_us = until_us if turn is None else min(turn.at_us, until_us)
+        if then_us > deadline_us(facts, life.machine, at_us, allowed_us):
             judgement.violated(
                 f"machine {life.machine}: no tick for {(then_us - at_us) // SECOND_US} s "
                 "while a long job was on",
@@ -144,7 +147,7 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
     ]
     for cause in blind:
         tick = _tick_around(facts, cause)
-        if tick is None or tick.end is None:
+        if tick is None or tick.end is None or _had_looked(history, tick, cause):
             continue
         judgement.reached(cause)
         index = bisect_right(beats, tick.end.n, key=lambda event: event.n)
@@ -158,6 +161,19 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
                 after,
             )
     return judgement.finding()
+
+
+def _had_looked(history: History, tick: Tick, cause: Event) -> bool:
+    """Whether a tick had taken what it found due before something failed."""
+    stored = history.of("store.commit")
+    first = bisect_right(stored, tick.begin.n, key=lambda event: event.n)
+    last = bisect_right(stored, cause.n, key=lambda event: event.n)
+    return any(
+        isinstance((record or {}).get("fire_claim"), dict)
+        for event in islice(stored, first, last)
+        if event.data.get("by") == cause.machine
+        for _, record in event.data["changes"]
+    )
 
 
 def _tick_around(facts: Facts, event: Event) -> Tick | None:

@@ -2,16 +2,26 @@
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
 from simulator.checkers.matching import Outcome, match_all
+from simulator.checkers.struck import lasts_us
 from simulator.durations import SECOND_US
 from simulator.history import Event
 
-__all__ = ["NEAR_US", "Truth", "something_wrong", "stale", "stale_after_us", "truths"]
+__all__ = [
+    "NEAR_US",
+    "Truth",
+    "clocks_differ",
+    "something_wrong",
+    "stale",
+    "stale_after_us",
+    "truths",
+]
 
 NEAR_US = 2 * SECOND_US
 """Nearer to a border than this nothing is judged."""
@@ -29,6 +39,8 @@ class Truth:
         beat_us: Age of the last heartbeat in the store; None when there is none.
         success_us: Age of the last success mark; None when there is none.
         under_way_us: For how long a tick of a living gateway was under way; None when none was.
+        untold_us: For how long one that is over still stands there as under way: its end, which the
+            next heartbeat writes, could not be written. None when none does.
         tick_told: Whether such a tick had left a signal since it began: it says that it is at work.
         clean_since_start: Whether a living loop had a clean tick since it started.
         beat_life: Whether the last heartbeat is of a process that is up.
@@ -40,6 +52,7 @@ class Truth:
     beat_us: int | None
     success_us: int | None
     under_way_us: int | None
+    untold_us: int | None
     tick_told: bool
     clean_since_start: bool
     beat_life: bool
@@ -66,7 +79,9 @@ def truths(facts: Facts) -> list[Truth]:
         for status in facts.history.of("status"):
             beat, success = _last(beats, status), _last(successes, status)
             lives = facts.serving(status.n)
-            running = [tick for life in lives for tick in _under_way(facts, life, status)]
+            last = [tick for life in lives for tick in _last_tick(facts, life, status)]
+            running = [tick for tick in last if tick.end is None or tick.end.n > status.n]
+            untold = [tick for tick in last if _end_untold(facts, tick, status)]
             found.append(
                 Truth(
                     status,
@@ -74,6 +89,7 @@ def truths(facts: Facts) -> list[Truth]:
                     status.at_us - beat.at_us if beat is not None else None,
                     status.at_us - success.at_us if success is not None else None,
                     max((status.at_us - tick.begin.at_us for tick in running), default=None),
+                    max((status.at_us - tick.begin.at_us for tick in untold), default=None),
                     any(_told(facts, tick, status) for tick in running),
                     any(clean[life.boot.n] < status.n for life in lives),
                     beat is not None and any(life.boot.n < beat.n for life in lives),
@@ -123,6 +139,17 @@ def _read_at_us(facts: Facts, status: Event) -> int:
     return status.at_us + sum(step.by or 0 for step in steps if step is not None)
 
 
+def clocks_differ(facts: Facts, status: Event) -> bool:
+    """Whether somebody had set one of several clocks, so that its readers have another."""
+    if len(facts.scenario.machines) == 1:
+        return False
+    by: dict[str | None, int] = {}
+    for op in facts.ops:
+        if op.do == "set-clock" and op.step is not None and op.begin.n < status.n:
+            by[op.step.machine] = by.get(op.step.machine, 0) + (op.step.by or 0)
+    return any(by.values())
+
+
 def _stated_us(signal: Event) -> int:
     return round(_stated_s(signal) * SECOND_US)
 
@@ -135,22 +162,35 @@ def _first_clean(facts: Facts, life: Life) -> int:
     return next(ends, FOREVER)
 
 
-def _under_way(facts: Facts, life: Life, status: Event) -> list[Tick]:
-    """The last tick that a process began before a status, if it was not over by then."""
+def _last_tick(facts: Facts, life: Life, status: Event) -> list[Tick]:
+    """The last tick that a process began before a status."""
     ticks = facts.ticks.get(life.machine, [])
     index = bisect_right(ticks, status.n, key=lambda tick: tick.begin.n) - 1
-    if index < 0 or ticks[index].begin.n < life.boot.n:
-        return []
-    end = ticks[index].end
-    return [ticks[index]] if end is None or end.n > status.n else []
+    return [] if index < 0 or ticks[index].begin.n < life.boot.n else [ticks[index]]
+
+
+def _end_untold(facts: Facts, tick: Tick, status: Event) -> bool:
+    """Whether a fault kept the end of a tick, which had been told of, from being told."""
+    end, history = tick.end, facts.history
+    return (
+        end is not None
+        and end.n < status.n
+        and _told(facts, tick, status)
+        and _any_of(history.of("fault"), end, status)
+        and not _any_of(history.of("signal"), end, status)
+    )
 
 
 def _told(facts: Facts, tick: Tick, status: Event) -> bool:
     """Whether the machine of a tick wrote any signal between its beginning and a status."""
-    signals = facts.history.of("signal")
-    first = bisect_right(signals, tick.begin.n, key=lambda event: event.n)
-    since = islice(signals, first, None)
-    return any(one.machine == tick.begin.machine and one.n < status.n for one in since)
+    return _any_of(facts.history.of("signal"), tick.begin, status)
+
+
+def _any_of(events: Sequence[Event], after: Event, before: Event) -> bool:
+    """Whether one of these events is of the machine of `after` and lies between the two."""
+    first = bisect_right(events, after.n, key=lambda event: event.n)
+    last = bisect_right(events, before.n, key=lambda event: event.n)
+    return any(event.machine == after.machine for event in islice(events, first, last))
 
 
 def stale_after_us(facts: Facts) -> int:
@@ -187,7 +227,12 @@ def _troubled(facts: Facts) -> list[Window]:
         *[event for event in history.of("run.end") if event.data.get("ok") is not True],
         *[run.died for run in facts.all_runs if run.died is not None],
     ]
-    windows = [(event.at_us, event.at_us + while_us) for event in passing]
+    windows = [(event.at_us, event.at_us + lasts_us(facts, event) + while_us) for event in passing]
+    windows += [
+        (op.begin.at_us, op.begin.at_us + (op.step.lasts or 0) + while_us)
+        for op in facts.ops
+        if op.do == "suspend" and op.step is not None
+    ]
     windows += [(event.at_us, FOREVER) for event in lasting]
     for match in match_all(facts).values():
         for due in match.dues:

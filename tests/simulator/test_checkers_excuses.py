@@ -1,0 +1,216 @@
+"""What a fault excuses, and what it does not: beside each excused history one that is broken.
+
+A hang excuses the time that it took, a dead machine the time of its claims, a disk that refuses the
+words that could not be written. Nothing excuses what comes later than that, or from another cause.
+"""
+
+from __future__ import annotations
+
+from histories import START, Build
+
+from simulator.checkers import CHECKERS
+from simulator.hosts import reference_host
+from simulator.scenario_file import parse_scenario
+from simulator.verdict import judge
+from simulator.world import simulate
+
+ONE = "jobs: [{id: j, schedule: every 1h}]\n"
+
+
+def faulty(fault: str, more: str = ONE) -> Build:
+    """A run of a scenario with this one fault."""
+    return Build(f"{more}faults: [{fault}]\n")
+
+
+def struck(build: Build, at: str | int, machine: str = "a") -> Build:
+    """The one fault of the scenario strikes."""
+    rule = build.scenario.faults[0]
+    return build.add(at, "fault", machine, index=0, seam=rule.into, does=rule.effect)
+
+
+def done(build: Build, at: str, do: str) -> Build:
+    """A step of the scenario that is about no job."""
+    build.add(at, "op", "operator", do=do)
+    return build.add(at, "op.end", "operator", do=do, error=None, result=None)
+
+
+def held_up(into: str, hang: str, back: str, at: int = 3600) -> Build:
+    """A run of 20 minutes; something hangs a second later; no tick until `back`."""
+    build = struck(faulty(f"{{into: {into}, hang: {hang}}}"), at + 1)
+    build.up().loop(last=at + 1).loop(first=back).run("j", "1h", "20m")
+    return build.runs("j", "2h", "3h")
+
+
+def slept(back: str) -> Build:
+    """A machine sleeps for ten minutes while a job runs."""
+    build = Build(ONE + "steps: [{at: 1h1s, do: suspend, machine: a, for: 10m}]\n")
+    done(build, "1h1s", "suspend").up().loop(last=3601).loop(first=back)
+    return build.run("j", "1h", "20m").runs("j", "2h", "3h")
+
+
+def test_no_tick_while_the_loop_hangs():
+    """The hang of the heartbeat's write, and one interval."""
+    assert held_up("heartbeat", "6m", "67m").judge("TICK-6").verdict == "held"
+    assert held_up("heartbeat", "6m", "69m").judge("TICK-6").verdict == "violated"
+    assert held_up("tick", "2s", "67m").judge("TICK-6").verdict == "violated"
+    # What hangs in the job's own thread delays no tick.
+    assert held_up("body", "6m", "67m").judge("TICK-6").verdict == "violated"
+    assert held_up("mark", "6m", "67m").judge("TICK-6").verdict == "violated"
+
+
+def test_no_tick_while_the_machine_sleeps():
+    """As long as it slept, and one interval."""
+    assert slept("71m").judge("TICK-6").verdict == "held"
+    assert slept("73m").judge("TICK-6").verdict == "violated"
+
+
+def started(first: str) -> Build:
+    """The first heartbeat hangs for six minutes; then ticks from `first` on."""
+    build = struck(faulty("{into: heartbeat, hang: 6m}"), 0)
+    return build.up().loop(first=first)
+
+
+def left(back: str, hang_at: str) -> Build:
+    """Asked to stop after three hours while a heartbeat hangs for six minutes; leaves at `back`."""
+    build = struck(faulty("{into: heartbeat, hang: 6m}"), hang_at).up().loop(last="3h")
+    build.add("3h", "stop.requested").add(back, "provider.returned", stopping=True)
+    return build.add(back, "stopped")
+
+
+def test_a_loop_that_hangs_at_its_start_or_end():
+    """It ticks, and leaves, as soon as the hang is over."""
+    assert started("6m").judge("TICK-1").verdict == "held"
+    assert started("8m").judge("TICK-1").verdict == "violated"
+    assert left("3h5m", "2h59m").judge("TICK-1").verdict == "held"
+    assert left("3h6m", "2h59m").judge("TICK-1").verdict == "violated"
+    assert left("3h5m", "2h50m").judge("TICK-1").verdict == "violated"
+
+
+def never_ticks(starts: int) -> Build:
+    """So many starts in one process are struck, and nobody ticks."""
+    build = faulty("{into: start, raise: GeneratorExit, times: 2}").add(0, "boot").add(0, "up")
+    for _ in range(starts):
+        build.add(0, "provider.start", interval_s=60, kwargs=[])
+        struck(build, 0).add(0, "provider.raised", error="GeneratorExit")
+    return build
+
+
+def test_only_when_the_fallback_is_struck_too_nobody_need_tick():
+    """One failed start has a host that starts the fallback."""
+    assert never_ticks(2).judge("TICK-1").verdict == "unknown"
+    assert never_ticks(1).judge("TICK-1").verdict == "violated"
+
+
+def refused(asks: int, ticks_from: str = "4h") -> Build:
+    """The leave to start is refused so many times, a minute apart, from the first hour on."""
+    build = Build(ONE).up().loop(last="1h").loop(first=ticks_from)
+    for nth in range(asks):
+        build.fault(3600 + 60 * nth, "dispatch")
+    return build
+
+
+def test_a_loop_that_asks_for_leave_lives():
+    """It comes round though it may not tick; when it asks no more it is dead."""
+    assert refused(10, "70m").judge("TICK-5").verdict == "held"
+    assert refused(10).judge("TICK-5").verdict == "violated"
+    assert refused(1).judge("TICK-5").verdict == "violated"
+
+
+def blind(taken: bool) -> Build:
+    """The lock is not got in the tick of the first hour, and the tick counts as clean."""
+    build = Build(ONE).up().loop(last=3600).loop(first=3660).runs("j", 3601, "2h", "3h")
+    build.add(3600, "tick.begin", sync=False)
+    if taken:
+        build.store(3600, "j", fire_claim={"at": "x", "by": "a:1"})
+    build.fault(3600, "store.lock").add(3600, "tick.end", error=None, dispatched=1)
+    return build.beat(3600, success=True)
+
+
+def test_a_tick_that_had_taken_what_was_due_had_looked():
+    """A lock that it did not get after that is not the look's."""
+    assert blind(taken=True).judge("TICK-7").verdict == "unknown"
+    assert blind(taken=False).judge("TICK-7").verdict == "violated"
+
+
+def silent(asked: str) -> Build:
+    """With an interval of 20 s a heartbeat hangs for 90 s at 10m; a status says that it is unknown."""
+    build = struck(faulty("{into: heartbeat, hang: 90s}", f"interval: 20\n{ONE}"), "10m").up()
+    for second in [*range(0, 600, 20), *range(700, 3000, 20)]:
+        build.tick(second)
+    return build.status(asked, verdict="unknown", names=["j"])
+
+
+def test_a_status_may_doubt_while_something_hangs():
+    """Until the hang is over and its traces are stale."""
+    assert silent("11m45s").judge("STAT-1").verdict == "unknown"
+    assert silent("15m").judge("STAT-1").verdict == "violated"
+
+
+def clock_set(*by: str) -> Build:
+    """The clock of one of two machines is set, once or more; at 90 minutes a status doubts."""
+    steps = ", ".join(
+        f"{{at: {30 + 10 * nth}m, do: set-clock, machine: a, by: {one}}}"
+        for nth, one in enumerate(by)
+    )
+    build = Build(f"machines: [a, b]\n{ONE}steps: [{steps}]\n").up().loop()
+    build.up(machine="b").loop(machine="b").runs("j", "1h", "2h", "3h")
+    for step in build.scenario.steps:
+        done(build, f"{step.at}us", "set-clock")
+    return build.status("90m", verdict="unknown", names=["j"])
+
+
+def test_a_status_may_doubt_what_a_machine_with_another_clock_says():
+    """As long as it has another."""
+    assert clock_set("-10m").judge("STAT-1").verdict == "unknown"
+    assert clock_set("-10m", "10m").judge("STAT-1").verdict == "violated"
+
+
+def beats_lost(asked: str, *, told: bool = True, says: tuple[str, ...] = (), promises: bool = False) -> Build:  # fmt: skip
+    """The heartbeat after the tick of the first hour, which told that it works, is lost."""
+    build = Build(ONE).up().loop(last="1h").runs("j", "1h")
+    build.add("1h", "tick.begin", sync=False)
+    if told:
+        build.add("1h", "signal", name="ticker-1", content="{}")
+    build.add("1h", "tick.end", error=None, dispatched=0)
+    build.add("1h", "heartbeat", success=True).fault("1h", "heartbeat")
+    verdict = "healthy" if promises else "unknown"
+    return build.status(asked, *says, verdict=verdict, promises=promises, names=["j"])
+
+
+def test_a_tick_whose_end_could_not_be_told_stands_as_under_way():
+    """For ten intervals STALLED need not be said; a promise is wrong all the same."""
+    assert beats_lost("64m").judge("STAT-2").verdict == "held"
+    assert beats_lost("64m", promises=True).judge("STAT-2").verdict == "violated"
+    assert beats_lost("64m", told=False).judge("STAT-2").verdict == "violated"
+    assert beats_lost("71m").judge("STAT-2").verdict == "violated"
+    assert beats_lost("71m", says=("STALLED",)).judge("STAT-2").verdict == "held"
+
+
+def left_behind(ran: str, by: str = "a:1") -> Build:
+    """Machine a dies right after the claim for one hour; another, b, runs it at `ran`."""
+    build = Build(f"machines: [a, b]\n{ONE}").up().loop(last="1h").up(machine="b").loop(machine="b")
+    build.store("1h", "j", fire_claim={"at": START.isoformat(), "by": by, "token": 1})
+    build.add(3601, "crash")
+    return build.run("j", ran, machine="b").run("j", "2h", machine="b").run("j", "3h", machine="b")
+
+
+def test_a_dead_machine_keeps_its_claim_for_its_time():
+    """Five minutes and a wake; a claim of one that lives excuses nothing."""
+    assert left_behind("64m").judge("LIVE-1").verdict == "held"
+    assert left_behind("67m").judge("LIVE-1").verdict == "violated"
+    assert left_behind("64m", by="b:2").judge("LIVE-1").verdict == "violated"
+
+
+def test_a_run_that_was_cut_off_may_count_as_one_of_those_left():
+    """What was taken and told of as unknown; without that word nothing counts."""
+    more = (
+        "name: cut\nstart: 2026-03-02T08:00:00\nlasts: 4h\n"
+        "jobs: [{id: j, schedule: every 30m, repeat: 2}, {id: k, schedule: every 7m}]\n"
+        "faults: [{into: store.replace, job: j, on: claim, crash: true, for: 1h, after: true, nth: 2}]\n"
+    )
+    scenario = parse_scenario(more)
+    run = simulate(scenario, reference_host().bundled()["builtin"])
+    assert judge(run.history, scenario).verdict == "held"
+    text = run.history.to_bytes().replace(b'"state":"unknown"', b'"state":"noticed"')
+    history = type(run.history).from_lines(text.decode().splitlines())
+    assert CHECKERS["LIVE-1"](history, scenario).verdict == "violated"
