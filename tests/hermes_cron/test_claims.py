@@ -304,6 +304,13 @@ class TestLease:
         assert home.job()["fire_claim"]["by"] == "b:1"
         scheduler.runs.drop(running)
 
+    def test_the_claim_of_a_job_that_is_gone_is_lost(self, home, hourly):
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        running = scheduler.runs.hold(claimed)
+        jobs.remove_job("job")
+        assert leases._renew([running]) == [running]
+        scheduler.runs.drop(running)
+
     def test_the_keepers_thread_is_there_only_while_something_runs(self, home, hourly):
         others = set(threading.enumerate())
 
@@ -367,6 +374,28 @@ class TestCrash:
         assert home.job()["last_status"] == "error"
         home.wait(hours=1)
         assert scheduler.tick() == 1
+
+    def test_an_interrupted_run_is_told_of_when_the_schedule_was_changed_since(self, home, hourly):
+        """LIVE-6: the record names the occurrence that was run, whatever the job's times are now."""
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
+        home.restart()
+        jobs.update_job("job", {"schedule": "every 3h"})
+        assert scheduler.recover() == 1
+        assert home.trace() == [("unknown", "08:00")]
+
+    @pytest.mark.parametrize("begun", [True, False])
+    def test_a_one_shot_that_was_moved_since_comes_at_its_new_time(self, home, begun):
+        """ONCE-4: the old time is not the job's any more, whatever became of its run."""
+        home.plant(schedule={"kind": "once", "run_at": iso(home)})
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        if begun:
+            scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
+        home.restart()
+        jobs.update_job("job", {"schedule": "2026-03-02T12:00:00+00:00"})
+        scheduler.recover()
+        assert home.job()["next_run_at"] == "2026-03-02T12:00:00+00:00"
+        assert jobs.get_due_jobs() == []
 
     def test_what_was_claimed_and_never_began_is_given_back(self, home, hourly):
         jobs.claim_due(jobs.get_due_jobs())
@@ -470,6 +499,194 @@ class TestClaimDue:
         assert home.job()["next_run_at"] is None
         jobs.update_job("job", {"name": "renamed"})
         assert home.job()["next_run_at"] is None, "a change of something else plans no second run"
+
+
+def written(job_id="job"):
+    """The execution records as they stand in the store."""
+    return list(store.current_store().executions(job_id))
+
+
+class TestAnswers:
+    """Each answer whole: what is not said is not said."""
+
+    @pytest.mark.parametrize(
+        ("fields", "fire_at", "expected"),
+        [
+            ({}, "soon", claims.Reservation("ignored", "malformed")),
+            ({"state": "paused"}, None, claims.Reservation("ignored", "paused")),
+            ({"next_run_at": None}, "2026-03-02T07:00:00Z", claims.Reservation("ignored", "stale")),
+            ({}, "2026-03-02T07:00:00Z", claims.Reservation("ignored", "stale")),
+        ],
+    )
+    def test_what_is_ignored_says_why_and_nothing_else(self, home, fields, fire_at, expected):
+        home.plant(**fields)
+        assert claims.reserve("job", fire_at) == expected
+
+    def test_what_is_reserved_says_token_and_occurrence(self, home, hourly):
+        assert claims.reserve("job", iso(home)) == claims.Reservation("reserved", "", 1, iso(home))
+        assert claims.reserve("job", None) == claims.Reservation("ignored", "duplicate")
+        assert claims.reserve("nobody", None) == claims.Reservation("gone")
+
+    def test_an_instant_without_an_offset_is_meant_in_the_hosts_zone(self, tmp_path, monkeypatch):
+        for home in make_home(tmp_path, monkeypatch, "Europe/Berlin"):
+            home.plant(next_run_at="2026-03-02T08:00:00")
+            found = claims.reserve("job", "2026-03-02T08:00:00")
+            assert (found.outcome, found.occurrence) == ("reserved", "2026-03-02T08:00:00+01:00")
+            assert claims.reserve("job", "2026-03-02T08:00:00").reason == "duplicate"
+            home.change(last_occurrence="2026-03-02T08:00:00")
+            assert claims.reserve("job", "2026-03-02T08:00:00").reason == "duplicate"
+
+    def test_a_run_that_may_not_come_again_is_not_reserved(self, home):
+        home.plant(repeat={"times": 2, "completed": 2})
+        assert claims.reserve("job", iso(home)) == claims.Reservation("ignored", "duplicate")
+        assert not jobs.claim_job_for_fire("job")
+        assert jobs.claim_due([home.job()]) == []
+
+    def test_a_one_shot_that_is_planned_anew_while_it_runs_waits(self, home):
+        """Nothing is skipped: it is not moved on, and due when the run is over."""
+        home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": 2})
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        running = scheduler.runs.hold(claimed)
+        home.change(next_run_at=iso(home))
+        assert claims.reserve("job", iso(home)) == claims.Reservation("ignored", "running")
+        assert [entry["state"] for entry in written()] == ["claimed"]
+        assert home.job()["next_run_at"] == iso(home)
+        scheduler.runs.drop(running)
+
+
+class TestWritten:
+    """The execution records, field by field."""
+
+    def by_me(self, home, state, occurrence, **more):
+        said = {"at": iso(home), "by": home.state.holder, "occurrence": occurrence}
+        return {"job_id": "job", "state": state, **said, **more}
+
+    @pytest.mark.parametrize(
+        ("source", "take"),
+        [
+            ("tick", lambda at: jobs.claim_due(jobs.get_due_jobs())),
+            ("webhook", lambda at: claims.reserve("job", at)),
+            ("fire", lambda at: jobs.claim_job_for_fire("job")),
+        ],
+    )
+    def test_a_claim_says_who_took_what(self, home, hourly, source, take):
+        take(iso(home))
+        claim = home.job()["fire_claim"]
+        more = {"id": claim["execution"], "source": source, "token": 1}
+        assert written() == [self.by_me(home, "claimed", iso(home), **more)]
+
+    @pytest.mark.parametrize(
+        "take",
+        [
+            lambda: claims.reserve("job", None),
+            lambda: jobs.claim_job_for_fire("job"),
+            lambda: jobs.claim_due(jobs.get_due_jobs()),
+        ],
+    )
+    def test_what_never_began_is_said_to_be_given_back(self, home, hourly, take):
+        occurrence = iso(home)
+        claims.reserve("job", occurrence)
+        first = home.job()["fire_claim"]["execution"]
+        home.restart()
+        home.wait(seconds=301)
+        take()
+        given_back = self.by_me(
+            home, "skipped", occurrence, id=first, reason="given back: it never began"
+        )
+        assert given_back in written()
+        again = home.job()["fire_claim"]
+        assert (again["token"], again["occurrence"]) == (2, occurrence)
+
+    @pytest.mark.parametrize(
+        "take",
+        [
+            lambda at: claims.reserve("job", at),
+            lambda at: jobs.claim_job_for_fire("job"),
+            lambda at: jobs.claim_due(jobs.get_due_jobs()),
+        ],
+    )
+    def test_what_may_have_begun_is_said_to_be_unknown(self, home, hourly, take):
+        occurrence = iso(home)
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
+        home.restart()
+        home.wait(hours=1)
+        take(iso(home))
+        told = [entry for entry in written() if entry["state"] == "unknown"]
+        error = home.job()["last_error"]
+        first = claimed["fire_claim"]["execution"]
+        assert told == [self.by_me(home, "unknown", occurrence, id=first, error=error)]
+        assert home.job()["fire_claim"]["occurrence"] == iso(home)
+
+    @pytest.mark.parametrize(
+        "take",
+        [
+            lambda: claims.reserve("job", None) == claims.Reservation("ignored", "duplicate"),
+            lambda: not jobs.claim_job_for_fire("job"),
+        ],
+    )
+    def test_a_last_run_that_may_have_begun_removes_its_job(self, home, take):
+        home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": 1})
+        occurrence = iso(home)
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
+        home.restart()
+        home.wait(seconds=301)
+        assert take()
+        assert home.gone()
+        [told] = [entry for entry in written() if entry["state"] == "unknown"]
+        assert (told["occurrence"], told["at"]) == (occurrence, iso(home))
+
+    def test_a_release_says_what_was_given_back_and_why(self, home, hourly):
+        found = claims.reserve("job", iso(home))
+        execution_id = home.job()["fire_claim"]["execution"]
+        assert claims.release("job", found.token)
+        why = "given back: it could not be started"
+        assert written()[1:] == [
+            self.by_me(home, "skipped", iso(home), id=execution_id, reason=why)
+        ]
+
+    def test_a_late_daily_job_in_its_zone_records_each_day(self, tmp_path, monkeypatch):
+        for home in make_home(tmp_path, monkeypatch, "Europe/Berlin"):
+            home.at = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+            home.plant(
+                schedule={"kind": "cron", "expr": "0 9 * * *"},
+                next_run_at="2026-03-02T09:00:00+01:00",
+            )
+            home.wait(days=2, seconds=-1)
+            assert claims.reserve("job", "2026-03-02T09:00:00+01:00").outcome == "reserved"
+            missed = [entry["occurrence"] for entry in written() if entry["state"] == "missed"]
+            assert missed == ["2026-03-03T09:00:00+01:00"]
+
+    def test_less_than_a_minute_late_jumps_over_nothing(self, home, monkeypatch):
+        """No schedule is finer, so nothing is looked for: a tick claims many at once."""
+        home.plant(schedule={"kind": "interval", "minutes": 1})
+        home.wait(seconds=59)
+        looked = []
+        monkeypatch.setattr(executions, "missed", lambda *args: looked.append(args) or [])
+        assert claims.reserve("job", None).outcome == "reserved"
+        assert looked == []
+
+    def test_a_minute_late_is_looked_at(self, home):
+        home.plant(schedule={"kind": "interval", "minutes": 1})
+        home.wait(seconds=121)
+        assert claims.reserve("job", None).outcome == "reserved"
+        assert home.trace() == [("missed", "08:01"), ("missed", "08:02"), ("claimed", "08:00")]
+
+
+@pytest.mark.parametrize("job_id", ["job", "nobody"])
+def test_a_claim_that_is_not_there_cannot_be_released(home, hourly, job_id):
+    before = home.job()
+    assert not claims.release(job_id, 1)
+    assert not claims.release(job_id, None)
+    assert (home.job(), written()) == (before, [])
+
+
+def test_what_holds_nothing_is_swept_away_by_the_next_claim(home, hourly):
+    home.change(fire_claim="broken")
+    with store.current_store().edit() as edit:
+        assert claims.settle(edit, edit.get("job"), home.now(), [])
+    assert home.job()["fire_claim"] is None
 
 
 def test_release_gives_an_occurrence_back(home, hourly):
