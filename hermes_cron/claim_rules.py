@@ -15,6 +15,7 @@
 | `by_hand` | an operator asked for this run: a job that rests runs too, and goes on resting |
 | `counted` | its run counts in `repeat.completed` already (one-shots) |
 | `started` | a body may have begun, said here when the execution record could not be written |
+| `withdrawn` | the job has another schedule since: the occurrence is not to be run again |
 | `execution` | the id of the execution records |
 | `grid_at` | the record's `grid_at` before the claim, for giving the occurrence back |
 
@@ -210,13 +211,18 @@ def never_began(job: Mapping[str, Any], states: set[str]) -> bool:
 
 
 def give_back(job: Job, now: datetime) -> None:
-    """End a claim whose run never began, as if it had not been: the occurrence is due again."""
+    """End a claim whose run never began, as if it had not been: the occurrence is due again.
+
+    Unless the job got another schedule meanwhile: the occurrence is not the job's any more.
+    """
     claim = claim_of(job) or {}
     clear(job)
     zone = records.zone_of(now)
     occurrence = records.instant(claim.get("occurrence"), zone)
     if claim.get("counted"):
         records.count(job, -1)
+    if claim.get("withdrawn"):
+        return
     if claim.get("grid_at"):
         job["grid_at"] = claim["grid_at"]
     planned = records.instant(job.get("next_run_at"), zone)
@@ -241,5 +247,6 @@ def close(job: Job, now: datetime) -> None:
         f"the run for {occurrence or 'no stated occurrence'} was interrupted: {claim.get('by')} was"
         " gone before it said how the run ended; whether it had an effect is unknown"
     )
-    if records.kind_of(job) == "once" and not records.is_spent(job):
+    withdrawn = claim.get("withdrawn")  # then the new schedule has planned it
+    if records.kind_of(job) == "once" and not records.is_spent(job) and not withdrawn:
         job["next_run_at"] = occurrence or now.isoformat()

@@ -206,7 +206,7 @@ def _withdraw(job: Job) -> None:
     if claim is not None and claim.get("reserved"):
         claim_rules.clear(job)
     elif claim is not None:
-        claim["occurrence"] = None  # not to be given back
+        claim["withdrawn"] = True  # its occurrence is not to be given back, and still told of
     if records.kind_of(job) == "once":
         times, done = records.limits(job)
         if times is not None and done >= times:  # a new time is another run, whatever ran before

@@ -36,6 +36,7 @@ class Execution:
         occurrence: the instant that is run, ISO 8601; None when there is none.
         ended_at: when the body ended; a completion that had to wait still says the truth.
         fenced: set when the store refused its completion because the lease had been lost.
+        skipped: set when the body was not begun after all.
     """
 
     job_id: str
@@ -44,6 +45,7 @@ class Execution:
     occurrence: str | None = None
     ended_at: datetime | None = None
     fenced: bool = False
+    skipped: bool = False
 
     @property
     def extra(self) -> dict[str, Any]:

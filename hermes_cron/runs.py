@@ -251,6 +251,7 @@ def _plan_next(
 
 def skip(job: Job, execution: Execution, reason: NotBegun) -> None:
     """Record a run that does not take place; its claim, if it is still there, is given back."""
+    execution.skipped = True
     logger.info(
         "job %s does not run for %s: %s",
         records.label(job),

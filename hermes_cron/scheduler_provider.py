@@ -83,9 +83,10 @@ class CronScheduler(ABC):
 
         Returns:
             True when the job was claimed and run here, whatever became of it; False when the claim
-            was lost or the job is gone or no longer to be run.
+            was lost, before the run or at its very beginning, or the job is gone or no longer to be
+            run.
         """
-        from hermes_cron import claim_rules, jobs, records, scheduler
+        from hermes_cron import claim_rules, jobs, records, runs, scheduler
 
         if not jobs.claim_job_for_fire(job_id):
             return False
@@ -97,11 +98,14 @@ class CronScheduler(ABC):
             logger.info("Job %s is %s: its fire runs nothing", job_id, stay, extra=extra)
             _give_back(job, stay or "gone")
             return False
+        execution = runs.hold(job)
         try:
             scheduler.run_one_job(job, adapters=adapters, loop=loop)
         except BaseException as error:  # the shared path records failures; what it lets out is ours
             _say_error(f"Job {job_id}: the run raised past its own record", error)
-        return True
+        finally:
+            runs.drop(execution)
+        return not execution.skipped
 
     def reconcile(self) -> None:
         """Move an outside registry toward the store. Nothing to do without one."""

@@ -12,7 +12,7 @@ from jobs_home import make_home
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from nas_bench import TOKEN, NasBench
 
-from hermes_cron import auth, clock, config, jobs, process, scheduler, store
+from hermes_cron import auth, claims, clock, config, jobs, process, scheduler, store
 from hermes_cron.plugins import chronos
 from hermes_cron.plugins.chronos import ChronosCronScheduler, _wanted
 from simulator.nas_http import mount_respx
@@ -368,6 +368,53 @@ class TestFires:
             agent.provider.fire_due("job")
         assert agent.armed() == {"job": "09:00:00"}
 
+    def test_what_the_webhook_claimed_is_followed_by_an_arm_before_its_run(self, agent):
+        """LIVE-9: a machine that dies in the run leaves no job silent while another lives."""
+        plant(agent)
+        agent.provider.start(agent.stop_event)
+        agent.wait(hours=1)
+        seen = []
+
+        def body(job):
+            seen.append(agent.armed())
+            return True, "out", "text", None
+
+        agent.home.body = body
+        assert claims.reserve("job", "2026-03-02T09:00:00+00:00").outcome == "reserved"
+        agent.bench.calls()
+        assert agent.provider.fire_due("job") is True
+        assert seen == [{"job": "10:00:00"}]
+        assert agent.bench.calls() == [("provision", "job"), ("list", None)], "and not twice"
+
+    def test_the_last_run_is_followed_by_no_arm(self, agent):
+        """RECON-6, also while it is on."""
+        plant(agent, repeat={"times": 2, "completed": 1})
+        agent.provider.start(agent.stop_event)
+        agent.wait(hours=1)
+        assert claims.reserve("job", "2026-03-02T09:00:00+00:00").outcome == "reserved"
+        agent.bench.calls()
+        assert agent.provider.fire_due("job") is True
+        assert ("provision", "job") not in agent.bench.calls()
+
+    def test_an_arm_that_fails_before_the_run_is_made_after_it(self, agent):
+        """LIVE-2: the end of the fire is an occasion too."""
+        plant(agent)
+        agent.provider.start(agent.stop_event)
+        agent.wait(hours=1)
+        assert claims.reserve("job", "2026-03-02T09:00:00+00:00").outcome == "reserved"
+        arm, tries = agent.provider._arm_one_shot, []
+
+        def fails_first(job):
+            tries.append(list(agent.home.ran))
+            if len(tries) == 1:
+                raise TimeoutError
+            arm(job)
+
+        agent.provider._arm_one_shot = fails_first
+        assert agent.provider.fire_due("job") is True
+        assert tries == [[], ["job"]]
+        assert agent.armed() == {"job": "10:00:00"}
+
     def test_after_the_last_run_nothing_is_armed(self, agent):
         """RECON-6."""
         plant(agent, repeat={"times": 1, "completed": 0})
@@ -449,6 +496,18 @@ class TestFires:
         agent.provider.start(agent.stop_event)
         assert agent.armed() == {"job": "09:00:00"}
 
+    @pytest.mark.parametrize("error", [SystemExit, ValueError])
+    def test_a_recovery_that_raises_keeps_no_job_from_being_armed(self, agent, error):
+        """As the built-in: whatever the start-up recovery raises ends nothing."""
+        plant(agent)
+
+        def recover():
+            raise error
+
+        agent.monkeypatch.setattr(scheduler, "recover", recover)
+        agent.provider.start(agent.stop_event)
+        assert agent.armed() == {"job": "09:00:00"}
+
     def test_start_leaves_no_thread_behind(self, agent):
         plant(agent)
         before = threading.active_count()
@@ -526,8 +585,9 @@ class TestAtTheSameTime:
         assert set(agent.armed()) == {"slow", "fires"}
         assert agent.armed()["fires"] == "10:00:00", "the round that was on went round once more"
 
-    def test_a_registry_whose_clock_is_ahead_is_no_storm(self, agent, caplog):
-        """It fires at once, the host says "early", the fire is armed again, for ever."""
+    @pytest.fixture
+    def timers(self, monkeypatch):
+        """The timers that are set and not taken back."""
         timers = []
 
         class Timer:
@@ -541,7 +601,20 @@ class TestAtTheSameTime:
             def cancel(self):
                 timers.remove(self)
 
-        agent.monkeypatch.setattr(threading, "Timer", Timer)
+        monkeypatch.setattr(threading, "Timer", Timer)
+        return timers
+
+    def test_the_job_that_comes_first_waits_for_no_other(self, agent, timers):
+        """A registry whose clock is ahead: the pause of one job is not that of another."""
+        plant(agent, "later", next_run_at=agent.bench.iso(3600))
+        plant(agent, "soon", next_run_at=agent.bench.iso(300))
+        for _ in range(30):
+            agent.provider.reconcile()
+            agent.bench.nas.forget_all()
+        assert [timer.seconds for timer in timers] == [300]
+
+    def test_a_registry_whose_clock_is_ahead_is_no_storm(self, agent, timers, caplog):
+        """It fires at once, the host says "early", the fire is armed again, for ever."""
         plant(agent, next_run_at=agent.bench.iso(300))
         for _ in range(100):
             agent.provider.reconcile()

@@ -368,6 +368,20 @@ class TestFireDue:
         assert home.ran == []
         assert home.job()["fire_claim"] is None
 
+    def test_false_when_the_claim_was_lost_before_the_body_began(self, home, provider, monkeypatch):
+        """FIRE-1: true means claimed and run."""
+        home.plant()
+        get_job = jobs.get_job
+
+        def get_and_lose(job_id):
+            job = get_job(job_id)
+            home.change(fire_claim={**job["fire_claim"], "token": 99})
+            return job
+
+        monkeypatch.setattr(jobs, "get_job", get_and_lose)
+        assert provider.fire_due("job") is False
+        assert home.ran == []
+
     @pytest.mark.parametrize("error", DEADLY)
     def test_true_whatever_the_body_raised(self, home, provider, error):
         home.plant()

@@ -1,8 +1,9 @@
 """Chronos: the provider for a managed registry, so that the agent can sleep at zero between fires.
 
 For each enabled job one one-shot is armed at NAS, at the job's next occurrence. NAS calls the
-agent's webhook at that instant; the host claims the occurrence and calls `fire_due`, which runs the
-job and arms the next one. Nothing here wakes periodically.
+agent's webhook at that instant; the host claims the occurrence and calls `fire_due`, which arms the
+next one and runs the job. Nothing here wakes periodically: were the next one armed after the run
+only, a machine that dies in it would leave the job silent until somebody boots.
 
 The store says what should be armed, NAS says what is. Every occasion (start, a change of a job, a
 fire, whether it ran or not) compares the two and makes up for what failed before. When NAS cannot
@@ -101,7 +102,7 @@ class ChronosCronScheduler(CronScheduler):
             return
         try:
             self.recover_interrupted()
-        except Exception:  # what the last process left may not keep this one from arming
+        except BaseException:  # what the last process left may not keep this one from arming
             logger.exception("Chronos: start-up recovery failed")
         self.reconcile()
 
@@ -115,7 +116,7 @@ class ChronosCronScheduler(CronScheduler):
         self.reconcile()
 
     def fire_due(self, job_id: str, *, adapters: Any = None, loop: Any = None) -> bool:
-        """Run the job if this fire wins it, then arm its next time, whatever became of it."""
+        """Run the job if this fire wins it; its next time is armed, whatever becomes of it."""
         if self._ended():
             extra = {"job_id": job_id, "occurrence": None}
             said = "Chronos has stopped: the fire of job %s is left to the next start"
@@ -124,6 +125,7 @@ class ChronosCronScheduler(CronScheduler):
         with self._lock:  # whatever was armed for the job is what has just fired
             self._armed.pop(job_id, None)
             self._own.pop(job_id, None)
+        self._arm_ahead(job_id)
         ran = False
         try:
             ran = super().fire_due(job_id, adapters=adapters, loop=loop)
@@ -199,6 +201,21 @@ class ChronosCronScheduler(CronScheduler):
             if not _wanted.is_same_fire(believed, _wanted.fire_at_of(job)):
                 self._attempt("provision", job_id, self._arm, job)
         return found
+
+    def _arm_ahead(self, job_id: str) -> None:
+        """Arm what follows the occurrence that the webhook has claimed, before its run.
+
+        Without the webhook's claim the job has not moved on yet: that is armed after the run.
+        """
+        from hermes_cron import jobs
+
+        try:
+            job = jobs.get_job(job_id)
+        except Exception as error:  # the fire finds out itself, and asks for a round
+            logger.warning("Chronos: job %s cannot be armed before its run: %s", job_id, error)
+            return
+        if job is not None and _wanted.is_promised(job) and _wanted.is_wanted(job):
+            self._attempt("provision", job_id, self._arm, job)
 
     def _attempt(
         self, call: str, job_id: str, function: Callable[[Any], None], of: Any, spent_s: float = 0.0

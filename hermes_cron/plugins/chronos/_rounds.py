@@ -34,6 +34,7 @@ class Rounds:
         self._words: dict[str, None] = {}
         self._at_it = False
         self._timer: threading.Timer | None = None
+        self._timer_due_s = 0.0  # monotonic; when there is one
 
     def ask(self, word: str | None = None) -> None:
         """Want a round, and make it here unless another thread will."""
@@ -58,12 +59,19 @@ class Rounds:
             raise
 
     def ask_in(self, pause_s: float) -> None:
-        """Want one round after a while, unless one is wanted later already."""
+        """Want one round after a while, unless one is wanted sooner already."""
+        from hermes_cron import clock
+
+        due_s = clock.monotonic() + pause_s
         with self._lock:
-            if self._timer is None and not self._ended():
-                self._timer = threading.Timer(pause_s, self._now)
-                self._timer.daemon = True
-                self._timer.start()
+            if self._ended() or (self._timer is not None and self._timer_due_s <= due_s):
+                return
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = timer = threading.Timer(pause_s, self._now)
+            self._timer_due_s = due_s
+            timer.daemon = True
+            timer.start()
 
     def drop_timer(self) -> None:
         """Forget what was wanted later."""

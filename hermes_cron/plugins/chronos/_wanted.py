@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-__all__ = ["Pace", "fire_at_of", "is_same_fire", "wanted"]
+__all__ = ["Pace", "fire_at_of", "is_promised", "is_same_fire", "is_wanted", "wanted"]
 
 Job = dict[str, Any]
 
@@ -37,6 +37,15 @@ def is_wanted(job: Mapping[str, Any]) -> bool:
         and not records.is_spent(job)
         and bool(fire_at_of(job))
     )
+
+
+def is_promised(job: Mapping[str, Any]) -> bool:
+    """Whether the webhook has claimed an occurrence that is not the job's last one."""
+    from hermes_cron import claim_rules, records
+
+    times, done = records.limits(job)
+    claim = claim_rules.claim_of(job) or {}
+    return bool(claim.get("reserved")) and (times is None or done + 1 < times)
 
 
 def fire_at_of(job: Mapping[str, Any]) -> str:
