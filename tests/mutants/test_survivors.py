@@ -97,4 +97,7 @@ def test_the_arguments_speak_of_modules_and_functions_that_are_there():
 
 @pytest.mark.parametrize("path", [*CONFIG["modules"], *CONFIG["tests"], *CONFIG["copied"]])
 def test_what_is_configured_is_there(path):
-    assert (ROOT / path).exists()
+    file, _, test = path.partition("::")
+    assert (ROOT / file).exists()
+    if test:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8")
