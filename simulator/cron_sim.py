@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
@@ -65,6 +66,7 @@ class CronSim(Script):
         scenario: Scenario | str | Path | None = None,
         name: str = "cron-sim",
         folder: Path | None = None,
+        capabilities: Collection[str] = (),
         host: Host | None = None,
         sentence_of: Callable[[str], str] = lambda _requirement: "",
         again: str = "",
@@ -82,6 +84,7 @@ class CronSim(Script):
             scenario: A scenario, or a file of one, to start from instead of the five before.
             name: What the scenario is called, in small letters with hyphens.
             folder: Where a failed `check` leaves the scenario; a temporary one when not given.
+            capabilities: What it declares, "blocking" or "external"; what it shows when not given.
             host: The code around the provider; this distribution's own when not given.
             sentence_of: Gives what a requirement demands, for messages.
             again: How to run it again where no command can name the provider, for messages.
@@ -95,7 +98,9 @@ class CronSim(Script):
         super().__init__(self.begun(scenario, head))
         self._host = host or reference_host()
         self._handed = handed(provider, self._host)
-        self.target = with_capabilities(self._handed.target, self._host)
+        target = self._handed.target
+        target = replace(target, capabilities=frozenset(capabilities) or target.capabilities)
+        self.target = with_capabilities(target, self._host)
         self._folder, self._sentence_of, self._again = folder, sentence_of, again
         self._run: Run | None = None
         self._failed: tuple[str, ...] = ()  # what the last check missed
@@ -174,6 +179,15 @@ class CronSim(Script):
             if arm.at_us is not None
         }
 
+    @property
+    def up(self) -> list[str]:
+        """The machines on which a gateway runs where the run stands."""
+        runs: dict[str, bool] = {}
+        for event in self.history.of("boot", "crash", "stopped"):
+            if event.at_us <= self._end_us:
+                runs[event.machine] = event.kind == "boot"
+        return [machine.id for machine in self._base.machines if runs.get(machine.id)]
+
     def timeline(self, width: int = 100) -> str:
         """The run for people; where it departs from one that passes is marked if it is violated."""
         out = StringIO()
@@ -210,9 +224,17 @@ class CronSim(Script):
             ScenarioError: No such requirement is judged by a run.
         """
         __tracebackhide__ = True
-        wrong = self._wrong(requirements)
-        if wrong:
-            self._failed = tuple(one.id for one in wrong if one.id in CHECKERS)
+        if wrong := self._wrong(requirements):
+            raise AssertionError("\n".join(self._message(wrong, self._departure())))
+
+    def check_so_far(self) -> None:
+        """Fail if anything is violated; what cannot be told yet may still come.
+
+        Raises:
+            AssertionError: As for `check`, but for the departure, which takes runs of its own.
+        """
+        __tracebackhide__ = True
+        if wrong := self.violations():
             raise AssertionError("\n".join(self._message(wrong)))
 
     def violations(self) -> list[Finding]:
@@ -237,21 +259,22 @@ class CronSim(Script):
             if one not in CHECKERS:
                 raise ScenarioError(f"no checker judges {one!r} from a run{hint(one, CHECKERS)}")
         findings = {one.id: one for one in self.judged.findings}
+        to_come = self.to_come(self._elapsed_us)
         if not requirements:
             said = {f"{one.id}: {one.reason}" for one in self.violations()}
             others = [reason for reason in self.judged.reasons if reason not in said]
-            return self.violations() + [
-                Finding("the run", self.judged.verdict, reason) for reason in others
-            ]
+            return (
+                self.violations()
+                + [Finding("the run", self.judged.verdict, reason) for reason in others]
+                + [Finding("the run", "unknown", reason) for reason in to_come]
+            )
         wrong = [findings[one] for one in requirements if findings[one].verdict != "held"]
-        never = self._seen.never_fired
         faults = self._seen.scenario.faults
-        return wrong + [
-            Finding("the run", "unknown", f"fault {index} at {faults[index].into} never fired")
-            for index in never
-        ]
+        never = [f"fault {n} at {faults[n].into} never fired" for n in self._seen.never_fired]
+        return wrong + [Finding("the run", "unknown", reason) for reason in [*never, *to_come]]
 
-    def _message(self, wrong: Sequence[Finding]) -> list[str]:
+    def _message(self, wrong: Sequence[Finding], departure: Departure | None = None) -> list[str]:
+        self._failed = tuple(one.id for one in wrong if one.id in CHECKERS)
         lines = [f"{self.target.label} after {self.elapsed}:"]
         for one in wrong:
             lines.append(f"{one.id} {one.verdict}: {one.reason}")
@@ -259,7 +282,7 @@ class CronSim(Script):
                 lines.append(f"  demanded: {sentence}")
             if one.verdict == "violated":
                 lines += [f"  {line}" for line in excerpt_of(self.history, one.lines)]
-        if departure := self._departure():
+        if departure is not None:
             lines.append(say_departure(self.history, departure))
         return [*lines, f"replay: {self.replay()}"]
 

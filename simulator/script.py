@@ -8,90 +8,38 @@ says which one was meant.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from pydantic import ValidationError
 
-from simulator.durations import SECOND_US, format_duration, parse_duration
+from simulator.durations import format_duration, parse_duration
 from simulator.fault_rule import Fault
-from simulator.scenario import Job, Scenario
+from simulator.scenario import Job, Machine, Scenario
 from simulator.scenario_base import Model, hint, say_mistake
 from simulator.scenario_file import ScenarioError, load_scenario, to_yaml
 from simulator.steps import OPERATIONS, Step
+from simulator.words import (
+    FaultWords,
+    JobWords,
+    Raised,
+    StepWords,
+    When,
+    exception_of,
+    span_of,
+    value_of,
+)
 
-__all__ = ["FaultWords", "JobWords", "Script", "StepWords", "When"]
-
-When = str | timedelta | datetime
-"""An instant: a duration since the start, or wall time in the zone."""
+__all__ = ["Script"]
 
 M = TypeVar("M", bound=Model)
-Span = str | timedelta
-Raised = type[BaseException] | BaseException | str | Mapping[str, str]
-
 _NOTHING_US = 1  # how long a script lasts that was not run
 _BODY = ("raises", "fails", "crashes", "restarts_after", "nth")
 _INSTANTS = ("at", "from", "until")
 _ABOUT = ("job", "machine", "what", "to", "lock")
 """What a step is about, by the field that it has for it."""
-
-
-class JobWords(TypedDict, total=False):
-    """What a job may be given besides its id and schedule (`simulator.scenario.Job`, `Body`)."""
-
-    runtime: Span
-    repeat: int
-    record: Mapping[str, Any]
-    at: When
-    raises: Raised
-    fails: str
-    crashes: bool
-    restarts_after: Span
-    nth: int
-
-
-class StepWords(TypedDict, total=False):
-    """What a step may be given besides its name (`simulator.steps.Step`)."""
-
-    job: str
-    machine: str
-    for_: Span
-    set: Mapping[str, Any]
-    fire_at: str
-    times: int
-    by: Span
-    to: str
-    lock: str
-    what: str
-
-
-class FaultWords(TypedDict, total=False):
-    """What a fault may be given besides what it does (`simulator.fault_rule.Fault`)."""
-
-    at: When
-    from_: When
-    until: When
-    nth: int
-    times: int | str
-    job: str
-    machine: str
-    on: str
-    after: bool
-    for_: Span
-    raise_: Raised
-    answer: int | str
-    hang: Span
-    delay: Span
-    early: Span
-    duplicate: Sequence[Span]
-    damage: str
-    crash: bool
-    drop: bool
-    stale: bool
-    shutdown: bool
 
 
 class Script:
@@ -124,6 +72,11 @@ class Script:
     def elapsed(self) -> str:
         """How much of it has run, like "1d"."""
         return format_duration(self._elapsed_us)
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """The gateways."""
+        return self._base.machines
 
     def job(self, job_id: str, schedule: str, /, **words: Unpack[JobWords]) -> Self:
         """A job that stands at the start, or is created `at` an instant.
@@ -207,7 +160,7 @@ class Script:
         elif isinstance(what, str):
             said[what] = True
         elif what is not None:
-            said["raise"] = _exception(what)
+            said["raise"] = exception_of(what)
         if self._elapsed_us or "at" in said:
             if not {"at", "from"} & said.keys():
                 said["at"] = None
@@ -235,7 +188,7 @@ class Script:
         return self
 
     def scenario(self, lasts_us: int | None = None) -> Scenario:
-        """All that was said, up to where it has run or for so long.
+        """What was said, up to where it has run or for so long; what comes later is left out.
 
         Raises:
             ScenarioError: What was said does not fit together, or nothing says how long it lasts.
@@ -243,15 +196,32 @@ class Script:
         lasts_us = lasts_us or self._elapsed_us or self._base.lasts
         if lasts_us == _NOTHING_US:
             raise ScenarioError('nothing says how long it lasts: run("1d") first')
+        later = self._created_after(lasts_us)
+
+        def has_come(part: Step | Fault) -> bool:
+            return _at_us(part) <= lasts_us and part.job not in later
+
         draft = self._base.model_copy(
             update={
                 "lasts": lasts_us,
-                "jobs": tuple(self._jobs),
-                "steps": tuple(sorted(self._steps, key=lambda step: step.at)),
-                "faults": tuple(self._faults),
+                "jobs": tuple(job for job in self._jobs if job.id not in later),
+                "steps": tuple(sorted(filter(has_come, self._steps), key=_at_us)),
+                "faults": tuple(filter(has_come, self._faults)),
             }
         )
         return _valid(Scenario, draft.plain())
+
+    def to_come(self, lasts_us: int) -> list[str]:
+        """What was said and lies beyond so many microseconds: it waits for a run that goes on."""
+        parts: list[tuple[str, Step | Fault]] = [
+            *((f"step {step.do!r}", step) for step in self._steps),
+            *((f"{fault.effect!r} at {fault.into}", fault) for fault in self._faults),
+        ]
+        return [
+            f"{what} is said for {format_duration(_at_us(part))}, and {self.elapsed} have run"
+            for what, part in parts
+            if _at_us(part) > lasts_us
+        ]
 
     def save(self, path: str | Path, *, hold: Sequence[str] = ()) -> Path:
         """Write it as a scenario file, which `hermes-sim run` takes; named as the file is.
@@ -275,6 +245,11 @@ class Script:
 
     # -- inside
 
+    def _created_after(self, lasts_us: int) -> set[str | None]:
+        """The jobs that a step creates, but not yet."""
+        made = {step.job: step.at for step in self._steps if step.do == "create"}
+        return {job for job, at in made.items() if at > lasts_us}
+
     def _words(self, words: Mapping[str, Any], known: type) -> dict[str, Any]:
         """Keyword arguments as a file says them."""
         names = known.__annotations__
@@ -284,33 +259,41 @@ class Script:
         return self._plain({key.removesuffix("_"): value for key, value in words.items()})
 
     def _plain(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        plain = {key: _value(value) for key, value in said.items() if value is not None}
+        plain = {key: value_of(value) for key, value in said.items() if value is not None}
         return plain | {key: self._since(said[key]) for key in _INSTANTS if said.get(key)}
 
     def _since(self, when: When) -> str:
         """An instant as a duration since the start."""
         if isinstance(when, timedelta) or (isinstance(when, str) and "T" not in when):
-            return _span(when)
+            return span_of(when)
         try:
             return format_duration(self._base.instant_us(when) - self._base.start_us)
         except ValueError as error:
             raise ScenarioError(f"{when!r} is no instant: write 1h30m or {_WALL}") from error
 
     def _from(self, when: When | None) -> str:
-        """An instant that is still to come; where the run stands when it is not given.
+        """An instant that is still to come; when not given, just after where the run stands.
+
+        What was due at that very instant has happened.
 
         Raises:
             ScenarioError: It is past.
         """
-        at = self._since(when) if when is not None else self.elapsed
+        just_after = format_duration(self._elapsed_us + 1)
+        if when is None:
+            return just_after
+        at = self._since(when)
         try:
             at_us = parse_duration(at)
         except ValueError as error:
             raise ScenarioError(str(error)) from error
         if at_us < self._elapsed_us:
             raise ScenarioError(f"{at} is past: {self.elapsed} have run; say it before that run()")
-        # What is due at the very instant where the run stands has happened.
-        return format_duration(at_us + 1) if 0 < at_us == self._elapsed_us else at
+        return just_after if 0 < at_us == self._elapsed_us else at
+
+
+def _at_us(part: Step | Fault) -> int:
+    return part.first_at if isinstance(part, Fault) else part.at
 
 
 _WALL = "wall time like 2026-03-02T09:00:00"
@@ -327,33 +310,3 @@ def _valid(kind: type[M], said: Any) -> M:
     except ValidationError as error:
         said_wrong = dict.fromkeys(say_mistake(problem) for problem in error.errors())
         raise ScenarioError("\n".join(said_wrong)) from None
-
-
-def _value(value: Any) -> Any:
-    """A value of Python as a file says it."""
-    if isinstance(value, timedelta):
-        return _span(value)
-    if isinstance(value, BaseException) or (
-        isinstance(value, type) and issubclass(value, BaseException)
-    ):
-        return _exception(value)
-    if isinstance(value, list | tuple):
-        return [_value(one) for one in value]
-    return value
-
-
-def _span(value: Span) -> str:
-    if isinstance(value, str):
-        return value
-    return format_duration(round(value.total_seconds() * SECOND_US))
-
-
-def _exception(error: type[BaseException] | BaseException) -> Any:
-    """An exception as a file says it: its name, and its errno or text if it has one."""
-    kind = error if isinstance(error, type) else type(error)
-    name = kind.__qualname__
-    if kind.__module__ != "builtins":
-        name = f"{kind.__module__}.{name}"
-    if isinstance(error, OSError) and error.errno is not None:
-        return {name: errno.errorcode.get(error.errno, str(error.errno))}
-    return {name: str(error)} if isinstance(error, BaseException) and str(error) else name

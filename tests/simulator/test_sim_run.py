@@ -175,6 +175,24 @@ def test_a_fault_said_later_counts_passages_from_there():
     assert fault.at_us == sim.scenario().start_us + (3600 + 180) * 1_000_000
 
 
+def test_what_is_said_for_later_waits_for_it():
+    """And a check before that says so: a mistyped instant must not pass for a test."""
+    sim = CronSim("builtin").job("report", "every 1h").job("other", "every 10m", at="150m")
+    sim.do("pause", "other", at="170m").fault(SystemExit, into="tick", at="3h")
+    sim.run("2h")
+    with pytest.raises(AssertionError) as caught:
+        sim.check()
+    for said in ("step 'create' is said for 2h30m", "'raise' at tick is said for 3h, and 2h have"):
+        assert f"the run unknown: {said}" in str(caught.value)
+    with pytest.raises(AssertionError, match="'raise' at tick is said for 3h"):
+        sim.check("TICK-1")
+    sim.check_so_far()
+    sim.run("2h")
+    assert len(sim.history.of("fault")) == 1
+    assert sim.runs("other") == 1, "it is paused at the instant of its second"
+    sim.check()
+
+
 def test_a_scenario_can_be_started_from_and_ends_where_it_ends():
     sim = CronSim("builtin", scenario=Path(explored_providers.__file__).parents[2]
                   / "simulator" / "incidents" / "tick-raises-systemexit.yaml")  # fmt: skip
