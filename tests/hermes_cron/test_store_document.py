@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import pytest
 
@@ -105,6 +106,13 @@ def test_nothing_changed_is_nothing_to_write():
     edit = Edit(before)
     edit.put({"id": "new"})
     assert edit.delete("new")
+    assert edit.finish() is None
+
+
+def test_the_order_of_an_objects_keys_says_nothing():
+    before = document({"id": "a", "x": 1}, {"id": "b"})
+    edit = Edit(before)
+    edit.replace_all([{"x": 1, "id": "a"}, {"id": "b"}])
     assert edit.finish() is None
 
 
@@ -249,6 +257,17 @@ def test_serialized_is_parsed_again_to_the_same():
 )
 def test_before_the_hint_nothing_is_due_and_nothing_needs_repair(job, hint):
     assert document({"id": "a", **job}).next_due_hint == hint
+
+
+def test_the_hint_of_a_naive_time_is_no_matter_of_the_machines_zone(monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        found = document({"id": "a", "next_run_at": "1970-01-02T00:00:00"}).next_due_hint
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found == 86400.0 - 14 * 3600
 
 
 def test_the_hint_is_the_earliest_of_the_usable_jobs():

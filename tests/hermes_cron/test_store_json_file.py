@@ -263,6 +263,28 @@ def test_somebody_elses_file_is_a_permission_error(cron):
 # Writing.
 
 
+@pytest.mark.parametrize(
+    ("error", "reason", "says"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied"),
+            "permission",
+            "Permission denied. Nothing was changed; make it readable for the user that runs this.",
+        ),
+        (OSError(errno.EIO, "I/O error"), "io", "I/O error. Nothing was changed; look at it."),
+        (OSError("no number"), "io", "no number. Nothing was changed; look at it."),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why_and_what_to_do(jobs, cron, error, reason, says):
+    with (
+        mock.patch("pathlib.Path.stat", side_effect=error),
+        pytest.raises(StoreUnreadable) as caught,
+    ):
+        jobs.read()
+    assert str(caught.value) == f"{cron / 'jobs.json'} cannot be read: {says}"
+    assert (caught.value.reason, caught.value.__cause__) == (reason, error)
+
+
 def test_an_edit_is_one_write_and_none_when_nothing_changed(jobs):
     with mock.patch("os.replace", wraps=os.replace) as replace:
         with jobs.edit() as edit:
@@ -559,6 +581,13 @@ def test_signals_are_listed_read_and_removed(jobs, cron):
         jobs.read_signal("ticker_heartbeat")
 
 
+def test_what_a_writer_left_half_is_no_signal(jobs):
+    jobs.write_signal("g", "1")
+    folder = paths.current().signals_dir
+    (folder / ".g.half").write_text("1")
+    assert jobs.signals() == ["g"]
+
+
 def test_a_signal_that_cannot_be_written_leaves_the_old(jobs, cron):
     jobs.write_signal("ticker_heartbeat", "1")
     with (
@@ -572,13 +601,21 @@ def test_a_signal_that_cannot_be_written_leaves_the_old(jobs, cron):
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "/etc/passwd", ".hidden"])
 def test_names_stay_in_their_folder(jobs, name):
-    with pytest.raises(ValueError, match="not one safe path component"):
-        jobs.write_signal(name, "x")
+    for use in (jobs.read_signal, jobs.remove_signal, lambda name: jobs.write_signal(name, "x")):
+        with pytest.raises(ValueError, match=f"^signal {name!r} is not one safe path component$"):
+            use(name)
     if name != ".hidden":
-        with pytest.raises(ValueError, match="not one safe path component"):
+        with pytest.raises(ValueError, match=f"^job id {name!r} is not one"):
             jobs.save_output(name, "2026", "x")
-        with pytest.raises(ValueError, match="not one safe path component"):
+        with pytest.raises(ValueError, match=f"^job id {name!r} is not one"):
+            jobs.outputs(name)
+        with pytest.raises(ValueError, match=f"^stamp {name!r} is not one"):
             jobs.save_output("a", name, "x")
+        with (
+            pytest.raises(ValueError, match=f"^lock {name!r} is not one"),
+            jobs.lock(name, timeout_s=0),
+        ):
+            pass
 
 
 def test_the_newest_outputs_stay(jobs, cron):
