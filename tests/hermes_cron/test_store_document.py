@@ -260,13 +260,11 @@ def test_before_the_hint_nothing_is_due_and_nothing_needs_repair(job, hint):
 
 
 def test_the_hint_of_a_naive_time_is_no_matter_of_the_machines_zone(monkeypatch):
-    monkeypatch.setenv("TZ", "America/New_York")
-    time.tzset()
-    try:
-        found = document({"id": "a", "next_run_at": "1970-01-02T00:00:00"}).next_due_hint
-    finally:
-        monkeypatch.undo()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
         time.tzset()
+        found = document({"id": "a", "next_run_at": "1970-01-02T00:00:00"}).next_due_hint
+    time.tzset()
     assert found == 86400.0 - 14 * 3600
 
 

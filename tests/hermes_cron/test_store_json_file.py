@@ -221,6 +221,22 @@ def test_a_corrupt_file_is_never_written_over_and_kept_aside_once(jobs, cron):
     assert new_store().keep_aside() == str(copies[0])
 
 
+def test_a_copy_is_named_by_when_and_what_was_broken(jobs, cron, monkeypatch):
+    """UTC, wherever the machine is; other damage of the same second is another copy."""
+    copies = []
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
+        time.tzset()
+        for damage in (b"{", b"["):
+            (cron / "jobs.json").write_bytes(damage)
+            os.utime(cron / "jobs.json", (0, 1_000_000_000))
+            copies.append(jobs.keep_aside())
+    time.tzset()
+    begin = str(cron / "jobs.json.corrupt-20010909T014640Z-")
+    assert copies == [f"{begin}15d54739", f"{begin}2ebb67f1"]
+    assert [Path(copy).read_bytes() for copy in copies] == [b"{", b"["]
+
+
 def test_reading_a_corrupt_file_writes_nothing(jobs, cron):
     (cron / "jobs.json").write_bytes(b"[")
     before = sorted(cron.iterdir())
