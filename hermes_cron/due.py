@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 _SLOT = "hermes_cron.due"
 _LOOKED_SLOT = "hermes_cron.due.looked"
-_LOOK_AGAIN_S = 3600.0  # at what could not be repaired, and at whether the zone was changed
+_LOOK_AGAIN_S = 3600.0  # at what could not be repaired
+_ZONE_AGAIN_S = 300.0  # at whether the zone was changed, which may make a job due earlier
 _DUE: Final = -1.0
 _MEND: Final = -2.0
 
@@ -99,7 +100,7 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     due = [job for job in document.jobs if verdicts[job["id"]] == _DUE]
     if not due:
         until = min(verdicts.values(), default=math.inf)
-        slots[_SLOT] = _Quiet(document, at, min(until, at + _LOOK_AGAIN_S))
+        slots[_SLOT] = _Quiet(document, at, min(until, at + _ZONE_AGAIN_S))
     elif quiet is None or quiet.document is not document:
         slots[_SLOT] = _Quiet(document, at, at)
     return [records.normalise(job) for job in due]

@@ -162,7 +162,7 @@ def _loops() -> list[dict[str, Any]]:
                 facts = json.loads(home.read_signal(name) or "")
             except (OSError, ValueError):
                 continue
-            if isinstance(facts, dict):
+            if isinstance(facts, dict) and isinstance(facts.get("pid"), int):
                 found.append(facts)
     return found
 

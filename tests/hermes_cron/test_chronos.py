@@ -622,6 +622,8 @@ class TestAtTheSameTime:
         provisions = [call for call, _ in agent.bench.calls() if call == "provision"]
         assert len(provisions) == 20
         assert "clocks of NAS and of this machine disagree" in caplog.text
+        told = json.loads(store.current_store().read_signal("registry-chronos"))
+        assert "clocks of NAS and of this machine disagree" in told["last_error"]
         (timer,) = timers
         assert timer.seconds == 300
         agent.wait(minutes=5)

@@ -244,6 +244,21 @@ class TestZone:
             home.wait(minutes=10)
         assert ran == ["2026-03-02T21:00"]
 
+    def test_a_zone_that_is_changed_while_nothing_is_due_makes_no_job_late(
+        self, tmp_path, monkeypatch
+    ):
+        world = make_home(tmp_path, monkeypatch, "America/New_York")
+        home = next(world)
+        home.at = home.at.replace(hour=1)
+        home.plant(
+            schedule={"kind": "cron", "expr": "0 9 * * *"}, next_run_at="2026-03-02T09:00:00-05:00"
+        )
+        assert due() == []
+        home.zone = ZoneInfo("Europe/Berlin")
+        home.wait(minutes=5)
+        assert due() == []
+        assert home.job()["next_run_at"] == "2026-03-02T09:00:00+01:00"
+
     def test_another_notation_of_the_same_instant_is_no_other_zone(self, tmp_path, monkeypatch):
         world = make_home(tmp_path, monkeypatch, "Europe/Berlin")
         home = next(world)

@@ -287,6 +287,14 @@ def test_no_evidence_is_too_strange(**strange):
     json.loads(status.as_json(report), parse_constant=pytest.fail)
 
 
+@pytest.mark.parametrize("pid", ["[1]", '"x"', "{}", "null"])
+def test_a_signal_of_nobody_is_left_out(running, pid):
+    before = status.report().verdict
+    store.current_store().write_signal("ticker-1", f'{{"pid": {pid}, "heartbeat_at": 1}}')
+    report = status.report()
+    assert (report.verdict, report.evidence.foreign_loops) == (before, [])
+
+
 def test_a_looping_provider_of_ones_own_is_judged_as_a_loop_when_no_gateway_runs(
     home, monkeypatch, capsys
 ):

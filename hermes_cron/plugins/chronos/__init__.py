@@ -275,10 +275,7 @@ class ChronosCronScheduler(CronScheduler):
         pause_s = self._pace.pause_s(job_id, fire_at, clock.monotonic(), clock.epoch())
         if pause_s:
             self._rounds.ask_in(pause_s)
-            raise RuntimeError(
-                f"{fire_at} is armed and fired again and again: the clocks of NAS and of this "
-                f"machine disagree; next try in {pause_s:.0f} s"
-            )
+            raise _wanted.TooOften(fire_at, pause_s)
         self._arm_one_shot(job)
         self._pace.accepted(job_id, fire_at, clock.monotonic())
 

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-__all__ = ["Pace", "fire_at_of", "is_promised", "is_same_fire", "is_wanted", "wanted"]
+__all__ = [
+    "Pace",
+    "TooOften",
+    "fire_at_of",
+    "is_promised",
+    "is_same_fire",
+    "is_wanted",
+    "wanted",
+]
 
 Job = dict[str, Any]
 
@@ -91,6 +99,21 @@ def is_same_fire(one: str | None, other: str) -> bool:
         return int(first.timestamp()) == int(second.timestamp())
     except (ValueError, OverflowError):
         return False
+
+
+class TooOften(RuntimeError):  # noqa: N818 - a decision, not an error
+    """The same fire was armed so often of late that it is better left for a while.
+
+    Attributes:
+        reason: the same, for the account that the status reads.
+    """
+
+    def __init__(self, fire_at: str, pause_s: float) -> None:
+        self.reason = (
+            f"{fire_at} is armed and fired again and again: NAS delivers it many times over, or "
+            f"the clocks of NAS and of this machine disagree; next try in {pause_s:.0f} s"
+        )
+        super().__init__(self.reason)
 
 
 class Pace:
