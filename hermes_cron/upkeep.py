@@ -52,7 +52,7 @@ def mend(job: Job, now: datetime) -> list[dict[str, Any]]:
     if records.instant(job.get("next_run_at"), records.zone_of(now)) is not None:
         _move_to_zone(job, now)
         logger.info(
-            "job %s: the zone was changed; it keeps its wall time and comes at %s",
+            "job %s: the zone was changed; by its wall time there it comes at %s",
             records.label(job),
             job.get("next_run_at"),
             extra=extra,
@@ -122,12 +122,17 @@ def _one_shot_moved(job: Mapping[str, Any], now: datetime) -> bool:
 
 
 def _move_to_zone(job: Job, now: datetime) -> None:
-    """Keep the wall time of a cron job in the new zone: not earlier, not twice."""
-    zone = records.zone_of(now)
-    wall = datetime.fromisoformat(job["next_run_at"]).replace(tzinfo=zone)
+    """Plan a cron job in the new zone: not earlier, not twice.
+
+    A fixed schedule keeps the wall time of its next occurrence. One that follows elapsed time comes
+    at its next time there: the hours between the zones are no reason to leave any out.
+    """
+    zone, schedule = records.zone_of(now), records.schedule_of(job)
+    planned = datetime.fromisoformat(job["next_run_at"])
+    wanted = planned.replace(tzinfo=zone) if schedules.is_fixed(schedule) else min(planned, now)
     claimed = records.instant(job.get("last_occurrence"), zone)
-    base = wall - _MOMENT if claimed is None else max(wall - _MOMENT, claimed)
-    records.plan(job, schedules.next_after(records.schedule_of(job), base, zone))
+    base = wanted - _MOMENT if claimed is None else max(wanted - _MOMENT, claimed)
+    records.plan(job, schedules.next_after(schedule, base, zone))
 
 
 def is_ahead(job: Mapping[str, Any], now: datetime) -> bool:

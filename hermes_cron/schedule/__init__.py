@@ -46,6 +46,7 @@ __all__ = [
     "ScheduleError",
     "ensure_not_past",
     "grace_s",
+    "is_fixed",
     "latest_not_after",
     "next_after",
     "next_on_grid",
@@ -251,6 +252,15 @@ def _kind(schedule: Mapping[str, Any]) -> str:
             "is 'once' (with 'run_at'), 'interval' (with 'minutes') or 'cron' (with 'expr')"
         )
     return str(kind)
+
+
+def is_fixed(schedule: Mapping[str, Any]) -> bool:
+    """Whether a cron schedule is meant by the hands of the clock, and not by elapsed time.
+
+    Raises:
+        ScheduleError: the schedule cannot be read.
+    """
+    return _cron(schedule).fixed
 
 
 def _cron(schedule: Mapping[str, Any]) -> CronExpr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -258,6 +258,19 @@ class TestZone:
         home.wait(minutes=5)
         assert due() == []
         assert home.job()["next_run_at"] == "2026-03-02T09:00:00+01:00"
+
+    def test_a_schedule_of_elapsed_time_leaves_out_no_hours_between_two_zones(
+        self, tmp_path, monkeypatch
+    ):
+        """Every hour, in a zone of half hours, moved eight and a half hours to the west."""
+        world = make_home(tmp_path, monkeypatch, "Europe/Berlin")
+        home = next(world)
+        home.plant(
+            schedule={"kind": "cron", "expr": "0 * * * *"}, next_run_at="2026-03-02T20:00:00+10:30"
+        )
+        home.at = datetime(2026, 3, 2, 9, 4, tzinfo=UTC)
+        assert due() == []
+        assert home.job()["next_run_at"] == "2026-03-02T11:00:00+01:00"
 
     def test_another_notation_of_the_same_instant_is_no_other_zone(self, tmp_path, monkeypatch):
         world = make_home(tmp_path, monkeypatch, "Europe/Berlin")
