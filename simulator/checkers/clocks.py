@@ -13,7 +13,7 @@ from simulator.durations import SECOND_US, format_duration
 from simulator.history import Event, History
 from simulator.scenario import Job, Scenario
 
-__all__ = ["live_10", "live_11"]
+__all__ = ["LOCK_BOUND_US", "kept_locks", "live_10", "live_11"]
 
 LOCK_BOUND_US = 60 * SECOND_US
 """How long an operation may wait for a lock: one tick."""
@@ -27,7 +27,7 @@ def live_10(history: History, scenario: Scenario) -> Finding:
     facts = facts_of(history, scenario)
     judgement = Judgement("LIVE-10", "nobody wanted a lock that another process kept")
     refused = [e for e in history.of("store.refused") if e.data.get("step") == "lock"]
-    for stuck, until_us in _stuck(facts):
+    for stuck, until_us in kept_locks(facts):
         for event in history.of("store.commit"):
             other = event.data.get("by") != stuck.machine
             if stuck.n < event.n and event.at_us < until_us and other:
@@ -55,7 +55,7 @@ def _judge_tick(judgement: Judgement, tick: Tick, refused: list[Event], stuck: E
             judgement.violated(f"a tick of {machine} did not get the lock, and said nothing", end)
 
 
-def _stuck(facts: Facts) -> list[tuple[Event, int]]:
+def kept_locks(facts: Facts) -> list[tuple[Event, int]]:
     """Who kept the lock of the jobs, and until when: a write that hangs, or no gateway at all."""
     found = [
         (op.begin, FOREVER if op.step.lasts is None else op.begin.at_us + op.step.lasts)

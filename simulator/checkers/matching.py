@@ -202,6 +202,8 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
     for run, taken in zip(runs, _taken(facts, match.plan, runs), strict=True):
         segment = match.plan.segment_at(taken.n)
         index = bisect_right(instants, taken.at_us + early_us) - 1
+        while index > 0 and _not_yet(match.dues[index], taken, segment):
+            index -= 1
         due = match.dues[index] if index >= 0 else None
         if due is not None and due.segment != segment and not _settling(match, due, taken):
             due = None  # an occurrence of a schedule that is no longer the job's
@@ -223,6 +225,11 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
                 ahead.optional = True  # a claim without an occurrence moves the job's next time on
         else:
             match.extras.append(Extra(run, due, due.run if due is not None else None))
+
+
+def _not_yet(due: Due, taken: Event, segment: int) -> bool:
+    """Whether an occurrence at this instant, or just ahead, is of a plan made after the claim."""
+    return due.segment > segment and due.at_us >= taken.at_us
 
 
 def _free_beside(dues: list[Due], index: int) -> bool:

@@ -19,6 +19,7 @@ from simulator.scenario import Job
 
 __all__ = ["Plan", "Segment", "commits_by_job", "plan_of"]
 
+_AT_ONCE = {"trigger", "run"}
 _SETTLES = {"create", "update", "pause", "resume", "remove", "trigger", "run"}
 
 
@@ -126,8 +127,12 @@ def _apply(facts: Facts, plan: Plan, op: Op) -> None:
         _close(plan, op)
         return
     _reopen(facts, plan, op)
-    if op.do in {"trigger", "run"}:
+    if op.do in _AT_ONCE:
         plan.manual.append(op.begin)
+        ran = sum(run.begin.n < begin_n for run in facts.runs.get(plan.job.id, ()))
+        once = bool(plan.segments) and isinstance(plan.segments[-1].schedule, oracle.Once)
+        if once and plan.repeat is not None:
+            plan.repeat = max(plan.repeat, ran + 1)  # an operator's word is one more run
 
 
 def _end_of_life(facts: Facts, plan: Plan, op: Op) -> None:
@@ -193,7 +198,8 @@ def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
         ),
         plan.job.schedule,
     )
-    if _close(plan, op) or plan.segments:
+    was_on = _close(plan, op)
+    if plan.segments:
         previous = plan.segments[-1].schedule
     else:
         found = read_schedule(facts, plan, text, facts.scenario.start_us)
@@ -204,4 +210,7 @@ def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
     if isinstance(previous, oracle.Every):
         anchored = oracle.Every(begin_us + previous.period_us, previous.period_us)
         schedule = on_stated_grid(facts, plan, anchored, begin_us, begin_n)
-    plan.segments.append(Segment(schedule, counts_from(schedule, begin_us), begin_n))
+    from_us = counts_from(schedule, begin_us)
+    if isinstance(schedule, oracle.Once) and (was_on or op.do in _AT_ONCE):
+        from_us = begin_us  # what was due before belongs to the part before, or is what was asked
+    plan.segments.append(Segment(schedule, from_us, begin_n))

@@ -171,12 +171,15 @@ def store_9(history: History, scenario: Scenario) -> Finding:
     """Starting what is due costs one write of the jobs, however many jobs are due."""
     facts = facts_of(history, scenario)
     judgement = Judgement("STORE-9", "no tick started two jobs")
+    stored = history.of("store.commit")
+    numbers = [event.n for event in stored]
     for machine, ticks in facts.ticks.items():
         for tick in ticks:
+            written = (stored[place] for place in _within(numbers, tick))
             taking = [
                 (event, taken)
-                for event in _commits_in(history, machine, tick)
-                if (taken := _taken(facts, event, tick))
+                for event in written
+                if event.data.get("by") == machine and (taken := _taken(facts, event, tick))
             ]
             jobs = {job for _, taken in taking for job in taken}
             if len(jobs) > 1:
@@ -189,14 +192,11 @@ def store_9(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _commits_in(history: History, machine: str, tick: Tick) -> list[Event]:
-    """What a machine wrote during a tick of its own."""
+def _within(numbers: list[int], tick: Tick) -> range:
+    """The places of those events that were seen during a tick, by the numbers of all."""
     if tick.end is None:
-        return []
-    stored = history.of("store.commit")
-    first = bisect_left(stored, tick.begin.n, key=lambda event: event.n)
-    last = bisect_left(stored, tick.end.n, key=lambda event: event.n)
-    return [event for event in stored[first:last] if event.data.get("by") == machine]
+        return range(0)
+    return range(bisect_left(numbers, tick.begin.n), bisect_left(numbers, tick.end.n))
 
 
 def _taken(facts: Facts, event: Event, tick: Tick) -> list[str]:
@@ -209,7 +209,8 @@ def _taken(facts: Facts, event: Event, tick: Tick) -> list[str]:
         if before is None or before.get("last_run_at") != record.get("last_run_at"):
             continue  # made, or completed
         was, comes = (instant_us(one.get("next_run_at")) for one in (before, record))
-        once = (record.get("schedule") or {}).get("kind") == "once"
+        schedule = record.get("schedule")
+        once = isinstance(schedule, dict) and schedule.get("kind") == "once"
         due = was is not None and was <= tick.begin.at_us + facts.skew_us
         if due and (once if comes is None else comes > tick.begin.at_us):
             taken.append(job_id)  # a recurring job without a next time is in error, not taken

@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import islice, zip_longest
 
+from simulator.checkers.clocks import LOCK_BOUND_US, kept_locks
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Life, Tick
@@ -157,6 +158,8 @@ def _at_once_us(facts: Facts, life: Life) -> tuple[int, bool]:
     """
     starts = [event for event in facts.history.of("provider.start") if facts.life_at(event) is life]
     start_us, allowed_us = starts[-1].at_us, _AT_ONCE_US + facts.held_us
+    if any(kept.at_us <= start_us <= until_us for kept, until_us in kept_locks(facts)):
+        allowed_us += LOCK_BOUND_US  # it waits for what it has to settle first, but not for ever
     at_once_us = deadline_us(facts, life.machine, start_us, allowed_us)
     return at_once_us, at_once_us > start_us + allowed_us
 

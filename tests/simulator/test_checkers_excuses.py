@@ -214,3 +214,40 @@ def test_a_run_that_was_cut_off_may_count_as_one_of_those_left():
     text = run.history.to_bytes().replace(b'"state":"unknown"', b'"state":"noticed"')
     history = type(run.history).from_lines(text.decode().splitlines())
     assert CHECKERS["LIVE-1"](history, scenario).verdict == "violated"
+
+
+def locked(first: str | int) -> Build:
+    """Somebody keeps the lock of the jobs while a gateway boots; its first tick."""
+    build = Build(ONE + "steps: [{at: 1s, do: hold-lock, for: 5m}]\n")
+    return done(build, "1s", "hold-lock").up("10s").loop(first=first)
+
+
+def test_a_first_tick_waits_for_a_lock_for_a_bounded_time():
+    """What an earlier process left is settled before it, under the lock."""
+    assert locked("40s").judge("TICK-1").verdict == "held"
+    assert locked("80s").judge("TICK-1").verdict == "violated"
+
+
+BY_HAND = "jobs: [{id: j, schedule: 1h}]\nsteps: [{at: 61m, do: run, job: j}]\n"
+
+
+def by_hand(*instants: str, more: str = BY_HAND) -> Build:
+    """A one-shot whose run is on when somebody runs it by hand; when it runs."""
+    build = Build(more).up().loop().op("61m", "run", "j").run("j", instants[0], "8m")
+    return build.runs("j", *instants[1:])
+
+
+def test_a_run_by_hand_is_one_more_run():
+    """One more than the job had, whenever it is asked for; not two."""
+    assert by_hand("1h", "68m").judge("ONCE-10").verdict != "violated"
+    assert by_hand("1h", "68m").judge("ONCE-9").verdict != "violated"
+    assert by_hand("1h", "68m", "80m").judge("ONCE-9").verdict == "violated"
+
+
+def test_what_was_taken_before_a_change_belongs_to_the_plan_before():
+    """Also where clocks that are two seconds apart would let the occurrence after it be near."""
+    more = "machines: {a: {skew: 2s}}\njobs: [{id: j, schedule: every 1h}]\n"
+    more += "steps: [{at: 1h1s, do: run, job: j}]\n"
+    build = Build(more).up().loop().op(3601, "run", "j").runs("j", "1h", 3601, "2h", "3h")
+    assert build.judge("ONCE-10").verdict != "violated"
+    assert build.run("j", 3610).judge("ONCE-10").verdict == "violated"
