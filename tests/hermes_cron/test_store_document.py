@@ -94,6 +94,34 @@ def test_an_id_that_could_leave_its_folder_is_no_job(bad):
         Edit(Document()).put({"id": bad})
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, "null"),
+        (True, "true or false"),
+        (5, "a number"),
+        (1.5, "a number"),
+        ("x", "a string"),
+        ([1], "a list"),
+        ({"k": 1}, "an object"),
+    ],
+)
+def test_a_broken_record_is_told_by_what_it_is(value, kind):
+    if not isinstance(value, dict):
+        assert document(value).broken[0].reason == f"it is {kind}, not an object"
+    if not isinstance(value, str):
+        assert document({"id": value}).broken[0].reason == f"its id is {kind}, not a string"
+
+
+def test_a_broken_record_says_where_and_why():
+    found = document({"n": 1}, {"id": "a"}, {"id": "x/y"}, {"id": "a", "n": 2}).broken
+    assert [(one.index, one.value, one.reason) for one in found] == [
+        (0, {"n": 1}, "it has no id"),
+        (2, {"id": "x/y"}, "its id 'x/y' is not one safe path component"),
+        (3, {"id": "a", "n": 2}, "its id 'a' is already that of record 2"),
+    ]
+
+
 def test_nothing_changed_is_nothing_to_write():
     before = document({"id": "a", "x": 1, "y": 2}, {"id": "b"}, None)
     edit = Edit(before)
@@ -211,6 +239,16 @@ def test_an_id_cannot_change():
         edit.finish()
 
 
+@pytest.mark.parametrize(
+    ("job", "named"), [({"id": "a", "x": {1}}, "'a'"), ({"x": {1}}, "None"), ({1}, r"\{1\}")]
+)
+def test_what_json_cannot_hold_is_refused_among_all_jobs_too(job, named):
+    edit = Edit(document({"id": "a"}))
+    with pytest.raises(TypeError, match=f"^job {named} cannot be stored as JSON: Object of type"):
+        edit.replace_all([job])
+    assert edit.finish() is None
+
+
 def test_what_json_cannot_hold_is_refused_with_the_job():
     with pytest.raises(TypeError, match="job 'a' cannot be stored as JSON"):
         Edit(Document()).put({"id": "a", "when": object()})
@@ -219,8 +257,14 @@ def test_what_json_cannot_hold_is_refused_with_the_job():
 def test_an_edit_that_is_over_takes_nothing():
     edit = Edit(document({"id": "a"}))
     edit.finish()
-    with pytest.raises(RuntimeError, match="the edit is over"):
-        edit.get("a")
+    for use, named in [
+        (lambda: edit.get("a"), "'a'"),
+        (lambda: edit.put({"id": "a"}), "'a'"),
+        (lambda: edit.delete("a"), "'a'"),
+        (lambda: edit.replace_all([]), "'all jobs'"),
+    ]:
+        with pytest.raises(RuntimeError, match=f"^the edit is over: {named} was not touched$"):
+            use()
 
 
 def test_serialized_is_parsed_again_to_the_same():
