@@ -1,0 +1,152 @@
+"""Writes that failed wait for the next occasion, in order, and none is lost in silence."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from hermes_cron import claims, jobs, pending, process, store
+from hermes_cron.process import Execution
+
+NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def me(monkeypatch):
+    state = process.ProcessState(pid=7, boot_id="boot7", host="h")
+    monkeypatch.setattr(process, "current", lambda: state)
+    monkeypatch.setattr(jobs, "_hermes_now", lambda: NOW)
+    return state
+
+
+@pytest.fixture
+def run():
+    return Execution("job", "attempt", token=3, occurrence="2026-03-02T08:00:00+00:00")
+
+
+class Writes:
+    """Makes writes that note their number, and raise while `failing` has one for it."""
+
+    def __init__(self):
+        self.done = []
+        self.failing = {}
+
+    def __call__(self, number):
+        def write():
+            if number in self.failing:
+                raise self.failing[number]
+            self.done.append(number)
+
+        return write
+
+
+def test_what_failed_is_made_good_once_in_order(me):
+    writes = Writes()
+    for number in (1, 2, 3):
+        pending.later(writes(number))
+    pending.retry()
+    pending.retry()
+    assert (writes.done, me.pending) == ([1, 2, 3], [])
+
+
+def test_what_fails_again_waits_with_all_that_came_after_it(me, caplog):
+    writes = Writes()
+    made = [writes(number) for number in (1, 2, 3)]
+    for write in made:
+        pending.later(write)
+    writes.failing[2] = store.StoreError("no space")
+    pending.retry()
+    assert (writes.done, me.pending) == ([1], made[1:])
+    assert "2 writes still wait for the store: no space" in caplog.text
+    writes.failing.clear()
+    pending.retry()
+    assert (writes.done, me.pending) == ([1, 2, 3], [])
+
+
+def test_what_was_put_off_meanwhile_waits_behind_it(me):
+    writes = Writes()
+    first, second = writes(1), writes(2)
+
+    def fails():
+        pending.later(second)
+        raise store.StoreError("no space")
+
+    pending.later(fails)
+    pending.later(first)
+    pending.retry()
+    assert me.pending == [fails, first, second]
+
+
+def test_a_write_that_can_never_succeed_keeps_no_other_waiting(me, caplog):
+    writes = Writes()
+    writes.failing[1] = ValueError("no such job")
+    pending.later(writes(1))
+    pending.later(writes(2))
+    pending.retry()
+    assert (writes.done, me.pending) == ([2], [])
+    assert "no such job" in caplog.text
+
+
+class TestRelease:
+    def test_it_gives_back_what_was_claimed(self, me, run, monkeypatch):
+        seen = []
+        monkeypatch.setattr(claims, "release", lambda *args: seen.append(args))
+        pending.release(run, "paused")
+        assert (seen, me.pending) == ([("job", 3, "paused")], [])
+
+    @pytest.mark.parametrize("failure", [store.StoreError("no space"), KeyboardInterrupt()])
+    def test_what_the_store_does_not_take_is_given_back_later(self, me, run, monkeypatch, failure):
+        seen = []
+
+        def fails(*_args):
+            raise failure
+
+        with monkeypatch.context() as broken:
+            broken.setattr(claims, "release", fails)
+            pending.release(run, "paused")
+        monkeypatch.setattr(claims, "release", lambda *args: seen.append(args))
+        pending.retry()
+        assert (seen, me.pending) == ([("job", 3, "paused")], [])
+
+    def test_without_a_claim_there_is_nothing_to_give_back(self, me, monkeypatch):
+        monkeypatch.setattr(claims, "release", lambda *_args: pytest.fail("nothing was claimed"))
+        pending.release(Execution("job", "attempt"), "paused")
+        assert me.pending == []
+
+
+class TestMark:
+    @pytest.fixture
+    def marked(self, monkeypatch):
+        """What `mark_job_run` was told, and whose run it was then."""
+        seen = []
+
+        def mark(*args, **more):
+            seen.append((args, more, process.execution.get()))
+
+        monkeypatch.setattr(jobs, "mark_job_run", mark)
+        return seen
+
+    def test_it_stores_the_result_as_that_of_the_run(self, me, run, marked):
+        assert pending.mark(run, False, "why", "not sent") is None
+        assert marked == [(("job", False, "why"), {"delivery_error": "not sent"}, run)]
+        assert (run.ended_at, process.execution.get(), me.pending) == (NOW, None, [])
+
+    @pytest.mark.parametrize(
+        ("failure", "said"),
+        [
+            (store.StoreError("no space"), "StoreError: no space"),
+            (SystemExit(3), "SystemExit: 3"),
+        ],
+    )
+    def test_a_result_that_is_not_stored_is_said_and_stored_later(
+        self, run, marked, monkeypatch, failure, said
+    ):
+        def fails(*_args, **_more):
+            raise failure
+
+        with monkeypatch.context() as broken:
+            broken.setattr(jobs, "mark_job_run", fails)
+            assert pending.mark(run, True, None, None) == said
+        assert process.execution.get() is None
+        pending.retry()
+        assert marked == [(("job", True, None), {"delivery_error": None}, run)]
+        assert process.current().pending == []
