@@ -237,6 +237,7 @@ class Judge:
                 for row in catalogue.load().requirements
             ),
             notes=tuple(self._remarks()),
+            registry=self.target.registry,
         )
 
     def _detected(self) -> frozenset[str]:
@@ -263,7 +264,7 @@ class Judge:
             return (
                 f"for providers that are {requirement.capability}, which this one does not declare"
             )
-        if requirement.group == "NAS" and self.target.target.registry is not None:
+        if requirement.group == "NAS" and self.target.registry:
             return "for a registry that claims to be NAS; this provider comes with another"
         return None
 
@@ -293,7 +294,8 @@ class Judge:
         return Result(
             requirement,
             _verdict(outcome),
-            outcome.evidence,
+            # Two judgements say the same, so they name no folder that is made for one of them.
+            tuple(one.replace(str(self.context.folder), "KIT") for one in outcome.evidence),
             outcome.reached,
             outcome.excerpt,
             outcome.scenarios,

@@ -39,7 +39,7 @@ from simulator.target import (
     from_folder,
 )
 
-__all__ = ["Subject", "find_registry", "find_subject", "registry_of", "subject_of"]
+__all__ = ["Subject", "find_subject", "subject_of"]
 
 _OF_A_FAKE = ("attach", "armed", "deliver_due", "forget_all", "fail_next")
 _HERMES_AGENT = frozenset(
@@ -57,6 +57,7 @@ class Subject:
         label: the provider's class, for people.
         capabilities: those that are beyond question; None: see what it shows.
         is_builtin: it is the host's own built-in.
+        registry: what was named as the fake of its registry; None when that is NAS.
     """
 
     spec: str
@@ -64,14 +65,27 @@ class Subject:
     label: str
     capabilities: frozenset[str] | None = None
     is_builtin: bool = False
+    registry: str | None = None
 
     def make(self) -> Any:
         """A fresh provider."""
         return self.target.make()
 
-    def with_registry(self, make_fake: Callable[[], FakeRegistry]) -> Subject:
-        """The same provider, judged with a registry of its own in the place of NAS."""
-        return replace(self, target=replace(self.target, registry=make_fake))
+    def with_registry(self, fake: Any) -> Subject:
+        """The same provider, judged with a fake of its own registry in the place of NAS.
+
+        Args:
+            fake: ``module:attribute``, a class, a function without arguments, or an instance.
+
+        Raises:
+            TargetError: it is none of these, or does not give a fake registry.
+        """
+        by_name = isinstance(fake, str)
+        found = attribute_at(fake) if by_name else fake
+        name = getattr(found, "__qualname__", None) or type(found).__qualname__
+        label = fake if by_name else f"{getattr(found, '__module__', '')}:{name}"
+        make = _fakes(found, label)
+        return replace(self, registry=label, target=replace(self.target, registry=make))
 
     @contextmanager
     def connected(self) -> Iterator[Any]:
@@ -121,24 +135,12 @@ def subject_of(provider: Any, spec: str | None = None) -> Subject:
     return _checked(label, from_class(provider, label))
 
 
-def find_registry(spec: str) -> Callable[[], FakeRegistry]:
-    """What makes the fake registry that ``module:attribute`` names.
+def _fakes(fake: Any, label: str) -> Callable[[], FakeRegistry]:
+    """What makes the fake of each run; an instance is copied, so that no run sees another's arms.
 
     Raises:
-        TargetError: there is none, or what it gives is no fake registry.
+        TargetError: what it gives lacks a part of the protocol.
     """
-    return registry_of(attribute_at(spec), spec)
-
-
-def registry_of(fake: Any, spec: str | None = None) -> Callable[[], FakeRegistry]:
-    """What makes a fake for each run, of a class, a function without arguments, or an instance.
-
-    An instance is copied for each run, as deep as it goes, so that no run sees another's arms.
-
-    Raises:
-        TargetError: it is none of these, or what it gives lacks a part of the protocol.
-    """
-    label = spec or getattr(fake, "__qualname__", None) or type(fake).__qualname__
     is_made = not isinstance(fake, type) and all(hasattr(fake, name) for name in _OF_A_FAKE)
     make: Callable[[], FakeRegistry] = (lambda: copy.deepcopy(fake)) if is_made else fake
     try:

@@ -102,6 +102,7 @@ class Assessment:
         results: one for each requirement of the contract, in its order.
         notes: what a reader should know besides.
         selected: the ids that were asked for; None for all.
+        registry: the fake that was given for its registry; None when that is NAS.
     """
 
     target: str
@@ -113,6 +114,7 @@ class Assessment:
     results: tuple[Result, ...]
     notes: tuple[str, ...] = ()
     selected: frozenset[str] | None = None
+    registry: str | None = None
 
     def expected(self, level: Level | None = None) -> tuple[Result, ...]:
         """The rows that a level, or the whole profile, demands of a target like this one."""
@@ -182,8 +184,8 @@ class Assessment:
 
     def _applies(self, row: Result) -> bool:
         """Whether a row is about a target like this one; NAS rows only for who runs with NAS."""
-        elsewhere = row.requirement.group == "NAS" and row.verdict is Ruling.NOT_SUPPORTED
-        return row.requirement.applies_to(self.declared) and not elsewhere
+        of_nas = row.requirement.group == "NAS"
+        return row.requirement.applies_to(self.declared) and not (of_nas and self.registry)
 
     def scores(self, requirement: Requirement) -> bool:
         """Whether a row counts for the version of the contract that is claimed."""

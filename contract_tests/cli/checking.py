@@ -181,12 +181,12 @@ def _deviations(file: Path | None) -> tuple[Deviation, ...]:
 
 
 def _subject(target: str, registry: str | None) -> Subject:
-    from contract_tests.target import find_registry, find_subject
+    from contract_tests.target import find_subject
     from simulator.target import TargetError
 
     try:
         subject = find_subject(target)
-        return subject if registry is None else subject.with_registry(find_registry(registry))
+        return subject if registry is None else subject.with_registry(registry)
     except TargetError as error:
         raise click.UsageError(str(error)) from error
 

@@ -91,6 +91,7 @@ class Report(_Model):
     contract: str
     target: str
     provider: str
+    registry: str | None = None
     profile: Profile
     verdict: Overall
     verdicts: dict[Literal["core", "strict"], Overall]
@@ -116,6 +117,7 @@ def report_of(assessment: Assessment) -> Report:
         contract=assessment.contract,
         target=assessment.target,
         provider=assessment.provider,
+        registry=assessment.registry,
         profile=assessment.profile,
         verdict=assessment.verdict,
         verdicts={
@@ -159,7 +161,10 @@ def _known(known: Deviation) -> KnownDeviation:
 
 
 def _replay(requirement_id: str, assessment: Assessment) -> str:
-    words = ["hermes-contract", "check", assessment.target, "--only", requirement_id]
+    words = ["hermes-contract", "check", assessment.target]
+    if assessment.registry:
+        words += ["--registry", assessment.registry]
+    words += ["--only", requirement_id]
     if assessment.declared != assessment.shown:
         words += ["--capabilities", ",".join(sorted(assessment.declared))]
     return " ".join([*words, "--timeline"])
@@ -181,6 +186,7 @@ def assessment_of(report: Report) -> Assessment:
         results=tuple(map(_result, report.requirements)),
         notes=report.notes,
         selected=frozenset(row.id for row in report.requirements if row.selected),
+        registry=report.registry,
     )
 
 
@@ -189,6 +195,7 @@ def head_of(assessment: Assessment) -> dict[str, Any]:
     return {
         "target": assessment.target,
         "provider": assessment.provider,
+        "registry": assessment.registry,
         "contract": assessment.contract,
         "profile": assessment.profile,
         "declared": sorted(assessment.declared),
@@ -223,6 +230,7 @@ def report_from(
             shown=frozenset(head["shown"]),
             results=results,
             notes=tuple(head["notes"]),
+            registry=head["registry"],
         )
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contract_tests.target import Subject, find_registry, find_subject, registry_of, subject_of
+from contract_tests.target import Subject, find_subject, subject_of
 
 __all__ = ["ProviderHarness"]
 
@@ -25,6 +25,4 @@ class ProviderHarness:
         by_name = isinstance(provider, str)
         self.subject: Subject = find_subject(provider) if by_name else subject_of(provider)
         if registry is not None:
-            by_name = isinstance(registry, str)
-            make = find_registry(registry) if by_name else registry_of(registry)
-            self.subject = self.subject.with_registry(make)
+            self.subject = self.subject.with_registry(registry)

@@ -30,6 +30,7 @@ from hermes_cron import (
 from hermes_cron.plugins import chronos, loading, vetting
 from hermes_cron.plugins.chronos import verify
 from simulator.hosts import Reading, Stage, Surroundings
+from simulator.hosts.by_name import held_by_name
 from simulator.target import Target, TargetError
 
 __all__ = ["ReferenceHost"]
@@ -83,7 +84,7 @@ class ReferenceHost:
         """See `Host`."""
         self._stage = stage
         with ExitStack() as undo:
-            for module, name, replacement in _replacements(stage):
+            for module, name, replacement in held_by_name(list(_replacements(stage))):
                 undo.enter_context(mock.patch.object(module, name, replacement))
             undo.enter_context(_listening(stage))
             try:

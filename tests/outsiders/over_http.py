@@ -81,6 +81,8 @@ def _second(text):
 class FakeTimers:
     """The service, on a port of this machine."""
 
+    fails = {"nonsense"}
+
     def __init__(self):
         self.at = {}
         self.lock = threading.Lock()
@@ -129,7 +131,10 @@ class FakeTimers:
             def do_PUT(self):
                 length = int(self.headers["Content-Length"])
                 job_id, body = self.path.rpartition("/")[2], json.loads(self.rfile.read(length))
-                if fake.asks("arm", job_id):
+                wrong = fake.asks("arm", job_id)
+                if wrong == "nonsense":
+                    return self._answer(200, "<html>Please sign in")
+                if wrong:
                     return self._answer(503, {"error": "out of timers"})
                 with fake.lock:
                     fake.at[job_id] = datetime.fromisoformat(body["at"])
