@@ -120,6 +120,7 @@ class TestPace:
         assert pace.pause_s("job", "2026-03-02T10:00:00+00:00", 100.0, EPOCH) == 0
         assert pace.pause_s("other", AT, 100.0, EPOCH) == 0
         pace.accepted("job", "2026-03-02T10:00:00+00:00", 100.0)
+        assert pace.pause_s("job", "2026-03-02T10:00:00+00:00", 100.0, EPOCH) == 0
         assert pace.pause_s("job", AT, 100.0, EPOCH) == 0
 
     def test_a_minute_begins_with_its_first_arm(self):

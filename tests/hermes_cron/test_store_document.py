@@ -224,6 +224,21 @@ def test_replace_all_with_the_raw_records_doubles_none():
     assert list(after.records) == [*before.records, {"id": "b"}]
 
 
+def test_replace_all_given_one_of_two_broken_records_keeps_the_other():
+    edit = Edit(document(None, None, {"id": "a"}))
+    edit.replace_all([None, {"id": "a"}, {"id": "b"}])
+    after, _ = edit.finish()
+    assert list(after.records) == [None, None, {"id": "a"}, {"id": "b"}]
+
+
+def test_replace_all_copies_nothing_that_stays_as_it_is():
+    before = document({"id": "a"}, {"id": "b"})
+    edit = Edit(before)
+    edit.replace_all([{"id": "a"}, {"id": "b", "n": 1}])
+    after, _ = edit.finish()
+    assert after.entries[0] is before.entries[0]
+
+
 def test_another_order_is_a_change():
     edit = Edit(document({"id": "a"}, {"id": "b"}))
     edit.replace_all([{"id": "b"}, {"id": "a"}])
