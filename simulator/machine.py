@@ -143,6 +143,8 @@ class Machine:
         if self.life is not life:
             return
         self.life = None
+        if leaving:
+            self._world.tell_leaked(self._world.kernel.left_behind(life.incarnation))
         self._world.history.append(kind, self.name)
         life.end()
         if self._wanted:

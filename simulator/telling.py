@@ -61,6 +61,7 @@ class Teller:
             "fault": lambda e: f"[red bold]{_said(e, 'does')} at {_said(e, 'seam')}[/]",
             "log": self._log,
             "status": self._status_said,
+            "task.leaked": lambda e: f"[red]{_said(e, 'task')} never ends[/]",
             "not_simulated": lambda e: f"[red]not simulated: {_said(e, 'what')}[/]",
         }
 
@@ -116,8 +117,10 @@ class Teller:
         if record.get("last_run_at") != before.get("last_run_at"):
             yield f"marked {record.get('last_status')}"
         for key in ("state", "enabled", "schedule"):
-            if record.get(key) != before.get(key):
-                yield f"{key} {escape(str(record.get(key)))}"
+            value = record.get(key)
+            if value != before.get(key):
+                said = value.get("display", value) if isinstance(value, dict) else value
+                yield f"{key} {escape(str(said))}"
         if record.get("next_run_at") != before.get("next_run_at"):
             yield self._next(record, event)
 

@@ -58,7 +58,9 @@ def judge(history: History, scenario: Scenario) -> Judged:
         if not expected.allows(runs[job])
     ]
     if violated:
-        return Judged("violated", findings, tuple(violated), runs)
+        return Judged(
+            "violated", findings, (*violated, *_refused(history), *_leaked(history)), runs
+        )
     unknown = tuple(_unknown(facts, findings))
     return Judged("unknown" if unknown else "held", findings, unknown, runs)
 
@@ -71,8 +73,7 @@ def _unknown(facts: Facts, findings: tuple[Finding, ...]) -> Iterator[str]:
         if index not in fired:
             yield f"fault {index} ({fault.effect} at {fault.into}) never fired"
     yield from _not_as_told(history)
-    for event in history.of("not_simulated"):
-        yield f"{event.data.get('what')} is not simulated (event {event.n})"
+    yield from _refused(history)
     for event in history.of("world.end"):
         if event.data.get("reason") not in {"horizon", None}:
             yield f"the run ended by {event.data['reason']}, not at its horizon"
@@ -85,6 +86,18 @@ def _unknown(facts: Facts, findings: tuple[Finding, ...]) -> Iterator[str]:
         concerned = applies(name, blocking=facts.blocking, external=facts.external)
         if finding.verdict == "unknown" and concerned:
             yield f"{name}: {finding.reason}"
+
+
+def _refused(history: History) -> Iterator[str]:
+    """What the provider tried that a run does not have: all that follows may come of it."""
+    for event in history.of("not_simulated"):
+        yield f"{event.data.get('what')} is not simulated (event {event.n})"
+
+
+def _leaked(history: History) -> Iterator[str]:
+    """Tasks that did not end with their process, for who looks for a reason."""
+    for event in history.of("task.leaked"):
+        yield f"left behind at the end: {history.text(event.n)} (event {event.n})"
 
 
 def _not_as_told(history: History) -> Iterator[str]:

@@ -7,7 +7,7 @@ byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC
 from importlib.metadata import version
@@ -20,7 +20,7 @@ from simulator.history import History
 from simulator.hosts import Host, reference_host
 from simulator.kernel import Kernel, patches
 from simulator.kernel.tape import Tape
-from simulator.kernel.tasks import Deadlock, Handle, Hang, Livelock, MachineClock, Task
+from simulator.kernel.tasks import Blocked, Deadlock, Handle, Hang, Livelock, MachineClock, Task
 from simulator.machine import Life, Machine
 from simulator.operator import Operator
 from simulator.registry import FakeRegistry, cannot_strike, declared
@@ -207,15 +207,14 @@ class World:
         for machine in self.machines.values():
             machine.stop()
         self._until(self.end_us + SETTLE_US)
-        for blocked in self.kernel.blocked():
+        self.tell_leaked(self.kernel.blocked())
+
+    def tell_leaked(self, tasks: Iterable[Blocked]) -> None:
+        """Say which tasks of machines should have ended, and what they wait for."""
+        for blocked in tasks:
             lane = blocked.task.partition("#")[0]
             if lane in self.machines:
-                self.history.append(
-                    "task.leaked",
-                    lane,
-                    task=blocked.task,
-                    text=f"{blocked.waits_for}, {blocked.where}",
-                )
+                self.history.append("task.leaked", lane, task=blocked.task, text=str(blocked))
 
     def _until(self, true_us: int) -> None:
         """Run up to an instant; that it comes is an event, so sleeping gateways are no deadlock."""

@@ -156,6 +156,14 @@ class Kernel(Core):
         """Who waits now, for what, held by whom, since when; in order of birth."""
         return [task.blocked() for task in self.tasks.values() if task.waits_for is not None]
 
+    def left_behind(self, machine: Incarnation) -> list[Blocked]:
+        """What keeps a process from ending: who waits for ever or polls, but for idle daemons."""
+        return [
+            task.blocked()
+            for task in self.of_machine(machine)
+            if task is not self.current and task.never_ends()
+        ]
+
     def close(self) -> None:
         """End of the world: what has not finished is never resumed, as in a crash."""
         for task in self.tasks.values():

@@ -18,6 +18,7 @@ from typing import Any
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 from simulator.kernel.tasks import (
+    POLLING,
     Deadlock,
     Handle,
     Livelock,
@@ -30,11 +31,17 @@ __all__ = ["SPIN_LIMIT", "Core"]
 
 GC_EVERY = 20_000  # events between two garbage collections
 SPIN_LIMIT = 100_000  # looks at the clock or at a lock without waiting, before each costs time
-SPIN_US = 1_000  # what each costs then
+SPIN_US = 1_000  # what each costs then; more when it goes on
+_SPINS_A_STEP, _MOST_STEPS = 10_000, 50
 LIVELOCK_EVENTS = 200_000  # events at one instant that are called a livelock
 _MIN_STALE = 64  # dead entries in the queue that are worth a clean-up
 
 _CALLBACK, _TASK = 0, 1  # priorities: what the world does at an instant goes before the tasks
+
+
+def _cost_us(spins: int) -> int:
+    """What one more look costs a task that polls: an hour of it may not take minutes."""
+    return SPIN_US * min(_MOST_STEPS, 1 + (spins - SPIN_LIMIT) // _SPINS_A_STEP)
 
 
 class Core:
@@ -107,7 +114,9 @@ class Core:
             task.spins = 0
         else:
             task.spins += 1
-            timeout_us = SPIN_US if task.spins > SPIN_LIMIT else 0
+            timeout_us = 0
+            if task.spins > SPIN_LIMIT:
+                waits_for, timeout_us = POLLING, _cost_us(task.spins)
         if timeout_us is not None:
             heap = self._heap
             wake = self.now_us + timeout_us
@@ -165,8 +174,8 @@ class Core:
     def count_spin(self, task: Task) -> None:
         """The running task looked at something without waiting; too often means that it polls.
 
-        Real polling takes time, so each further look costs a millisecond: a loop that polls a
-        lock until a deadline ends here as well.
+        Real polling takes time, so each further look costs a millisecond, later up to 50: a loop
+        that polls a lock until a deadline ends here as well.
         """
         task.spins += 1
         if task.spins > SPIN_LIMIT:
@@ -175,7 +184,7 @@ class Core:
     def polls(self, task: Task) -> None:
         """The running task has looked too often: this look costs time."""
         spins = task.spins
-        self.park("a polling loop", SPIN_US)
+        self.park(POLLING, _cost_us(spins))
         task.spins = spins
 
     # -- running

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simulator.kernel import Kernel
 
 __all__ = [
+    "POLLING",
     "Blocked",
     "Deadlock",
     "Handle",
@@ -32,6 +33,7 @@ __all__ = [
 _HOUR_US = 3_600_000_000
 _HERE = PurePath(__file__).parent.parent
 _INNER = ("threading.py", "queue.py", "_base.py", "thread.py", "sched.py")
+POLLING = "nothing, it polls"
 _retired: list[greenlet] = []
 
 
@@ -216,16 +218,19 @@ class Task:
             self.kernel.finished(self)
 
     def where(self) -> str:
-        """The innermost line outside the simulator and the threading machinery."""
+        """The innermost line outside the simulator and, if any is, the threading machinery."""
         frame: FrameType | None = self.glet.gr_frame if self.glet is not None else None
         if self.kernel.current is self:
             frame = sys._getframe(1)  # noqa: SLF001 - the only way to one's own line
+        inner = "not started" if self.glet is None else "unknown line"
         while frame is not None:
             path = PurePath(frame.f_code.co_filename)
-            if path.name not in _INNER and not path.is_relative_to(_HERE):
-                return f"{path.name}:{frame.f_lineno} in {frame.f_code.co_name}"
+            if not path.is_relative_to(_HERE):
+                inner = f"{path.name}:{frame.f_lineno} in {frame.f_code.co_name}"
+                if path.name not in _INNER:
+                    break
             frame = frame.f_back
-        return "not started" if self.glet is None else "unknown line"
+        return inner
 
     def blocked(self) -> Blocked:
         """This wait, for people."""
@@ -235,6 +240,14 @@ class Task:
         owner = getattr(what, "owner", None)
         held_by = owner.name if isinstance(owner, Task) else None
         return Blocked(self.name, text, held_by, self.since_us, self.where())
+
+    def never_ends(self) -> bool:
+        """Whether it polls, or waits for ever for what somebody holds or as one that has to end."""
+        if self.waits_for is None or self.resting:
+            return False
+        if self.timed:
+            return self.waits_for == POLLING
+        return not self.daemon or isinstance(getattr(self.waits_for, "owner", None), Task)
 
     def describe(self) -> str:
         """As something that another task waits for."""

@@ -1,17 +1,25 @@
-"""A run that does not reach the kernel any more is ended, with the line that hangs."""
+"""What hangs, holds itself up or is left behind is told, with the line and who waits for what."""
 
 # ruff: noqa: PT012 - the run is what raises, and it needs its preparation
 
 import _thread
 import os
+import re
 import signal
+import threading
 import time
 
 import pytest
 
+from hermes_cron import CronScheduler
+from simulator.hosts import reference_host
 from simulator.kernel import Kernel
 from simulator.kernel.patches import install
 from simulator.kernel.tasks import Hang
+from simulator.scenario_file import parse_scenario
+from simulator.target import from_class
+from simulator.verdict import judge
+from simulator.world import simulate
 
 
 def hang_of(body, hang_s=0.15):
@@ -150,3 +158,119 @@ def test_a_timer_of_somebody_else_is_left_alone():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+QUIET = parse_scenario("""
+name: a-quiet-half-hour
+start: 2026-06-01T00:00:00
+lasts: 30m
+jobs:
+- {id: report, schedule: "*/10 * * * *", runs_for: 2s}
+""")
+
+
+class Entangled(CronScheduler):
+    """Its loop and a thread of it each hold what the other wants."""
+
+    name = "entangled"
+
+    def start(self, stop_event, **_):
+        ours, theirs = threading.Lock(), threading.Lock()
+
+        def other():
+            with theirs:
+                time.sleep(1)
+                ours.acquire()
+
+        threading.Thread(target=other, name="other").start()
+        with ours:
+            time.sleep(2)
+            theirs.acquire()
+
+
+class Forgetful(CronScheduler):
+    """It returns, and leaves a thread behind that no interpreter would end without."""
+
+    name = "forgetful"
+
+    def start(self, stop_event, **_):
+        never = threading.Event()
+        threading.Thread(target=never.wait, name="forgotten", daemon=False).start()
+        threading.Thread(target=never.wait, name="idle", daemon=True).start()
+        stop_event.wait()
+
+
+class Restless(CronScheduler):
+    """Its thread looks at a flag without ever waiting, and nobody tells it to end."""
+
+    name = "restless"
+
+    def start(self, stop_event, **_):
+        def look():
+            while True:
+                time.sleep(0)
+
+        threading.Thread(target=look, name="looking").start()
+        stop_event.wait()
+
+
+@pytest.mark.parametrize(
+    ("provider", "told"),
+    [
+        (
+            Entangled,
+            [
+                "a#1/cron-provider waits for a Lock, held by a#1/other (test_guard.py:# in start)",
+                "a#1/other waits for a Lock, held by a#1/cron-provider (test_guard.py:# in other)",
+            ],
+        ),
+        (Forgetful, ["a#1/forgotten waits for an Event (threading.py:# in run)"]),
+        (Restless, ["a#1/looking waits for nothing, it polls (test_guard.py:# in look)"]),
+    ],
+)
+def test_who_keeps_a_process_from_ending_is_told_with_what_it_waits_for(provider, told):
+    """Two that hold each other up, one that was forgotten, one that polls: the world goes on."""
+    run = simulate(QUIET, from_class(provider, provider.name))
+    leaked = [run.history.text(event.n) for event in run.history.of("task.leaked")]
+    assert [re.sub(r":\d+ in", ":# in", text) for text in leaked] == told
+    judged = judge(run.history, QUIET)
+    assert judged.verdict == "violated"
+    assert sum(reason.startswith("left behind at the end: ") for reason in judged.reasons) == len(
+        told
+    )
+
+
+def test_what_is_not_simulated_stands_among_the_reasons():
+    class Forker(CronScheduler):
+        name = "forker"
+
+        def start(self, stop_event, **_):
+            os.fork()
+
+    run = simulate(QUIET, from_class(Forker, "forker"))
+    reasons = judge(run.history, QUIET).reasons
+    assert [reason.partition(" (")[0] for reason in reasons if "simulated" in reason] == [
+        "os.fork is not simulated"
+    ]
+
+
+def test_the_references_leave_nothing_behind():
+    for target in reference_host().bundled().values():
+        assert not simulate(QUIET, target).history.of("task.leaked")
+
+
+def test_an_hour_of_polling_is_not_looked_at_ten_million_times():
+    """A loop that never waits costs more the longer it goes on; its deadline is met all the same."""
+    kernel, looks, ended = Kernel(start_us=0), [], []
+
+    def body():
+        until = time.monotonic() + 3600
+        while time.monotonic() < until:
+            looks.append(None)
+        ended.append(kernel.now_us)
+
+    with install(kernel):
+        kernel.spawn(body, name="x", machine=kernel.boot("a"))
+        kernel.run(7_200_000_000)
+    assert 3600 <= ended[0] / 1e6 < 3600.1
+    assert len(looks) < 700_000
