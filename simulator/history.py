@@ -10,73 +10,36 @@ bytes.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self, TypeVar, cast
+
+from simulator.event import Event, HistoryError, encode
+from simulator.packing import BLOCK, Block, Picked, Shelf
 
 __all__ = ["FORMAT", "Event", "History", "HistoryError"]
 
 FORMAT = 1
 """The version of the line format; stands in the first line of every history."""
 
-_RESERVED = frozenset({"n", "t", "m", "k"})
-_encode = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-).encode
+PLAIN = 16 * BLOCK
+"""So many events are kept as they are; a longer history is folded block by block behind them."""
 
 _new = tuple.__new__  # past the generated constructor: twice as fast, and worlds append millions
 
 T = TypeVar("T")
 
 
-class HistoryError(ValueError):
-    """A history that cannot be written or read: says which event, and what is wrong with it."""
-
-
-class Event(NamedTuple):
-    """One observed thing.
-
-    Attributes:
-        n: Its number, from 0, without gaps.
-        at_us: True virtual time, microseconds since the epoch (not what a skewed machine believes).
-        machine: Where it was seen: a gateway ("a"), "nas", "store", "operator" or "world".
-        kind: What it is, from the vocabulary.
-        data: The rest, as JSON values. Never changed after it was appended.
-    """
-
-    n: int
-    at_us: int
-    machine: str
-    kind: str
-    data: dict[str, Any]
-
-    def line(self) -> str:
-        """The canonical JSON line of this event, without a line end.
-
-        Raises:
-            HistoryError: A value that JSON does not have, or a key that the line needs for itself.
-        """
-        if not _RESERVED.isdisjoint(self.data):
-            taken = ", ".join(sorted(_RESERVED & self.data.keys()))
-            raise HistoryError(
-                f"event {self.n} ({self.kind}): data may not use the line's own keys: {taken}"
-            )
-        body = {"n": self.n, "t": self.at_us, "m": self.machine, "k": self.kind, **self.data}
-        try:
-            return _encode(body)
-        except (TypeError, ValueError) as error:
-            raise HistoryError(
-                f"event {self.n} ({self.kind}) holds what JSON does not have: {error}; "
-                "record strings, integers, booleans, None, lists or dicts"
-            ) from error
-
-
 class History:
     """An append-only record of events, with texts beside it.
 
     Appending costs under a microsecond: nothing is checked or encoded until lines are asked for.
+    What is old in a long one is folded (`simulator.packing`), at half a microsecond an event.
     """
 
-    __slots__ = ("_by_kind", "_derived", "_events", "_indexed", "_texts", "header", "now_us")
+    __slots__ = (
+        "_blocks", "_by_kind", "_derived", "_events", "_first", "_indexed", "_picked", "_room",
+        "_shelf", "_texts", "header", "now_us",
+    )  # fmt: skip
 
     def __init__(
         self, header: Mapping[str, Any] | None = None, now_us: Callable[[], int] = lambda: 0
@@ -90,7 +53,12 @@ class History:
         """
         self.header: dict[str, Any] = dict(header or {})
         self.now_us = now_us
-        self._events: list[Event] = []
+        self._blocks: list[Block] = []
+        self._events: list[Event] = []  # those behind the blocks
+        self._first = 0  # the number of the first of them
+        self._room = PLAIN
+        self._shelf = Shelf()
+        self._picked: dict[tuple[str, ...], tuple[int, Picked]] = {}
         self._texts: dict[int, str] = {}
         self._by_kind: dict[str, list[Event]] = {}
         self._indexed = 0
@@ -106,23 +74,61 @@ class History:
             **data: JSON values; the caller hands over what it will not change later.
         """
         events = self._events
-        n = len(events)
+        n = self._first + len(events)
         events.append(_new(Event, (n, self.now_us(), machine, kind, data)))
         if text is not None:
             self._texts[n] = text
+        if len(events) > self._room:
+            self._fold()
         return n
 
+    def _take(self, event: Event) -> None:
+        """Go on with an event that has its number and instant already."""
+        self._events.append(event)
+        if len(self._events) > self._room:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Fold what is old; the last block's worth stays as it is, for those who look back."""
+        events = self._events
+        while len(events) >= 2 * BLOCK:
+            old, first = events[:BLOCK], self._first
+            texts = {n: self._texts.pop(n) for n in range(first, first + BLOCK) if n in self._texts}
+            self._blocks.append(Block(old, texts))
+            del events[:BLOCK]
+            self._first += BLOCK
+        self._room = 2 * BLOCK
+        self._by_kind, self._indexed = {}, 0
+
     def __len__(self) -> int:
-        return len(self._events)
+        return self._first + len(self._events)
 
     def __iter__(self) -> Iterator[Event]:
-        return iter(self._events)
+        for block in self._blocks:
+            yield from block.events()
+        yield from self._events
 
     def __getitem__(self, n: int) -> Event:
-        return self._events[n]
+        place = n - self._first if n >= 0 else n
+        if place >= 0 or (n < 0 and -n <= len(self._events)):
+            return self._events[place]
+        return self._pick(())[n]
 
-    def of(self, *kinds: str) -> list[Event]:
+    def of(self, *kinds: str) -> Sequence[Event]:
         """The events of these kinds, in order. The index grows with the history."""
+        return self._pick(kinds) if self._blocks else self._plain(kinds)
+
+    def _pick(self, kinds: tuple[str, ...]) -> Picked:
+        """Events of these kinds (all, without any) of the blocks too."""
+        kept = self._picked.get(kinds)
+        if kept is None or kept[0] != len(self):
+            some = tuple(dict.fromkeys(kinds)) or None
+            tail = self._plain(some) if some else self._events
+            kept = (len(self), Picked(self._blocks, tail, some, self._shelf))
+            self._picked[kinds] = kept
+        return kept[1]
+
+    def _plain(self, kinds: tuple[str, ...]) -> list[Event]:
         index = self._by_kind
         if self._indexed < len(self._events):
             for event in self._events[self._indexed :]:
@@ -134,23 +140,25 @@ class History:
 
     def text(self, n: int) -> str | None:
         """The text kept beside event `n`, or None."""
-        return self._texts.get(n)
+        if n >= self._first or n < 0:
+            return self._texts.get(n)
+        return self._blocks[n // BLOCK].text(n)
 
     def derived(self, key: object, build: Callable[[], T]) -> T:
         """What `build` gives, kept until the history grows. So judges share what they compute."""
         kept = self._derived.get(key)
-        if kept is None or kept[0] != len(self._events):
-            kept = (len(self._events), build())
+        if kept is None or kept[0] != len(self):
+            kept = (len(self), build())
             self._derived[key] = kept
         return cast("T", kept[1])
 
     def lines(self) -> Iterator[str]:
         """The canonical lines: the header first, then one line an event, without line ends."""
         try:
-            yield _encode({"history": FORMAT, **self.header})
+            yield encode({"history": FORMAT, **self.header})
         except (TypeError, ValueError) as error:
             raise HistoryError(f"the header holds what JSON does not have: {error}") from error
-        for event in self._events:
+        for event in self:
             yield event.line()
 
     def to_bytes(self) -> bytes:
@@ -179,7 +187,7 @@ class History:
             if history is None:
                 history = cls(_header(body))
             else:
-                history._events.append(_event(body, len(history), number))
+                history._take(_event(body, len(history), number))
         if history is None:
             raise HistoryError("an empty history: not even a header line")
         return history

@@ -253,7 +253,7 @@ class Facts:
     @cached_property
     def faults(self) -> list[Event]:
         """Faults that really fired, and writes that the store refused."""
-        return self.history.of("fault", "store.refused")
+        return list(self.history.of("fault", "store.refused"))
 
     @cached_property
     def deliveries(self) -> dict[str, list[Event]]:
@@ -265,9 +265,11 @@ class Facts:
 
     @cached_property
     def occasions(self) -> list[tuple[Event, Event]]:
-        """(first, last event) of each time that an external provider was woken.
+        """(first, last event) of each time that an external provider was woken and could act.
 
-        A start, a fire of any job, a change of any job while a gateway was up.
+        A start, a fire of any job, a change of any job while a gateway was up. Not one that its
+        machine was asked to leave in: after that nothing may be armed. Nor a change that changed
+        nothing, of which no provider is told.
         """
         found = [
             (life.started, life.start_left)
@@ -275,10 +277,17 @@ class Facts:
             if life.started is not None and life.start_left is not None
         ]
         found += [(fire.begin, fire.end) for fire in self.fires if fire.end is not None]
+        found = [pair for pair in found if not self._cut_by_a_stop(*pair)]
         for op in self.ops:
             if op.job is not None and op.end is not None and not op.failed and op.do != "deliver":
                 found.append((op.begin, op.end))
         return sorted(found, key=lambda pair: pair[0].n)
+
+    def _cut_by_a_stop(self, begin: Event, end: Event) -> bool:
+        """Whether the machine was asked to leave before the end of what it began."""
+        life = self.life_at(begin)
+        asked = life.stop_requested if life is not None else None
+        return asked is not None and asked.n < end.n
 
     @cached_property
     def _occasion_numbers(self) -> list[int]:

@@ -190,7 +190,7 @@ def _any_of(events: Sequence[Event], after: Event, before: Event) -> bool:
     """Whether one of these events is of the machine of `after` and lies between the two."""
     first = bisect_right(events, after.n, key=lambda event: event.n)
     last = bisect_right(events, before.n, key=lambda event: event.n)
-    return any(event.machine == after.machine for event in islice(events, first, last))
+    return any(events[place].machine == after.machine for place in range(first, last))
 
 
 def stale_after_us(facts: Facts) -> int:
