@@ -1,8 +1,10 @@
 """`make mutants`: is there a test for each thing that claims, store and providers decide?
 
 Each mutant is one small edit; the tests that reach it run against it. One that survives needs a new
-test, or an argument in survivors.toml why it changes nothing that anybody was promised. With paths
-as arguments only those modules are broken.
+test, or an argument in survivors.toml why it changes nothing that anybody was promised.
+
+With paths as arguments only those modules are broken. With `--again` what died in the last run is
+left alone, unless its function was changed since; for a full answer leave it out.
 """
 
 import sys
@@ -19,12 +21,13 @@ ARGUMENTS = Path(__file__).with_name("survivors.toml")
 
 
 def main(wanted: Sequence[str]) -> int:
-    unknown = sorted(set(wanted) - set(CONFIG["modules"]))
+    paths = [one for one in wanted if one != "--again"]
+    unknown = sorted(set(paths) - set(CONFIG["modules"]))
     if unknown:
         return refused(f"not in mutants.toml: {', '.join(unknown)}")
-    modules = list(wanted or CONFIG["modules"])
+    modules = paths or CONFIG["modules"]
     argued = arguments(ARGUMENTS.read_text(encoding="utf-8"))
-    prepare(modules)
+    prepare(modules, again="--again" in wanted)
     if run():
         return refused(f"mutmut did not get through; its files are in {WORKSHOP}")
     rows, stale = judge(modules, results(modules), argued)

@@ -10,24 +10,32 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .survivors import Mutant
+from .survivors import KILLED, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKSHOP = ROOT / "build" / "mutants"
 CONFIG = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text(encoding="utf-8"))
 
 
-def prepare(modules: Sequence[str]) -> None:
-    """Lay the tree out anew, with these modules to mutate."""
-    shutil.rmtree(WORKSHOP, ignore_errors=True)
+def prepare(modules: Sequence[str], *, again: bool = False) -> None:
+    """Lay the tree out, with these modules to mutate.
+
+    Args:
+        modules: paths from the root of the tree.
+        again: keep what died in the last run, unless its function was changed since. What
+            survived is shown to the tests that there are now.
+    """
+    if not again:
+        shutil.rmtree(WORKSHOP, ignore_errors=True)
     # mutmut's own folder is on the path from the start: a process remembers what was not there.
-    (WORKSHOP / "mutants").mkdir(parents=True)
+    (WORKSHOP / "mutants").mkdir(parents=True, exist_ok=True)
     for name in CONFIG["copied"]:
         if (ROOT / name).is_dir():
             without = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, WORKSHOP / name, ignore=without)
+            shutil.copytree(ROOT / name, WORKSHOP / name, ignore=without, dirs_exist_ok=True)
         else:
             shutil.copy2(ROOT / name, WORKSHOP / name)
+    _forget_survivors()
     settings = {
         **CONFIG["mutmut"],
         "only_mutate": list(modules),
@@ -36,6 +44,24 @@ def prepare(modules: Sequence[str]) -> None:
     with (WORKSHOP / "pyproject.toml").open("a", encoding="utf-8") as pyproject:
         pyproject.write("\n[tool.mutmut]\n")
         pyproject.writelines(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+
+
+def _forget_survivors() -> None:
+    # Without its statistics mutmut looks anew which tests reach what.
+    (WORKSHOP / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
+    for path in (WORKSHOP / "mutants").rglob("*.py.meta"):
+        found = json.loads(path.read_bytes())
+        codes = found["exit_code_by_key"]
+        found["exit_code_by_key"] = {
+            name: code if _status(code) in KILLED else None for name, code in codes.items()
+        }
+        path.write_text(json.dumps(found), encoding="utf-8")
+
+
+def _status(code: int | None) -> str:
+    from mutmut.stats import status_by_exit_code
+
+    return status_by_exit_code[code]
 
 
 def run() -> int:
@@ -57,7 +83,6 @@ def results(modules: Sequence[str]) -> Iterator[Mutant]:
     with contextlib.chdir(WORKSHOP):  # mutmut reads its configuration in the current folder
         from mutmut.mutation.data import SourceFileMutationData
         from mutmut.mutation.diff_apply import get_diff_for_mutant
-        from mutmut.stats import status_by_exit_code
         from mutmut.utils.format_utils import orig_function_and_class_names_from_key
 
         for module in modules:
@@ -71,7 +96,7 @@ def results(modules: Sequence[str]) -> Iterator[Mutant]:
                     f"{owner}.{function}" if owner else function,
                     _said(diff, "-"),
                     _said(diff, "+"),
-                    status_by_exit_code[code],
+                    _status(code),
                     data.durations_by_key.get(name) or 0.0,
                 )
 
