@@ -60,6 +60,7 @@ SEAMS: Mapping[str, Place] = {
     "recover": _HOST,
     "start": _METHOD,
     "dispatch": Place(frozenset({"raise", "crash"}), after=frozenset({"crash"})),
+    "wait": Place(),
     "submit": Place(frozenset({"shutdown", "crash"}), after=frozenset({"crash"})),
     "fire": Place(job=True, after=frozenset({"crash"})),
     "claim": _OF_JOB,
@@ -84,9 +85,9 @@ SEAMS: Mapping[str, Place] = {
 """Where a fault can be put, and what it can be there.
 
 "recover" is the look at what an earlier process left, at boot; "dispatch" is the host's leave to
-start what is due, asked before a tick; "claim" is that of a fire, or of all that is due in a tick.
-"start" and "fire" are the provider's own methods; "submit" is that of any thread pool; "nas.arm" is
-the timer that NAS sets for what was provisioned.
+start what is due, asked before a tick; "wait" is a provider's wait on its stop event; "claim" is
+that of a fire, or of all that is due in a tick. "start" and "fire" are the provider's own methods;
+"submit" is that of any thread pool; "nas.arm" is the timer that NAS sets for what was provisioned.
 """
 
 

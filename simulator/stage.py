@@ -110,6 +110,10 @@ class RunStage:
         self.strike(fault)
         return result
 
+    def is_struck(self, seam: str) -> bool:
+        """See `Stage`."""
+        return seam in self._world.plan.seams
+
     def phase(self, name: str, call: Callable[[], T]) -> T:
         """See `Stage`."""
         task = self._world.kernel.current

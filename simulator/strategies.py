@@ -65,7 +65,10 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 """What an effect is given; a flag is true, and "raise" depends on the seam."""
 
-_NEEDS = {"nas": "external", "tick": "blocking", "heartbeat": "blocking", "dispatch": "blocking"}
+_NEEDS = {
+    "nas": "external", "tick": "blocking", "heartbeat": "blocking", "dispatch": "blocking",
+    "wait": "blocking",
+}  # fmt: skip
 """Seams, by their first word, that only providers of one kind pass."""
 
 

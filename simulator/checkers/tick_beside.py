@@ -29,13 +29,13 @@ def tick_4(history: History, scenario: Scenario) -> Finding:
 
 
 def tick_5(history: History, scenario: Scenario) -> Finding:
-    """Nothing that the heartbeat, start-up recovery or the dispatch gate raises ends the loop."""
+    """Nothing that heartbeat, start-up recovery, dispatch gate or a wait raises ends the loop."""
     facts = facts_of(history, scenario)
-    judgement = Judgement("TICK-5", "neither heartbeat, recovery nor the dispatch gate raised")
+    judgement = Judgement("TICK-5", "neither heartbeat, recovery, dispatch gate nor a wait raised")
     raised = [
         event
         for event in history.of("fault")
-        if event.data.get("seam") in {"heartbeat", "recover", "dispatch"}
+        if event.data.get("seam") in {"heartbeat", "recover", "dispatch", "wait"}
         and event.data.get("does") == "raise"
     ]
     _loop_survives(facts, judgement, raised, "an error beside the tick")

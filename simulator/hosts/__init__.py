@@ -97,6 +97,10 @@ class Stage(Protocol):
         """Pass a seam: a fault may strike before or after `call`, or instead of it."""
         ...
 
+    def is_struck(self, seam: str) -> bool:
+        """Whether any fault of this run is put at a seam, so that it has to be there."""
+        ...
+
     def phase(self, name: str, call: Callable[[], T]) -> T:
         """Say what the store is used for during `call` (`simulator.fault_rule.PHASES`)."""
         ...

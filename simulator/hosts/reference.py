@@ -30,6 +30,7 @@ from hermes_cron import (
 from hermes_cron.plugins import chronos, loading, vetting
 from hermes_cron.plugins.chronos import verify
 from simulator.hosts import Reading, Stage, Surroundings
+from simulator.hosts.waits import waited_on
 from simulator.hosts.by_name import held_by_name
 from simulator.target import Target, TargetError
 
@@ -291,10 +292,11 @@ def _started(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
             interval_s=offered.get("interval"),
             kwargs=_taken(provider, offered),
         )
+        stop = waited_on(stage, stop_event)
         try:
             result = stage.around(
                 "start",
-                lambda: real(provider, stop_event, {**offered, "can_dispatch": may_dispatch}),
+                lambda: real(provider, stop, {**offered, "can_dispatch": may_dispatch}),
             )
         except BaseException as error:
             stage.record("provider.raised", error=type(error).__name__, text=str(error))

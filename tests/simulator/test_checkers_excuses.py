@@ -251,3 +251,18 @@ def test_what_was_taken_before_a_change_belongs_to_the_plan_before():
     build = Build(more).up().loop().op(3601, "run", "j").runs("j", "1h", 3601, "2h", "3h")
     assert build.judge("ONCE-10").verdict != "violated"
     assert build.run("j", 3610).judge("ONCE-10").verdict == "violated"
+
+
+def wait_struck(*ticks: str | int) -> Build:
+    """The wait after the tick of the first hour raises; when ticks come after that."""
+    build = Build(ONE).up().loop(last=3601).fault(3601, "wait")
+    for at in ticks:
+        build.tick(at)
+    return build.runs("j", "1h", "2h", "3h")
+
+
+def test_a_wait_that_raises_ends_no_loop():
+    """The next tick comes within an interval."""
+    assert wait_struck(3660, 3720).judge("TICK-5").verdict == "held"
+    assert wait_struck().judge("TICK-5").verdict == "violated"
+    assert wait_struck(3700).judge("TICK-5").verdict == "violated"
