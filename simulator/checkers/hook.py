@@ -44,10 +44,17 @@ def _cut_off(came: Event | None) -> bool:
 
 
 def _refused(facts: Facts, came: Event | None, answer: Event) -> bool:
-    """Whether the store could not be used in between, or nobody served yet: 503 asks for more."""
+    """Whether the store could not be used in between, or it had not started: 503 asks for more."""
     if answer.data.get("status") != _AGAIN or came is None:
         return False
     refused = facts.history.of("store.refused")
     index = bisect_right(refused, came.n, key=lambda event: event.n)
     unusable = index < len(refused) and refused[index].n < answer.n
-    return unusable or not any(life.started for life in facts.serving(answer.n))
+    return unusable or not _had_started(facts, answer)
+
+
+def _had_started(facts: Facts, answer: Event) -> bool:
+    """Whether the provider of the machine that answered had come back from its start."""
+    life = facts.life_at(answer)
+    left = life.start_left if life is not None else None
+    return left is not None and left.n < answer.n

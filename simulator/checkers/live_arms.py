@@ -3,7 +3,7 @@
 from simulator.checkers.disturbance import failed_call
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.matching import match_all
+from simulator.checkers.matching import JobMatch, match_all
 from simulator.checkers.rest import armed_before, first_rest_after
 from simulator.history import Event, History
 from simulator.scenario import Scenario
@@ -25,6 +25,8 @@ def live_2(history: History, scenario: Scenario) -> Finding:
             occasion = facts.occasion_after(event) if failed_call(event) else None
             if occasion is None or match is None or match.plan.off_at(occasion[1].n):
                 continue
+            if _has_run_all(facts, match, occasion[1]):
+                continue  # there is nothing to arm any more
             judgement.reached(event)
             if job in armed_before(facts, occasion[1].n):
                 continue  # the call had its effect all the same, or somebody else mended it
@@ -36,6 +38,13 @@ def live_2(history: History, scenario: Scenario) -> Finding:
                     occasion[1],
                 )
     return judgement.finding()
+
+
+def _has_run_all(facts: Facts, match: JobMatch, by: Event) -> bool:
+    """Whether the job had begun all the runs that it may have before an event."""
+    limit = match.plan.repeat or (None if match.plan.recurring else 1)
+    runs = facts.runs.get(match.plan.job.id, ())
+    return limit is not None and sum(run.begin.n < by.n for run in runs) >= limit
 
 
 def live_3(history: History, scenario: Scenario) -> Finding:

@@ -90,15 +90,17 @@ def _stored_between(facts: Facts, op: Op) -> bool:
 
 
 def _was_gone(facts: Facts, op: Op) -> bool:
-    """Whether there was no such job any more: the store had let go of it, and did not get it back.
+    """Whether there was no such job: the store did not have it, not yet or not any more.
 
     A change of a job that is not there is answered, not refused.
     """
     assert op.end is not None
     stored = commits_by_job(facts).get(str(op.job), [])
     index = bisect_left(stored, op.end.n, key=lambda pair: pair[0].n) - 1
-    if op.do in {"create", "remove"} or index < 0:
+    if op.do in {"create", "remove"}:
         return False
+    if index < 0:
+        return bool(stored)  # it was stored later
     event, record = stored[index]
     return record is None and event.n < op.begin.n
 

@@ -12,7 +12,7 @@ from jobs_home import make_home
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from nas_bench import TOKEN, NasBench
 
-from hermes_cron import auth, claims, clock, config, jobs, process, scheduler, store
+from hermes_cron import auth, by_hand, claims, clock, config, jobs, process, scheduler, store
 from hermes_cron.plugins import chronos
 from hermes_cron.plugins.chronos import ChronosCronScheduler, _wanted
 from simulator.nas_http import mount_respx
@@ -395,6 +395,27 @@ class TestFires:
         agent.bench.calls()
         assert agent.provider.fire_due("job") is True
         assert ("provision", "job") not in agent.bench.calls()
+
+    def test_a_round_for_another_job_does_not_arm_one_whose_last_run_is_on(self, agent):
+        """RECON-6: also a run by hand, after whose end nobody tells the provider."""
+        plant(agent, repeat={"times": 2, "completed": 1})
+        agent.provider.start(agent.stop_event)
+        assert agent.armed() == {"job": "09:00:00"}
+        by_hand.claim("job")
+        agent.provider.reconcile()
+        assert agent.armed() == {}
+
+    def test_a_last_run_that_never_began_is_armed_again(self, agent):
+        """LIVE-9: what its holder left is no run."""
+        plant(agent, repeat={"times": 1, "completed": 0})
+        agent.provider.start(agent.stop_event)
+        agent.wait(hours=1)
+        assert claims.reserve("job", "2026-03-02T09:00:00+00:00").outcome == "reserved"
+        agent.provider.reconcile()
+        assert agent.armed() == {}
+        agent.wait(seconds=301)
+        agent.restart()
+        assert agent.armed() == {"job": "09:00:00"}
 
     def test_an_arm_that_fails_before_the_run_is_made_after_it(self, agent):
         """LIVE-2: the end of the fire is an occasion too."""

@@ -43,17 +43,27 @@ def is_wanted(job: Mapping[str, Any]) -> bool:
         bool(job.get("id"))
         and records.stay_reason(job) is None
         and not records.is_spent(job)
+        and not _last_run_is_on(job)
         and bool(fire_at_of(job))
     )
 
 
-def is_promised(job: Mapping[str, Any]) -> bool:
-    """Whether the webhook has claimed an occurrence that is not the job's last one."""
-    from hermes_cron import claim_rules, records
+def _last_run_is_on(job: Mapping[str, Any]) -> bool:
+    """Whether the job is claimed for the last of the runs that it may have."""
+    from hermes_cron import claim_rules, jobs, records
 
     times, done = records.limits(job)
-    claim = claim_rules.claim_of(job) or {}
-    return bool(claim.get("reserved")) and (times is None or done + 1 < times)
+    claim = claim_rules.claim_of(job)
+    if times is None or claim is None or claim.get("counted") or done + 1 < times:
+        return False
+    return claim_rules.is_held(job, jobs._hermes_now())  # noqa: SLF001 - the host's clock
+
+
+def is_promised(job: Mapping[str, Any]) -> bool:
+    """Whether the webhook has claimed an occurrence that no run has taken up."""
+    from hermes_cron import claim_rules
+
+    return bool((claim_rules.claim_of(job) or {}).get("reserved"))
 
 
 def fire_at_of(job: Mapping[str, Any]) -> str:
