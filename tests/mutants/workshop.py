@@ -35,6 +35,9 @@ def prepare(modules: Sequence[str], *, again: bool = False) -> None:
             shutil.copytree(ROOT / name, WORKSHOP / name, ignore=without, dirs_exist_ok=True)
         else:
             shutil.copy2(ROOT / name, WORKSHOP / name)
+    for module in modules:
+        # mutmut would take one that it copied in another run, unmutated, for mutated.
+        (WORKSHOP / "mutants" / module).unlink(missing_ok=True)
     _forget_survivors()
     settings = {
         **CONFIG["mutmut"],
