@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from hermes_cron import claim_rules, claims, executions, jobs, process, records, store, upkeep
 
 __all__ = ["recover"]
+
+_OPEN = {"claimed", "running"}
 
 logger = logging.getLogger(__name__)
 
@@ -16,10 +20,11 @@ def recover() -> int:
     """Settle the claims of dead processes of this host, and repair wrong next times.
 
     A run that may have begun is recorded as unknown and not repeated; a claim whose run never began
-    is given back, so that its occurrence is due. Claims of other hosts end by their time.
+    is given back, so that its occurrence is due. Claims of other hosts end by their time. A run
+    whose job was removed meanwhile has no claim any more; its records close all the same.
 
     Returns:
-        How many claims were settled.
+        How many claims and such runs were settled.
     """
     now = jobs._hermes_now()  # noqa: SLF001 - the host's clock, looked up where tests patch it
     me = process.current()
@@ -48,5 +53,24 @@ def recover() -> int:
                     records.label(record),
                     extra={"job_id": record["id"], "occurrence": None},
                 )
-    executions.append(entries)
-    return settled
+    orphans = list(_of_removed_jobs({record["id"] for record in edit.document.jobs}, now))
+    executions.append(entries + orphans)
+    return settled + len(orphans)
+
+
+def _of_removed_jobs(known: set[str], now: datetime) -> Iterator[dict[str, Any]]:
+    """Closing records for runs that died with their process, of jobs that are gone."""
+    me = process.current()
+    for attempt in executions.attempts():
+        job_id = str(attempt.get("job_id"))
+        if attempt.get("state") not in _OPEN or job_id in known or job_id in me.running:
+            continue
+        if me.is_gone(attempt.get("by"), ""):  # of this process' own, what runs is known
+            yield executions.record(
+                "unknown",
+                {"id": attempt.get("job_id")},
+                now,
+                occurrence=attempt.get("occurrence"),
+                execution_id=attempt.get("id"),
+                error="the process died, and the job was removed meanwhile",
+            )

@@ -384,6 +384,17 @@ class TestCrash:
         assert scheduler.recover() == 1
         assert home.trace() == [("unknown", "08:00")]
 
+    def test_an_interrupted_run_is_told_of_when_the_job_was_removed_since(self, home, hourly):
+        """LIVE-6: the record outlives the job, and closes; once, and not while the run is on."""
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
+        jobs.remove_job("job")
+        assert scheduler.recover() == 0, "it runs"
+        home.restart()
+        assert scheduler.recover() == 1
+        assert home.trace("job") == [("unknown", "08:00")]
+        assert scheduler.recover() == 0
+
     @pytest.mark.parametrize("begun", [True, False])
     def test_a_one_shot_that_was_moved_since_comes_at_its_new_time(self, home, begun):
         """ONCE-4: the old time is not the job's any more, whatever became of its run."""
