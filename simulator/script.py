@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from pydantic import ValidationError
 
-from simulator.durations import format_duration, parse_duration
+from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.fault_rule import Fault
 from simulator.scenario import Job, Machine, Scenario
 from simulator.scenario_base import Model, hint, say_mistake
@@ -45,8 +45,8 @@ _ABOUT = ("job", "machine", "what", "to", "lock")
 class Script:
     """A scenario that is still being said.
 
-    What is said after a first part has run speaks of what comes after it: an instant that is not
-    given is the one where the run stands, and one before it is refused.
+    What is said after a first part has run speaks of what comes after it, and an instant before
+    that is refused. What is given no instant happens second by second from where the run stands.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -55,7 +55,7 @@ class Script:
         self._jobs: list[Job] = list(scenario.jobs)
         self._steps: list[Step] = list(scenario.steps)
         self._faults: list[Fault] = list(scenario.faults)
-        self._elapsed_us = 0
+        self._elapsed_us = self._moment_us = 0
 
     @classmethod
     def begun(cls, scenario: Scenario | str | Path | None, head: Mapping[str, Any]) -> Scenario:
@@ -115,7 +115,7 @@ class Script:
                 damage, status, deliver, forget, heal.
             about: The job or the machine (or what else it is about); the only machine needs no
                 name.
-            at: When; where the run stands when not given.
+            at: When; when not given a second after what was done before.
             **words: The step's other fields.
 
         Raises:
@@ -161,10 +161,9 @@ class Script:
             said[what] = True
         elif what is not None:
             said["raise"] = exception_of(what)
-        if self._elapsed_us or "at" in said:
-            if not {"at", "from"} & said.keys():
-                said["at"] = None
-            said |= {key: self._from(said[key]) for key in ("at", "from") if key in said}
+        if self._elapsed_us and not {"at", "from"} & said.keys():
+            said["at"] = self.elapsed
+        said |= {key: self._from(said[key]) for key in ("at", "from") if key in said}
         self._faults.append(_valid(Fault, said))
         return self
 
@@ -272,16 +271,17 @@ class Script:
             raise ScenarioError(f"{when!r} is no instant: write 1h30m or {_WALL}") from error
 
     def _from(self, when: When | None) -> str:
-        """An instant that is still to come; when not given, just after where the run stands.
+        """An instant that is still to come.
 
-        What was due at that very instant has happened.
+        When not given, the next second: what a person does takes a moment, and what is done to a
+        machine at the instant of its death is lost.
 
         Raises:
             ScenarioError: It is past.
         """
-        just_after = format_duration(self._elapsed_us + 1)
         if when is None:
-            return just_after
+            self._moment_us = max(self._moment_us, self._elapsed_us) + SECOND_US
+            return format_duration(self._moment_us)
         at = self._since(when)
         try:
             at_us = parse_duration(at)
@@ -289,7 +289,8 @@ class Script:
             raise ScenarioError(str(error)) from error
         if at_us < self._elapsed_us:
             raise ScenarioError(f"{at} is past: {self.elapsed} have run; say it before that run()")
-        return just_after if 0 < at_us == self._elapsed_us else at
+        # What was due at the very instant where the run stands has happened.
+        return format_duration(at_us + 1) if 0 < at_us == self._elapsed_us else at
 
 
 def _at_us(part: Step | Fault) -> int:

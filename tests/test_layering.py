@@ -68,7 +68,7 @@ def test_hypothesis_is_needed_by_exploration_only() -> None:
         for _line, name in imported(path)
         if name.partition(".")[0] == "hypothesis"
     ]
-    assert set(found) == {"strategies.py", "explore/drawing.py"}
+    assert set(found) == {"strategies.py", "stateful.py", "explore/drawing.py"}
 
 
 @pytest.mark.parametrize(
