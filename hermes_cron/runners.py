@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import entry_points
@@ -26,6 +27,7 @@ __all__ = ["GROUP", "SILENT", "Result", "run_prompt", "run_script", "script_job"
 GROUP = "hermes_cron.runners"
 SILENT = "[SILENT]"
 DEFAULT_TIMEOUT_S = 3600
+_LOOK_EVERY_S = 1.0  # whether a script has ended that left its pipes to others
 _MOST_OUTPUT = 1_000_000  # characters kept of what a script says; the end of it
 
 Result = tuple[bool, str, str, str | None]
@@ -119,7 +121,7 @@ def _finished(command: list[str], cwd: str, timeout_s: float) -> tuple[bool, str
         start_new_session=True,
     )
     try:
-        out, err = child.communicate(timeout=timeout_s)
+        out, err = _said(child, timeout_s)
     except subprocess.TimeoutExpired:
         _kill_group(child)
         return False, f"the script did not end within {timeout_s:g} s and was killed: {command[-1]}"
@@ -131,6 +133,41 @@ def _finished(command: list[str], cwd: str, timeout_s: float) -> tuple[bool, str
         return True, out
     said = "\n".join(part for part in (err, out) if part)
     return False, f"the script exited with {child.returncode}\n{said}".strip()
+
+
+def _said(child: subprocess.Popen[str], timeout_s: float) -> tuple[str, str]:
+    """What the script printed until it ended.
+
+    What it left running in the background has its pipes too, and may keep them open for ever: it
+    is not waited for, and what it prints later is lost.
+
+    Raises:
+        subprocess.TimeoutExpired: the script itself did not end within `timeout_s`.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    ended = False
+    while True:
+        try:
+            left_s = deadline_s - time.monotonic()
+            return child.communicate(timeout=max(0.0, min(left_s, _LOOK_EVERY_S)))
+        except subprocess.TimeoutExpired as waiting:
+            if ended:  # for as long as one look: what it printed last has been read
+                _close_pipes(child)
+                return _text(waiting.stdout), _text(waiting.stderr)
+            ended = child.poll() is not None
+            if not ended and time.monotonic() >= deadline_s:
+                raise
+
+
+def _close_pipes(child: subprocess.Popen[str]) -> None:
+    for pipe in (child.stdout, child.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def _text(printed: str | bytes | None) -> str:
+    """What was read before a time-out, which comes as bytes."""
+    return printed.decode(errors="replace") if isinstance(printed, bytes) else printed or ""
 
 
 def _kill_group(child: subprocess.Popen[str]) -> None:

@@ -278,6 +278,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = _explain(error)
         if code is None:
             raise
+        if isinstance(error, OSError):
+            shell.drop_what_cannot_be_written()
         sys.exit(code)
     sys.exit(0)
 

@@ -26,6 +26,7 @@ def run(reference: str, *, as_json: bool) -> int:
     """
     job = find(reference)
     label = records.label(job)
+    kept_before = set(store.current_store().outputs(job["id"]))
     try:
         claimed = by_hand.claim(job["id"])
     except by_hand.NotClaimed as refused:
@@ -34,7 +35,7 @@ def run(reference: str, *, as_json: bool) -> int:
     entry = _last_execution(job["id"])
     succeeded = entry.get("state") == "completed"
     outputs = store.current_store().outputs(job["id"])
-    newest = outputs[-1] if outputs else None
+    newest = outputs[-1] if outputs and outputs[-1] not in kept_before else None
     gone = jobs.get_job(job["id"]) is None
     if gone:
         changes.tell_provider()  # of what a registry holds for it
@@ -49,7 +50,8 @@ def run(reference: str, *, as_json: bool) -> int:
             }
         )
     elif succeeded:
-        click.echo(f"Ran job {label}; its output is in {newest}")
+        where = f"is in {newest}" if newest else f"was not kept: {entry.get('delivery_error')}"
+        click.echo(f"Ran job {label}; its output {where}")
     else:
         why = entry.get("error") or entry.get("reason") or "no reason was recorded"
         click.echo(f"Error: job {label} failed: {why}", err=True)

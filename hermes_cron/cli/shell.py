@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 
 import click
 
-__all__ = ["completion_command", "drop_what_nobody_reads"]
+__all__ = ["completion_command", "drop_what_cannot_be_written", "drop_what_nobody_reads"]
 
 _SHELLS = ("bash", "zsh", "fish")
 _HELP = """Print tab completion for SHELL, to be evaluated by it.
@@ -55,6 +57,15 @@ def drop_what_nobody_reads() -> None:
             errors="backslashreplace",
             line_buffering=stdout.line_buffering,
         )
+
+
+def drop_what_cannot_be_written() -> None:
+    """Let go of what is left to print: at its end the interpreter would fail at it once more."""
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed, or no file
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
 
 class _Unread(io.FileIO):

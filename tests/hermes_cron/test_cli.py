@@ -214,6 +214,20 @@ def test_run_runs_it_now_and_keeps_its_schedule(command, backup):
     assert all(len(line) <= 80 for line in shown.splitlines() if "newest output" not in line)
 
 
+def test_run_says_that_its_output_was_not_kept_and_names_no_older_one(command, backup, monkeypatch):
+    command("run", "backup")
+
+    def full(_job_id, _text):
+        raise store.StoreWriteFailed("no space", step="write", number=28)
+
+    monkeypatch.setattr(jobs, "save_job_output", full)
+    code, out, _ = command("run", "backup")
+    assert code == 0
+    assert "was not kept" in out
+    assert "no space" in out
+    assert ".md" not in out
+
+
 def test_run_of_a_failing_job_is_1_with_its_reason(command):
     command("create", "every 1h", "--script", "bad.sh", "--name", "bad")
     code, out, err = command("run", "bad")

@@ -129,3 +129,15 @@ def test_text_that_the_terminal_cannot_show_ends_no_command(home, encoding, argu
     assert b"codec" not in done.stderr
     assert done.returncode == (1 if arguments == ["status"] else 0)
     assert made["id"].encode() in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT_RUN: no /dev/full")
+def test_a_full_disk_under_the_output_is_one_line(home):
+    jobs.create_job("x", "1d")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [BIN / "hermes-cron", "list"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+    assert b"No space left" in done.stderr

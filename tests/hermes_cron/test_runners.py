@@ -77,6 +77,15 @@ def test_no_script_is_a_clear_failure(scripts, script):
     assert "script" in error
 
 
+def test_what_a_script_leaves_in_the_background_is_not_waited_for(scripts):
+    (scripts / "s.sh").write_text("sleep 300 & echo $!")
+    began = time.monotonic()
+    success, text = runners.run_script("s.sh", timeout_s=60)
+    os.kill(int(text), 9)  # it was still there
+    assert success is True
+    assert time.monotonic() - began < 30
+
+
 def test_a_script_that_hangs_is_killed_with_its_children(scripts):
     (scripts / "s.sh").write_text("sleep 60 & echo $! > child; wait")
     began = time.monotonic()
