@@ -53,6 +53,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--markdown", "markdown_file", metavar="FILE", type=_FILE, help="Write a pull-request comment."
 )
+@click.option(
+    "--scenarios",
+    "scenarios_folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the smallest scenario of each failure, for hermes-sim run.",
+)
 @click.option("--quiet", is_flag=True, help="Print the verdict in one word.")
 @click.pass_context
 def check(
@@ -69,6 +76,7 @@ def check(
     json_file: Path | None,
     junit_file: Path | None,
     markdown_file: Path | None,
+    scenarios_folder: Path | None,
     quiet: bool,
 ) -> None:
     """Judge TARGET.
@@ -89,7 +97,8 @@ def check(
         "profile": profile,
     }
     try:
-        report = _judged(_subject(target, registry), ids, settings, timeline=timeline)
+        subject = _subject(target, registry)
+        report = _judged(subject, ids, settings, timeline=timeline, folder=scenarios_folder)
     except click.ClickException:
         raise
     except Exception as error:  # a kit that breaks has found nothing, and 1 would say that it had
@@ -101,16 +110,25 @@ def check(
 
 
 def _judged(
-    subject: Subject, ids: tuple[str, ...] | None, settings: dict[str, Any], *, timeline: bool
+    subject: Subject,
+    ids: tuple[str, ...] | None,
+    settings: dict[str, Any],
+    *,
+    timeline: bool,
+    folder: Path | None,
 ) -> Report:
     from contract_tests.engine import Judge
     from contract_tests.report.model import report_of
+    from contract_tests.report.smallest import write_smallest
 
     with Judge(subject, **settings) as judge:
         assessment = judge.run(only=ids)
         if timeline:
             _show_runs(judge, ids or ())
-        return report_of(assessment)
+        report = report_of(assessment)
+        if folder is None:
+            return report
+        return report.naming(write_smallest(judge, assessment.results, folder))
 
 
 def _print(report: Report, *, quiet: bool) -> None:

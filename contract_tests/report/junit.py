@@ -42,7 +42,7 @@ def _case(suite: ET.Element, row: Row, report: Report) -> str | None:
         tag = "error"
     if tag is None:
         return None
-    lines = [row.sentence, *row.evidence, *row.excerpt, *([row.replay] if row.replay else [])]
+    lines = [row.sentence, *row.evidence, *row.excerpt, *filter(None, (row.replay, row.smallest))]
     mark = ET.SubElement(case, tag, message=_clean(f"{row.verdict}: {row.evidence[0]}"))
     mark.text = _clean("\n".join(lines))
     return tag

@@ -70,8 +70,8 @@ def _failure(row: Row) -> list[str]:
     ]
     if row.excerpt:
         lines += ["```text", *(line.replace("```", "'''") for line in row.excerpt), "```", ""]
-    if row.replay:
-        lines += [f"`{row.replay}`", ""]
+    lines += [f"`{command}`  " for command in (row.replay, row.smallest) if command]
+    lines += [""]
     return [*lines, "</details>", ""]
 
 

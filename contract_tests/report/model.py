@@ -6,6 +6,7 @@ Keys are stable within a ``report`` number; a new number may change them.
 import json
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,7 +48,8 @@ class Row(_Model):
 
     ``scored`` is false for a row that the claimed version of the contract does not have yet,
     ``selected`` for one that was not asked for; ``excerpt`` holds lines of the timeline around a
-    failure; ``replay`` is the one command that shows it again.
+    failure; ``replay`` is the one command that shows it again, ``smallest`` the one that replays
+    its smallest scenario, where one was asked for and found.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Row(_Model):
     excerpt: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
     replay: str | None = None
+    smallest: str | None = None
     deviation: KnownDeviation | None = None
 
 
@@ -104,6 +107,16 @@ class Report(_Model):
     def failures(self) -> tuple[Row, ...]:
         """The rows that are broken, whether that is known or not."""
         return tuple(row for row in self.requirements if row.verdict in ("FAIL", "KNOWN_DEVIATION"))
+
+    def naming(self, files: Mapping[str, Path]) -> "Report":
+        """The report with the smallest scenarios of its failures, by id."""
+        rows = (
+            row.model_copy(update={"smallest": f"hermes-sim run {files[row.id]} -p {self.target}"})
+            if row.id in files
+            else row
+            for row in self.requirements
+        )
+        return self.model_copy(update={"requirements": tuple(rows)})
 
 
 def report_of(assessment: Assessment) -> Report:

@@ -89,6 +89,8 @@ def _print_row(row: Row, console: Console) -> None:
     _print_some(row.excerpt, _MOST_EXCERPT, "| ", console)
     if row.replay:
         console.print(f"    again: [cyan]{escape(row.replay)}[/]")
+    if row.smallest:
+        console.print(f"    smallest: [cyan]{escape(row.smallest)}[/]")
 
 
 def _print_some(lines: tuple[str, ...], most: int, before: str, console: Console) -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from contract_tests import catalogue, controls, engine
 from contract_tests.cli import cli
+from contract_tests.report.verify import objections, read_report
 from contract_tests.verdicts import Ruling
 
 
@@ -176,13 +177,33 @@ def command(folder, *arguments, path=""):
 def test_a_provider_in_the_current_folder_that_dies_at_the_first_exception(tmp_path):
     """Found without installation, judged for what it shows, violated is 1."""
     (tmp_path / "careless_cron.py").write_text(LOOP)
-    done = command(tmp_path, "check", "careless_cron:Careless", "--json", "r.json")
+    arguments = ("--json", "r.json", "--scenarios", "small")
+    done = command(tmp_path, "check", "careless_cron:Careless", *arguments)
     report = json.loads((tmp_path / "r.json").read_text())
     failed = {row["id"] for row in report["requirements"] if row["verdict"] == "FAIL"}
     assert done.returncode == 1, done.stderr
     assert {"TICK-2", "TICK-3"} <= failed
     assert report["capabilities"] == {"declared": ["blocking"], "shown": ["blocking"]}
     assert "warning" not in done.stderr
+    row = next(row for row in report["requirements"] if row["id"] == "TICK-2")
+    assert row["excerpt"]
+    assert row["smallest"].startswith("hermes-sim run small/tick-2-loop-survives.yaml -p careless")
+    assert list(objections(read_report(tmp_path / "r.json"))) == []
+    again = replayed(tmp_path, *row["smallest"].split()[1:])
+    assert again.returncode == 1, again.stdout + again.stderr
+    assert "TICK-2" in again.stdout
+
+
+def replayed(folder, *arguments):
+    """`hermes-sim` in a folder of the user's."""
+    return subprocess.run(
+        [sys.executable, "-m", "simulator.cli", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_folder_that_hides_the_kits_is_named_before_it_does_harm(tmp_path):
