@@ -200,6 +200,11 @@ class TestGiveBack:
         claim_rules.give_back(job, NOW)
         assert job["next_run_at"] == at(minutes=-5)
 
+    def test_a_plan_for_the_same_instant_stays_as_it_is_written(self):
+        job = claimed(next_run_at="2026-03-02T09:00:00+01:00")
+        claim_rules.give_back(job, NOW)
+        assert job["next_run_at"] == "2026-03-02T09:00:00+01:00"
+
     def test_without_an_occurrence_the_plan_stays(self):
         job = claimed(next_run_at=at(hours=1), claim={"occurrence": None})
         claim_rules.give_back(job, NOW)
