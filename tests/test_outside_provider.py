@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -79,3 +80,44 @@ def test_what_it_held_is_given_back(gitops: ModuleType) -> None:
     assert gitops._LOCK is lock
     assert gitops.pause.__defaults__ == pause == (time.sleep,)
     assert gitops.datetime is datetime
+
+
+HOURS = parse_scenario("""
+name: two-hours
+start: 2026-06-01T00:00:00
+lasts: 2h
+jobs:
+  - {id: report, schedule: "*/20 * * * *", runs_for: 2s}
+""")
+ODD = (
+    "Coroutines", "AsyncClient", "Timers", "Sched", "Worker", "LoopThread", "Select", "Naive",
+    "Notified",
+)  # fmt: skip
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.syspath_prepend(str(HERE))
+    yield importlib.import_module("odd_shapes")
+    sys.modules.pop("odd_shapes", None)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_loops_of_any_shape_tick_in_virtual_time_and_leave(name: str, odd: ModuleType) -> None:
+    made: list = []
+
+    def factory():
+        made.append(getattr(odd, name)())
+        return made[-1]
+
+    run = simulate(HOURS, from_class(factory, name))
+    history = run.history
+    assert len(history.of("run.begin")) in {5, 6}, "the last one falls on the horizon"
+    ticks = made[0].seen
+    assert {type(at) for at in ticks} == {odd.Stamp}
+    apart = {round((after - before).total_seconds()) for before, after in pairwise(ticks)}
+    assert apart <= {60, 61}
+    assert ticks[0] < datetime(2026, 6, 1, 0, 1, tzinfo=UTC)
+    for trouble in ("not_simulated", "task.leaked", "task.raised", "provider.raised"):
+        assert not history.of(trouble), trouble
+    assert history.digest() == simulate(HOURS, from_class(factory, name)).history.digest()

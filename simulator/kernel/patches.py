@@ -21,6 +21,7 @@ from typing import Any
 from simulator.kernel import Kernel, here, set_installed
 from simulator.kernel.aio import LOOP_METHODS, event_loops
 from simulator.kernel.dates import picklable_dates
+from simulator.kernel.file_times import virtual_file_times
 from simulator.kernel.guard import guarded
 from simulator.kernel.heirs import heirs_of_dates
 from simulator.kernel.locks import Lock, RLock
@@ -65,6 +66,7 @@ def install(
         stack.enter_context(_threads())
         stack.enter_context(picklable_dates())
         stack.enter_context(heirs_of_dates())
+        stack.enter_context(virtual_file_times())
         stack.enter_context(swapped(adopt))
         stack.enter_context(_quiet_locks())
         stack.enter_context(event_loops())

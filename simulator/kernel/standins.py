@@ -21,6 +21,7 @@ from simulator.kernel.aio import SimSelector
 from simulator.kernel.captured import Slot, Slots
 from simulator.kernel.clock import fake_time_functions
 from simulator.kernel.dates import REAL_DATE, REAL_DATETIME, SimDate, SimDatetime
+from simulator.kernel.file_times import FILE_FUNCTIONS
 from simulator.kernel.locks import Lock, RLock
 from simulator.kernel.polling import FakeEpoll, FakePoll, fake_select, real_select
 from simulator.kernel.primitives import fake_sleep
@@ -65,6 +66,7 @@ def _stand_ins() -> dict[int, tuple[Any, Any]]:
         (selectors.DefaultSelector, SimSelector),
         *((getattr(time, name), fake) for name, fake in fake_time_functions().items()),
         *PROCESS_FUNCTIONS,
+        *FILE_FUNCTIONS,
         *(
             (genuine, fake)
             for cls, _, genuine, fake in refused_calls()

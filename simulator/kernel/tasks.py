@@ -247,7 +247,11 @@ class Task:
             return False
         if self.timed:
             return self.waits_for == POLLING
-        return not self.daemon or isinstance(getattr(self.waits_for, "owner", None), Task)
+        owner = getattr(self.waits_for, "owner", None)
+        by_another = (
+            isinstance(owner, Task) and owner is not self
+        )  # a Condition's wait is one's own
+        return not self.daemon or by_another
 
     def describe(self) -> str:
         """As something that another task waits for."""

@@ -160,3 +160,112 @@ def test_select_without_descriptors_is_a_sleep(world):
         assert world.now() == 30
 
     world(body)
+
+
+def test_timers_of_a_loop_fire_in_order_and_cancelled_ones_do_not(world):
+    seen = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.call_later(3, lambda: seen.append(("later", world.now())))
+        loop.call_at(loop.time() + 2, lambda: seen.append(("at", world.now())))
+        loop.call_later(1, seen.append, "never").cancel()
+        loop.call_soon(lambda: seen.append(("soon", world.now())))
+        await asyncio.sleep(10)
+
+    world(lambda: asyncio.run(main()))
+    assert seen == [("soon", 0), ("at", 2), ("later", 3)]
+
+
+def test_queues_locks_and_groups_of_a_loop_wait_in_virtual_time(world):
+    seen = []
+
+    async def main():
+        box, limit, barrier = asyncio.Queue(1), asyncio.Semaphore(1), asyncio.Barrier(2)
+        changed = asyncio.Condition()
+
+        async def produce():
+            for number in range(3):
+                await asyncio.sleep(10)
+                await box.put(number)
+            async with limit:
+                await asyncio.sleep(5)
+            await barrier.wait()
+
+        async def consume():
+            for _ in range(3):
+                number = await box.get()
+                seen.append((number, world.now()))
+            async with limit, changed:
+                changed.notify_all()
+            await barrier.wait()
+
+        async with asyncio.TaskGroup() as group, changed:
+            group.create_task(produce())
+            group.create_task(consume())
+            await changed.wait()
+            seen.append(("changed", world.now()))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(7):
+                await asyncio.Event().wait()
+
+    world(lambda: asyncio.run(main()))
+    assert seen[:3] == [(0, 10), (1, 20), (2, 30)]
+    assert seen[3][0] == "changed"
+    assert seen[3][1] in {30, 35}, "whichever came to the semaphore first"
+    assert world.now() >= 42
+
+
+def test_what_a_group_cancels_and_shields_ends_as_it_should(world):
+    seen = []
+
+    async def main():
+        async def fail():
+            await asyncio.sleep(2)
+            raise ValueError("no")
+
+        async def stay():
+            try:
+                await asyncio.sleep(100)
+            finally:
+                seen.append(("cancelled", world.now()))
+
+        async def both():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fail())
+                group.create_task(stay())
+
+        async def shielded():
+            await asyncio.sleep(20)
+            seen.append(("shielded", world.now()))
+
+        kept = asyncio.create_task(shielded())
+        with pytest.raises(ExceptionGroup):
+            await both()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(kept), 5)
+        done, pending = await asyncio.wait({kept}, timeout=1)
+        assert (done, pending) == (set(), {kept})
+        await kept
+
+    world(lambda: asyncio.run(main()))
+    assert seen == [("cancelled", 2), ("shielded", 20)]
+
+
+def test_a_coroutine_that_is_called_from_a_thread_times_out_and_is_cancelled_there(world):
+    def body():
+        mine = asyncio.new_event_loop()
+        thread = threading.Thread(target=mine.run_forever)
+        thread.start()
+        slow = asyncio.run_coroutine_threadsafe(asyncio.sleep(100), mine)
+        with pytest.raises(TimeoutError):
+            slow.result(timeout=5)
+        assert slow.cancel()
+        soon = asyncio.run_coroutine_threadsafe(asyncio.sleep(2, "done"), mine)
+        assert soon.result(timeout=5) == "done"
+        mine.call_soon_threadsafe(mine.stop)
+        thread.join()
+        mine.close()
+        assert world.now() == 7
+
+    world(body)

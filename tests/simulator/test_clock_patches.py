@@ -1,7 +1,7 @@
 """Virtual time as code sees it; what freezegun alone gets wrong does not come through."""
 
 # Naive and local times are the subject, under the names that code uses.
-# ruff: noqa: DTZ001, DTZ002, DTZ003, DTZ004, DTZ005, DTZ006, DTZ007, DTZ011, DTZ901, ICN001
+# ruff: noqa: DTZ001, DTZ002, DTZ003, DTZ004, DTZ005, DTZ006, DTZ007, DTZ011, DTZ901, ICN001, PTH116, PTH204
 
 import copy
 import datetime as module
@@ -12,11 +12,13 @@ import random
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 import types
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -303,6 +305,94 @@ def test_the_fold_of_a_subclass_is_kept():
 
     seen = inside(body, start="2026-10-25T01:30:00+00:00", zone="Europe/Berlin")
     assert seen == [(2, 1)] * 3
+
+
+def minutes(seconds):
+    """Since the start of the run."""
+    return (seconds - us("2026-03-02T08:00:00+00:00") / 1e6) / 60
+
+
+def ages(path):
+    """What every way to ask for the time of a file says, in minutes since the start of the run."""
+    with path.open("rb") as file:
+        return {
+            minutes(told)
+            for told in (
+                path.stat().st_mtime,
+                os.path.getmtime(path),
+                os.stat(path).st_mtime_ns / 1e9,
+                os.stat(path)[8],
+                os.lstat(path).st_ctime,
+                os.fstat(file.fileno()).st_mtime,
+            )
+        }
+
+
+def written_whole(path):
+    path.write_text("x")
+
+
+def written_by_descriptor(path):
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.write(descriptor, b"xy")
+    os.close(descriptor)
+
+
+def replaced(path):
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as new:
+        new.write(b"xyz")
+    Path(new.name).replace(path)
+
+
+@pytest.mark.parametrize(
+    "write", [written_whole, written_by_descriptor, replaced, Path.touch, os.utime]
+)
+def test_the_time_of_a_file_is_that_of_its_writing(write, tmp_path):
+    """A heartbeat file is as old as its last beat, whenever somebody looks."""
+    path = tmp_path / "beat"
+    path.write_text("before")
+
+    def body():
+        seen = []
+        for _ in range(2):
+            time.sleep(600)
+            write(path)
+            time.sleep(1200)
+            seen += [ages(path), ages(path)]
+        return seen
+
+    assert inside(body) == [{10}, {10}, {40}, {40}]
+    assert abs(path.stat().st_mtime - time.time()) < 60, "after the run it is real again"
+
+
+def test_the_time_of_a_file_that_was_there_or_was_set_is_its_own(tmp_path):
+    old, theirs = tmp_path / "old", tmp_path / "set"
+    old.touch()
+    os.utime(old, (1000, 1000))
+
+    def body():
+        theirs.touch()
+        os.utime(theirs, (time.time() + 86_400, time.time() + 86_400))
+        time.sleep(60)
+        return old.stat().st_mtime, minutes(theirs.stat().st_mtime)
+
+    assert inside(body) == (1000, 1440)
+
+
+def test_a_file_that_is_open_all_along_is_as_old_as_it_looked_first(tmp_path):
+    def body():
+        seen = []
+        with (tmp_path / "log").open("w") as log:
+            for _ in range(3):
+                time.sleep(600)
+                log.write("line")
+                log.flush()
+                seen.append(max(ages(tmp_path / "log")))
+        return seen
+
+    first, *others = inside(body)
+    assert first == 0, "opened at the start"
+    assert others == [20, 30]
 
 
 def test_elapsed_time_of_the_process_is_virtual():
