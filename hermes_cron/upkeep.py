@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from hermes_cron import claim_rules, executions, records
@@ -21,6 +21,7 @@ __all__ = ["collapse", "is_ahead", "is_late", "mend", "needs_mending", "pull_bac
 logger = logging.getLogger(__name__)
 
 _MOMENT = timedelta(microseconds=1)
+_LONGEST_GAP = timedelta(hours=1)
 
 
 def needs_mending(job: Mapping[str, Any], now: datetime) -> bool:
@@ -129,10 +130,24 @@ def _move_to_zone(job: Job, now: datetime) -> None:
     """
     zone, schedule = records.zone_of(now), records.schedule_of(job)
     planned = datetime.fromisoformat(job["next_run_at"])
-    wanted = planned.replace(tzinfo=zone) if schedules.is_fixed(schedule) else min(planned, now)
+    fixed = schedules.is_fixed(schedule)
+    wanted = _meant(schedule, planned).replace(tzinfo=zone) if fixed else min(planned, now)
     claimed = records.instant(job.get("last_occurrence"), zone)
     base = wanted - _MOMENT if claimed is None else max(wanted - _MOMENT, claimed)
     records.plan(job, schedules.next_after(schedule, base, zone))
+
+
+def _meant(schedule: Mapping[str, Any], planned: datetime) -> datetime:
+    """The wall time, naive, that a fixed schedule means by an instant of another zone.
+
+    What fell into a gap there came at the gap's end, which the schedule does not name: the time
+    that it names lies within the hour before.
+    """
+    wall = planned.replace(tzinfo=UTC)
+    named = schedules.next_after(schedule, wall - _MOMENT, UTC)
+    if named != wall:
+        named = schedules.next_after(schedule, wall - _LONGEST_GAP, UTC)
+    return (wall if named is None else min(named, wall)).replace(tzinfo=None)
 
 
 def is_ahead(job: Mapping[str, Any], now: datetime) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 from simulator import oracle
 from simulator.checkers.facts import Facts
+from simulator.checkers.happened import FOREVER
 from simulator.checkers.struck import zone_at
 from simulator.checkers.wanted import Plan, Segment, commits_by_job
 from simulator.durations import DAY_US, SECOND_US
@@ -54,9 +55,12 @@ def _as_stated(facts: Facts, plan: Plan, part: Segment, at_us: int) -> None:
     n, schedule = _written_by_hand(facts, plan, part.from_n), part.schedule
     stated = _instant_us(facts, plan.job.record["next_run_at"])
     if stated is None or stated > at_us:
+        if stated is None and not facts.blocking:
+            part.unclear_us = _next_look_us(facts, n)
         if isinstance(schedule, oracle.Every):
             part.schedule = on_stated_grid(facts, plan, schedule, at_us, n - 1)
-            part.unclear_us = part.schedule.first_us - schedule.period_us
+            first_us = part.schedule.first_us - schedule.period_us
+            part.unclear_us = max(part.unclear_us, first_us)
         return
     if isinstance(schedule, oracle.Once):
         plan.unjudged = "its one time was moved by hand"
@@ -64,6 +68,11 @@ def _as_stated(facts: Facts, plan: Plan, part: Segment, at_us: int) -> None:
     if isinstance(schedule, oracle.Every):
         part.schedule = schedule = oracle.Every(stated, schedule.period_us)
     part.overdue_us = _latest(schedule, stated, at_us)
+
+
+def _next_look_us(facts: Facts, n: int) -> int:
+    """When somebody next looks at what was written by hand with event `n`: nobody is told of it."""
+    return next((end.at_us for begin, end in facts.occasions if begin.n > n), FOREVER)
 
 
 def _written_by_hand(facts: Facts, plan: Plan, n: int) -> int:

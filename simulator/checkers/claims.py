@@ -9,6 +9,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US, BodyRun, Life
 from simulator.checkers.matching import match_all
+from simulator.checkers.struck import rule_of
 from simulator.checkers.wanted import commits_by_job
 from simulator.fold import instant_us
 from simulator.history import Event, History
@@ -82,12 +83,30 @@ def once_1(history: History, scenario: Scenario) -> Finding:
                 judgement.reached(event)
             if before is None or before.promised or event.at_us >= before.until_us:
                 continue
+            if _was_lost(facts, job, before, event):
+                continue  # whoever took it could not see it
             holder = _life_of(facts, before.by)
             if holder is not None and (holder.end is None or holder.end.n > event.n):
                 judgement.violated(
                     f"job {job}: {after.by} took it while {before.by} held a fresh claim", event
                 )
     return judgement.finding()
+
+
+def _was_lost(facts: Facts, job: str, held: _Held, taking: Event) -> bool:
+    """Whether the disk lost the write of the claim that another replaces."""
+    stored = next(event for event, record in commits_by_job(facts)[job] if _key(record) == held.key)
+    return any(
+        (rule := rule_of(facts, struck)) is not None and rule.damage == "lost"
+        for struck in facts.history.of("fault")
+        if struck.at_us == stored.at_us and struck.n < taking.n
+    )
+
+
+def _key(record: Record | None) -> object:
+    """What tells the claim in a record from others; None without one."""
+    held = _held(record)
+    return None if held is None else held.key
 
 
 def _others_look(facts: Facts, event: Event) -> bool:

@@ -36,9 +36,7 @@ def disturbances(facts: Facts, plan: Plan, runs: list[BodyRun], after_us: int) -
 
     Its own runs are not among them while their machine lives: `matching` looks at these itself.
     """
-    died = [
-        (run.begin.at_us, run.died.at_us + CLAIM_TTL_US) for run in runs if run.died is not None
-    ]
+    died = [(run.begin.at_us, _settled_us(facts, run.died)) for run in runs if run.died is not None]
     return merge([*general_disturbances(facts), *died, *_of_job(facts, plan, runs)], after_us)
 
 
@@ -140,6 +138,9 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         for crash in facts.history.of("crash")
         if _claimed_by(facts, job, crash)
     ]
+    if not facts.blocking:
+        windows += _cut_fires(facts, job)
+        windows += [until_next_occasion(facts, event) for event in _broken_by_hand(facts, plan)]
     begun = [run.begin.at_us for run in runs]
     ended = sorted(run.end_us for run in runs)
     for event in facts.faults:
@@ -172,6 +173,18 @@ def _claimed_by(facts: Facts, job: str, crash: Event) -> bool:
     return str(by).rpartition(":")[0] == crash.machine
 
 
+def _broken_by_hand(facts: Facts, plan: Plan) -> list[Event]:
+    """Who wrote another next time into the job's record after it was made: nobody is told."""
+    wanted = plan.job.record
+    if "next_run_at" not in wanted:
+        return []
+    return [
+        event
+        for event, record in commits_by_job(facts).get(plan.job.id, ())
+        if record is not None and record.get("next_run_at") == wanted["next_run_at"]
+    ]
+
+
 def _late_timer(facts: Facts, struck: Event) -> Window:
     """When a timer should have gone off that NAS set late, and how long it took."""
     rule = rule_of(facts, struck)
@@ -179,6 +192,47 @@ def _late_timer(facts: Facts, struck: Event) -> Window:
     fire_us = instant_us(armed[-1].data.get("fire_at")) if armed else None
     fire_us = struck.at_us if fire_us is None else fire_us
     return (fire_us, fire_us + ((rule.delay or 0) if rule is not None else 0))
+
+
+def _settled_us(facts: Facts, died: Event) -> int:
+    """Until when the claim of a machine that died may keep its job: its time (HOST.md), or less.
+
+    Whoever is woken after its time can see it; so can the next process of the machine itself.
+    """
+    until_us = died.at_us + CLAIM_TTL_US
+    if facts.blocking:
+        return until_us
+    later = (end.at_us for begin, end in facts.occasions if begin.at_us >= until_us)
+    back = (
+        life.start_left.at_us
+        for life in facts.lives.get(died.machine, ())
+        if life.boot.n > died.n and life.start_left is not None
+    )
+    return min(next(later, FOREVER), next(back, FOREVER))
+
+
+def _cut_fires(facts: Facts, job: str) -> list[Window]:
+    """From each fire of an external provider that came to no run to when that can be seen.
+
+    Its machine died in it, or a fault struck it: then the claim stands until its time.
+    """
+    windows = []
+    faults = facts.history.of("fault")
+    for fire in facts.fires:
+        if fire.job != job or fire.runs:
+            continue
+        life = facts.life_at(fire.begin)
+        if fire.end is None:
+            if life is not None and life.end is not None and life.end.kind == "crash":
+                windows.append((fire.begin.at_us, _settled_us(facts, life.end)))
+            continue
+        index = bisect_left(faults, fire.begin.n, key=lambda event: event.n)
+        for struck in faults[index:]:
+            if struck.n > fire.end.n:
+                break
+            if struck.machine == fire.begin.machine:
+                windows.append((fire.begin.at_us, _while_claimed(facts, struck)[1]))
+    return windows
 
 
 def _while_claimed(facts: Facts, failed: Event) -> Window:

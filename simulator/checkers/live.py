@@ -109,7 +109,8 @@ def live_6(history: History, scenario: Scenario) -> Finding:
     for job, match in match_all(facts).items():
         missed = _Recorded(records.get(job, []))
         for due in match.dues:
-            if due.manual or not _must_be_recorded(facts, due):
+            unclear_us = match.plan.segments[due.segment].unclear_us
+            if due.manual or due.at_us <= unclear_us or not _must_be_recorded(facts, due):
                 continue
             judgement.reached()
             if not missed.has(due.at_us):
@@ -282,6 +283,6 @@ def live_13(history: History, scenario: Scenario) -> Finding:
             off = record.get("enabled") is False or record.get("state") == "completed"
             index = bisect_right(plan.ops, event.n, key=lambda op: op.begin.n) - 1
             asked = index >= 0 and plan.ops[index].do in {"pause", "remove", "update"}
-            if off and not asked:
+            if off and not asked and not plan.is_once_at(event.n):
                 judgement.violated(f"job {job}: recurring, and nobody switched it off", event)
     return judgement.finding()

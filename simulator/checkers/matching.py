@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
+from typing import Any
 
 from simulator import oracle
 from simulator.checkers.disturbance import cut_short, disturbances
@@ -174,13 +175,15 @@ def _taken(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Event]:
     """For each run, the event that took its occurrence: its claim in the store, or its start."""
     claims: list[Event] = []
     last: object = None
+    before: dict[str, Any] = {}
     for event, record in commits_by_job(facts).get(plan.job.id, ()):
         claim = (record or {}).get("fire_claim")
         if isinstance(claim, dict):
             key = claim.get("token") or (claim.get("at"), claim.get("by"))
-            if key != last:
+            if key != last and not _taken_up(before, record or {}):
                 claims.append(event)
-                last = key
+            last = key
+        before = record or {}
     numbers = [event.n for event in claims]
     taken: list[Event] = []
     used = -1
@@ -192,6 +195,17 @@ def _taken(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Event]:
         else:
             taken.append(run.begin)
     return taken
+
+
+def _taken_up(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether a promise was only taken up: the job was claimed, and its next time stays."""
+    promise, claim = before.get("fire_claim"), after["fire_claim"]
+    return (
+        isinstance(promise, dict)
+        and bool(promise.get("reserved"))
+        and not claim.get("reserved")
+        and before.get("next_run_at") == after.get("next_run_at")
+    )
 
 
 def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:

@@ -4,10 +4,11 @@ from bisect import bisect_left, bisect_right
 from itertools import pairwise
 
 from simulator.checkers.extras import deliveries_of, extras_under
-from simulator.checkers.facts import facts_of
+from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US
+from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US, BodyRun
 from simulator.checkers.matching import Outcome, match_all
+from simulator.checkers.wanted import commits_by_job
 from simulator.history import History
 from simulator.scenario import Scenario
 
@@ -89,13 +90,36 @@ def once_6(history: History, scenario: Scenario) -> Finding:
             ):
                 judgement.reached(run.begin)
         for first, second in pairwise(runs):
-            if second.begin.n < first.end_n and second.begin.at_us - first.begin.at_us >= (
-                CLAIM_TTL_US - SLACK_US
-            ):
+            long_us = second.begin.at_us - first.begin.at_us
+            if second.begin.n < first.end_n and long_us >= CLAIM_TTL_US - SLACK_US:
+                if _could_not_renew(facts, first, second):
+                    continue
                 judgement.violated(
                     f"job {job}: a run began while an earlier one was on", first.begin, second.begin
                 )
     return judgement.finding()
+
+
+def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
+    """Whether the store refused the first run's machine all that time that its claim lives for.
+
+    Its lease was renewed last so long ago, and was to be since: another is then right to take over.
+    """
+    machine, job = first.begin.machine, first.job
+    renewed_us = max(
+        (
+            event.at_us
+            for event, _ in commits_by_job(facts).get(job, ())
+            if event.data.get("by") == machine and event.n < second.begin.n
+        ),
+        default=first.begin.at_us,
+    )
+    refused = [
+        event
+        for event in facts.history.of("store.refused")
+        if event.data.get("by") == machine and renewed_us < event.at_us <= second.begin.at_us
+    ]
+    return bool(refused) and second.begin.at_us - renewed_us >= CLAIM_TTL_US
 
 
 def _any_within(instants: list[int], after_us: int, until_us: int) -> bool:

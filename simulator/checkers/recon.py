@@ -95,10 +95,20 @@ def _provisioned_again(facts: Facts, judgement: Judgement, arm: Arm, call: Event
         for fire in facts.fires
     )
     known = call.at_us - arm.event.at_us > facts.terms.list_lag_us
-    if known and not within:
+    if known and not within and not _on_at_both(facts, arm.event, call):
         judgement.violated(
             f"job {arm.job}: armed at {arm.fire_at} and provisioned there again", arm.event, call
         )
+
+
+def _on_at_both(facts: Facts, arm: Event, call: Event) -> bool:
+    """Whether two replicas were at it when one armed, and still when the other provisioned.
+
+    The one that began before the arm was made cannot have known of it.
+    """
+    begun = [begin.machine for begin, end in facts.occasions if begin.n < arm.n and end.n > arm.n]
+    still = [begin.machine for begin, end in facts.occasions if begin.n < arm.n and end.n > call.n]
+    return bool(still) and len({*begun, *still}) > 1
 
 
 def recon_3(history: History, scenario: Scenario) -> Finding:
@@ -204,9 +214,9 @@ def recon_6(history: History, scenario: Scenario) -> Finding:
         if rest is None or job.id not in rest.judged or hurt:
             continue
         judgement.reached(last)
-        arm = rest.armed.get(job.id)
-        if arm is not None:
-            judgement.violated(f"job {job.id}: armed after its last run", last, arm.event)
+        for wrong in rest.wrong:
+            if wrong.job == job.id and wrong.finished:
+                judgement.violated(f"job {job.id}: armed after its last run", last, _event(wrong))
     return judgement.finding()
 
 

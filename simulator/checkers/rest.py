@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from simulator import oracle
 from simulator.checkers.disturbance import failed_call, hurt_store, until_next_occasion
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER, Window, merge
+from simulator.checkers.happened import FOREVER, BodyRun, Window, merge
 from simulator.checkers.matching import JobMatch, match_all
-from simulator.checkers.struck import start_struck
+from simulator.checkers.struck import lasts_us, rule_of, start_struck
 from simulator.durations import SECOND_US
-from simulator.fold import REGISTRY_KINDS, Arm, Registry
+from simulator.fold import REGISTRY_KINDS, Arm, Registry, instant_us
 from simulator.history import Event
 from simulator.registry_terms import Terms
 
@@ -108,7 +108,7 @@ def _quiet_instants(facts: Facts) -> list[int]:
     busy += [(fire.begin.at_us, _left(fire.end, fire.begin)) for fire in facts.fires]
     busy += [(run.begin.at_us, run.end_us) for run in facts.all_runs]
     busy += [(event.at_us, event.at_us) for event in facts.history.of("nas.call", *REGISTRY_KINDS)]
-    busy += _in_transit(facts)
+    busy += _in_transit(facts) + _hanging_calls(facts)
     quiet_us = 2 * facts.slack_us
     merged = merge(busy, quiet_us)
     ends = [end for _, end in merged]
@@ -138,6 +138,15 @@ def _in_transit(facts: Facts) -> list[Window]:
     ]
 
 
+def _hanging_calls(facts: Facts) -> list[Window]:
+    """From a call to NAS that a fault makes hang to its end: whoever made it is at it still."""
+    return [
+        (event.at_us, event.at_us + lasts_us(facts, event))
+        for event in facts.history.of("fault")
+        if event.data.get("does") == "hang" and str(event.data.get("seam")).startswith("nas.")
+    ]
+
+
 def _excuses(facts: Facts, job: str) -> list[Window]:
     """When the registry may be wrong about a job: failed calls, lost state, until set right."""
     zones = [op.begin for op in facts.ops if op.do == "set-zone"]
@@ -157,7 +166,24 @@ def _excuses(facts: Facts, job: str) -> list[Window]:
         for fire in facts.fires
         if fire.job == job and fire.end is None and (life := facts.life_at(fire.begin)) and life.end
     ]
+    found += _fired_early(facts, job)
     return merge([*found, *hurt_store(facts), *_being_delivered(facts, job)])
+
+
+def _fired_early(facts: Facts, job: str) -> list[Window]:
+    """From an arm whose timer NAS set early until its time: to arm it again at once is a storm."""
+    found = []
+    armed = [event for event in facts.history.of("nas.armed") if event.data.get("job_id") == job]
+    for event in facts.history.of("fault"):
+        if (event.data.get("seam"), event.data.get("job")) != ("nas.arm", job):
+            continue
+        rule = rule_of(facts, event)
+        index = bisect_left(armed, event.n, key=lambda arm: arm.n) - 1
+        if rule is None or not rule.early or index < 0:
+            continue
+        fire_us = instant_us(armed[index].data.get("fire_at"))
+        found.append((event.at_us, event.at_us if fire_us is None else fire_us))
+    return found
 
 
 def _being_delivered(facts: Facts, job: str) -> list[Window]:
@@ -232,8 +258,12 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
     after_us = max(rest.at_us, done_us)
     wanted = None if part is None or finished else oracle.next_after(part.schedule, after_us)
     if wanted is None:
-        overdue = any(due.at_us <= rest.at_us and due.run is None for due in match.dues)
-        if arm is None or (overdue and part is not None and not finished):
+        overdue = any(
+            due.at_us <= rest.at_us and (due.run is None or due.run.begin.at_us > rest.at_us)
+            for due in match.dues
+        )
+        waits = overdue and part is not None and not finished
+        if arm is None or waits or (finished and _ended_by_a_command(facts, ran[-1], rest)):
             return None
         why = "after its last run" if finished else "though it is not to run"
         return Wrong(
@@ -245,6 +275,15 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
         return Wrong(job, "it is to run again, and nothing is armed", None)
     reason = _flaw(facts.terms, match, arm, wanted, rest.at_us)
     return None if reason is None else Wrong(job, reason, arm)
+
+
+def _ended_by_a_command(facts: Facts, last: BodyRun, rest: Rest) -> bool:
+    """Whether the last run was a command's own, and no provider was woken since its end.
+
+    The process of a command has no provider in a simulated world, and no gateway hears of it.
+    """
+    end = last.end if last.begin.machine == "operator" else None
+    return end is not None and until_next_occasion(facts, end)[1] > rest.at_us
 
 
 def _flaw(terms: Terms, match: JobMatch, arm: Arm, wanted_us: int, now_us: int) -> str | None:

@@ -92,9 +92,22 @@ def _is_overdue(facts: Facts, match: JobMatch, record: dict[str, Any], status: E
         return False
     if any(run.begin.n < status.n < run.end_n for run in facts.runs.get(match.plan.job.id, ())):
         return False
+    if _about_to_fire(facts, match.plan.job.id, waits_us, status):
+        return False
     return any(
         abs(due.at_us - waits_us) <= SECOND_US and (due.run is None or due.run.begin.n > status.n)
         for due in match.dues
+    )
+
+
+def _about_to_fire(facts: Facts, job: str, waits_us: int, status: Event) -> bool:
+    """Whether a registry took an arm for it a moment ago, which it honours at once."""
+    armed = facts.history.of("nas.armed")
+    since = bisect_left(armed, status.at_us - NEAR_US, key=lambda event: event.at_us)
+    return any(
+        event.data.get("job_id") == job and instant_us(event.data.get("fire_at")) == waits_us
+        for event in armed[since:]
+        if event.n < status.n
     )
 
 

@@ -272,6 +272,19 @@ class TestZone:
         assert due() == []
         assert home.job()["next_run_at"] == "2026-03-02T11:00:00+01:00"
 
+    def test_what_fell_into_a_gap_keeps_the_wall_time_that_it_was_meant_for(
+        self, tmp_path, monkeypatch
+    ):
+        """02:30 does not exist in Berlin on 29 March, and was planned for 03:00; here it does."""
+        world = make_home(tmp_path, monkeypatch, "America/New_York")
+        home = next(world)
+        home.plant(
+            schedule={"kind": "cron", "expr": "30 2 * * *"}, next_run_at="2026-03-29T03:00:00+02:00"
+        )
+        home.at = datetime(2026, 3, 28, 22, 4, tzinfo=UTC)
+        assert due() == []
+        assert home.job()["next_run_at"] == "2026-03-29T02:30:00-04:00"
+
     def test_another_notation_of_the_same_instant_is_no_other_zone(self, tmp_path, monkeypatch):
         world = make_home(tmp_path, monkeypatch, "Europe/Berlin")
         home = next(world)
