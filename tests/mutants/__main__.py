@@ -8,6 +8,7 @@ left alone, unless its function was changed since; for a full answer leave it ou
 """
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,11 +28,12 @@ def main(wanted: Sequence[str]) -> int:
         return refused(f"not in mutants.toml: {', '.join(unknown)}")
     modules = paths or CONFIG["modules"]
     argued = arguments(ARGUMENTS.read_text(encoding="utf-8"))
+    begun_s = time.monotonic()
     prepare(modules, again="--again" in wanted)
     if run():
         return refused(f"mutmut did not get through; its files are in {WORKSHOP}")
     rows, stale = judge(modules, results(modules), argued)
-    report(rows, stale)
+    report(rows, stale, time.monotonic() - begun_s)
     return int(bool(stale) or any(row.open or row.unjudged for row in rows))
 
 
@@ -41,24 +43,21 @@ def refused(why: str) -> int:
     return 2
 
 
-def report(rows: Sequence[Row], stale: Sequence[Key]) -> None:
+def report(rows: Sequence[Row], stale: Sequence[Key], took_s: float) -> None:
     """The table, then what is to be done."""
     console = Console(highlight=False, soft_wrap=True)
-    columns = ("mutants", "killed", "wording", "argued equivalent", "survived", "not judged")
     table = Table("module", box=None)
-    for column in (*columns, "minutes"):
+    for column in ("mutants", "killed", "wording", "argued", "survived", "not judged"):
         table.add_column(column, justify="right")
     figures = [
         (row.mutants, row.killed, row.wording, row.argued, len(row.open), len(row.unjudged))
         for row in rows
     ]
     for row, counts in zip(rows, figures, strict=True):
-        table.add_row(row.module, *map(str, counts), f"{row.seconds / 60:.1f}")
-    minutes = sum(row.seconds for row in rows) / 60
-    table.add_row(
-        "together", *(str(sum(counts)) for counts in zip(*figures, strict=True)), f"{minutes:.1f}"
-    )
+        table.add_row(row.module, *map(str, counts))
+    table.add_row("together", *(str(sum(counts)) for counts in zip(*figures, strict=True)))
     console.print(table)
+    console.print(f"{took_s / 60:.1f} minutes")
     for mutant in (mutant for row in rows for mutant in row.open):
         console.print(
             f"\nSURVIVED without an argument: {mutant.module} {mutant.function}", markup=False

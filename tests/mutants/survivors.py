@@ -29,7 +29,6 @@ class Mutant:
     was: str
     became: str
     status: str
-    seconds: float = 0.0
 
     @property
     def key(self) -> Key:
@@ -45,7 +44,6 @@ class Row:
     killed: int = 0
     wording: int = 0
     argued: int = 0
-    seconds: float = 0.0
     open: list[Mutant] = field(default_factory=list)
     unjudged: list[Mutant] = field(default_factory=list)
 
@@ -73,7 +71,6 @@ def judge(
     for mutant in mutants:
         row = rows[mutant.module]
         row.mutants += 1
-        row.seconds += mutant.seconds
         if mutant.status in KILLED:
             row.killed += 1
         elif mutant.status not in SURVIVED:

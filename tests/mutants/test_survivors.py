@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from .__main__ import ARGUMENTS, report
+from . import __main__ as command
 from .survivors import Mutant, arguments, is_wording, judge
 from .workshop import CONFIG, ROOT
 
 MODULE = "hermes_cron/claims.py"
-ONE = Mutant(MODULE, "_claim", "return True", "return False", "survived", 2.0)
+ONE = Mutant(MODULE, "_claim", "return True", "return False", "survived")
 ARGUED = Counter([ONE.key])
 
 
@@ -19,7 +19,7 @@ def judged(*mutants, argued=()):
 
 
 def with_status(status):
-    return Mutant(*ONE.key, status, ONE.seconds)
+    return Mutant(*ONE.key, status)
 
 
 def test_a_survivor_without_an_argument_is_open():
@@ -81,15 +81,16 @@ def test_an_argument_without_a_reason_is_refused():
 
 def test_what_is_to_be_done_is_said(capsys):
     row, stale = judged(ONE, argued=[(MODULE, "g", "a", "b")])
-    report([row], stale)
+    command.report([row], stale, 90.0)
     said = capsys.readouterr().out
     assert f"SURVIVED without an argument: {MODULE} _claim" in said
     assert "became return False" in said
+    assert "1.5 minutes" in said
     assert f"STALE argument, nothing survives: {MODULE} g" in said
 
 
 def test_the_arguments_speak_of_modules_and_functions_that_are_there():
-    for module, function, *_ in arguments(ARGUMENTS.read_text(encoding="utf-8")):
+    for module, function, *_ in arguments(command.ARGUMENTS.read_text(encoding="utf-8")):
         assert module in CONFIG["modules"]
         name = function.rpartition(".")[2]
         assert f"def {name}(" in (ROOT / module).read_text(encoding="utf-8"), (module, function)
@@ -101,3 +102,50 @@ def test_what_is_configured_is_there(path):
     assert (ROOT / file).exists()
     if test:
         assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8")
+
+
+class TestCommand:
+    @pytest.fixture
+    def outcome(self, monkeypatch, tmp_path):
+        """What mutmut would have found, and the written arguments."""
+
+        def arrange(mutants, arguments_text="", returned=0):
+            written = tmp_path / "survivors.toml"
+            written.write_text(arguments_text, encoding="utf-8")
+            monkeypatch.setattr(command, "ARGUMENTS", written)
+            monkeypatch.setattr(command, "prepare", lambda modules, *, again: None)
+            monkeypatch.setattr(command, "run", lambda: returned)
+            monkeypatch.setattr(command, "results", lambda modules: mutants)
+
+        return arrange
+
+    ARGUMENT = f"""
+[[equivalent]]
+module = "{MODULE}"
+why = "it is the same"
+mutants = [["_claim", "return True", "return False"]]
+"""
+
+    @pytest.mark.parametrize(
+        ("mutants", "argument", "code"),
+        [
+            ([with_status("killed")], "", 0),
+            ([ONE], "", 1),
+            ([ONE], ARGUMENT, 0),
+            ([with_status("killed")], ARGUMENT, 1),
+            ([with_status("not checked")], "", 1),
+        ],
+    )
+    def test_it_fails_for_what_is_open_stale_or_not_judged(self, outcome, mutants, argument, code):
+        outcome(mutants, argument)
+        assert command.main([MODULE]) == code
+
+    def test_a_run_that_did_not_get_through_judges_nothing(self, outcome, capsys):
+        outcome([], returned=1)
+        assert command.main([MODULE]) == 2
+        assert "mutmut did not get through" in capsys.readouterr().err
+
+    def test_a_module_that_is_not_configured_is_refused(self, outcome, capsys):
+        outcome([])
+        assert command.main(["hermes_cron/cli/shell.py"]) == 2
+        assert "not in mutants.toml: hermes_cron/cli/shell.py" in capsys.readouterr().err

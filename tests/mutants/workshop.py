@@ -100,7 +100,6 @@ def results(modules: Sequence[str]) -> Iterator[Mutant]:
                     _said(diff, "-"),
                     _said(diff, "+"),
                     _status(code),
-                    data.durations_by_key.get(name) or 0.0,
                 )
 
 
