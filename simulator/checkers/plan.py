@@ -152,6 +152,7 @@ def _reschedule(facts: Facts, plan: Plan, op: Op, wanted: Mapping[str, Any]) -> 
     was_on = _close(plan, op)
     schedule = read_schedule(facts, plan, wanted["schedule"], begin_us)
     if schedule is None or not was_on or wanted.get("enabled") is False:
+        plan.given = schedule
         return
     same = (
         old is not None
@@ -201,7 +202,10 @@ def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
         plan.job.schedule,
     )
     was_on = _close(plan, op)
-    if plan.segments:
+    given, plan.given = plan.given, None
+    if given is not None:
+        previous = given
+    elif plan.segments:
         previous = plan.segments[-1].schedule
     else:
         found = read_schedule(facts, plan, text, facts.scenario.start_us)

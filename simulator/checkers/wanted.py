@@ -54,6 +54,7 @@ class Plan:
         repeat: How often it may run; None for ever.
         unjudged: Why nothing is expected of it, or None.
         ops: The operations on it that took effect.
+        given: The schedule that it was given while it was off, until it is on again.
     """
 
     job: Job
@@ -62,11 +63,17 @@ class Plan:
     repeat: int | None = None
     unjudged: str | None = None
     ops: list[Op] = field(default_factory=list)
+    given: oracle.Schedule | None = None
 
     @property
     def recurring(self) -> bool:
         """Whether it comes more than once."""
         return any(not isinstance(part.schedule, oracle.Once) for part in self.segments)
+
+    def is_once_at(self, n: int) -> bool:
+        """Whether what it was last given before event `n` is a one-shot's schedule."""
+        given = [part.schedule for part in self.segments if part.from_n < n]
+        return bool(given) and isinstance(given[-1], oracle.Once)
 
     def off_at(self, n: int) -> bool:
         """Whether the job was surely not to run at event `n`; while it is being changed: False."""

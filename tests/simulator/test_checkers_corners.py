@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from histories import Build, iso
 
+from simulator import CronSim
 from simulator.checkers import CHECKERS
 from simulator.hosts import reference_host
 from simulator.kernel.tape import Choice, Tape
@@ -161,3 +162,15 @@ def test_a_hold_excuses_no_more_than_it_took():
     history.header["tape"] = {"seed": 0, "choices": [["a#1/x", 1, 30_000_000]]}
     assert CHECKERS["LIVE-1"](history, build.scenario).verdict == "violated"
     assert iso("1h") in CHECKERS["LIVE-1"](history, build.scenario).reason
+
+
+@pytest.mark.parametrize("provider", ["builtin", "chronos"])
+@pytest.mark.parametrize("schedule", ["40m", "every 20m", "0 * * * *"])
+@pytest.mark.parametrize("back_on", ["trigger", "resume"])
+def test_what_a_paused_job_was_given_counts_when_it_is_on_again(provider, schedule, back_on):
+    """Not what it had before; and a one-shot that has run is off by right."""
+    sim = CronSim(provider).job("report", "every 7m").do("pause", "report", at="35m")
+    sim.do("update", "report", at="36m", set={"schedule": schedule})
+    sim.do(back_on, "report", at="2h36m2s")
+    sim.run("5h")
+    sim.check_so_far()
