@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from hermes_cron import by_hand, changes, gateway_evidence, jobs, records, scheduler, store
+from hermes_cron.cli import shell
 from hermes_cron.cli.job_commands import find
 from hermes_cron.cli.output import print_json
 
@@ -31,7 +32,8 @@ def run(reference: str, *, as_json: bool) -> int:
         claimed = by_hand.claim(job["id"])
     except by_hand.NotClaimed as refused:
         raise click.ClickException(f"job {label} {refused}") from refused
-    scheduler.run_one_job(claimed)
+    with shell.ending_in_order():
+        scheduler.run_one_job(claimed)
     entry = _last_execution(job["id"])
     succeeded = entry.get("state") == "completed"
     outputs = store.current_store().outputs(job["id"])

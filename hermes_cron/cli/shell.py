@@ -5,11 +5,18 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
+from collections.abc import Iterator
 
 import click
 
-__all__ = ["completion_command", "drop_what_cannot_be_written", "drop_what_nobody_reads"]
+__all__ = [
+    "completion_command",
+    "drop_what_cannot_be_written",
+    "drop_what_nobody_reads",
+    "ending_in_order",
+]
 
 _SHELLS = ("bash", "zsh", "fish")
 _HELP = """Print tab completion for SHELL, to be evaluated by it.
@@ -66,6 +73,23 @@ def drop_what_cannot_be_written() -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
             os.close(nowhere)
+
+
+@contextlib.contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end what is run here as Ctrl-C does: killed with all that it started.
+
+    Without it this process would be gone at once, and its script would run on unseen.
+    """
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Unread(io.FileIO):

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,21 @@ def test_a_full_disk_under_the_output_is_one_line(home):
     assert done.returncode == 1
     assert done.stderr.count(b"\n") == 1
     assert b"No space left" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_a_run_with_its_script(home, number):
+    (home / "scripts").mkdir()
+    (home / "scripts" / "long.sh").write_text("echo $$ > pid.new; mv pid.new pid; exec sleep 300")
+    job = jobs.create_job("", "every 1h", script="long.sh", no_agent=True)
+    running = subprocess.Popen([BIN / "hermes-cron", "run", job["id"]], stderr=subprocess.PIPE)
+    pid = home / "scripts" / "pid"
+    while not pid.exists():
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.send_signal(number)
+    assert b"KeyboardInterrupt" in running.communicate(timeout=60)[1]
+    assert running.returncode == 1
+    with pytest.raises(ProcessLookupError):
+        os.killpg(int(pid.read_text()), 0)
+    assert [one["state"] for one in jobs.list_executions(job["id"])] == ["failed"]
