@@ -54,10 +54,6 @@ class _Looked:
     until: float
     zone: tzinfo
 
-    def still_says(self, job: Mapping[str, Any], at: float, zone: tzinfo) -> bool:
-        """Whether nothing can have changed: neither the record, nor the zone, nor too much time."""
-        return self.job is job and self.at <= at < self.until and self.zone == zone
-
 
 @dataclass(frozen=True, slots=True)
 class _Quiet:
@@ -132,7 +128,15 @@ def _look_at_all(document: Document, now: datetime, suspicious: bool) -> dict[st
     for job in document.jobs:
         job_id = job["id"]
         kept = before.get(job_id)
-        if kept is not None and job_id not in running and kept.still_says(job, at, zone):
+        # Nothing can have changed: neither the record, nor the zone, nor too much time. In line,
+        # because a thousand jobs are asked at every tick at which one of them is due.
+        if (
+            kept is not None
+            and kept.job is job
+            and kept.at <= at < kept.until
+            and kept.zone == zone
+            and job_id not in running
+        ):
             verdicts[job_id], looked[job_id] = kept.until, kept
             continue
         try:
@@ -186,7 +190,7 @@ def _is_hopeless(job: Mapping[str, Any], now: datetime) -> bool:
 
 
 def _mend_all(job_ids: list[str], now: datetime, suspicious: bool) -> None:
-    """Repair and collapse, in one write; the records of what was missed follow it."""
+    """Repair and collapse, in one write; the records of what was missed go before it."""
     entries: list[dict[str, Any]] = []
     with store.current_store().edit() as edit:
         for job_id in job_ids:
@@ -206,7 +210,7 @@ def _mend_all(job_ids: list[str], now: datetime, suspicious: bool) -> None:
                     records.label(before),
                     extra={"job_id": job_id, "occurrence": before.get("next_run_at")},
                 )
-    executions.append(entries)
+        executions.append_first(entries)
 
 
 def _mend(

@@ -21,7 +21,7 @@ __all__ = ["FORMAT", "Event", "History", "HistoryError"]
 FORMAT = 1
 """The version of the line format; stands in the first line of every history."""
 
-PLAIN = 16 * BLOCK
+PLAIN = 8 * BLOCK
 """So many events are kept as they are; a longer history is folded block by block behind them."""
 
 _new = tuple.__new__  # past the generated constructor: twice as fast, and worlds append millions

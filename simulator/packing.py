@@ -7,10 +7,11 @@ gets the same events as ever and never sees a block: the lines of a history do n
 
 import marshal
 import zlib
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import chain, repeat
-from operator import itemgetter
+from itertools import accumulate, chain, repeat
+from operator import itemgetter, sub
 from typing import Any, overload
 
 from simulator.event import Event
@@ -68,8 +69,11 @@ def _folded(group: list[Event]) -> tuple[int, bytes | list[Event]]:
     """How many events of one kind, and all of them in few bytes."""
     ns, at_us, machines, _, data = zip(*group, strict=True)
     try:
-        plain = marshal.dumps((ns, at_us, machines, data))
-    except ValueError:  # something that is no JSON value: `Event.line` will say what
+        plain = marshal.dumps((_steps(ns), _steps(at_us), machines, data))
+    except (
+        ValueError,
+        OverflowError,
+    ):  # no JSON value: `Event.line` says which
         return len(group), group
     return len(group), zlib.compress(plain, _FAST)
 
@@ -78,8 +82,18 @@ def _unfolded(kind: str, folded: bytes | list[Event]) -> list[Event]:
     if isinstance(folded, list):
         return folded
     ns, at_us, machines, data = marshal.loads(zlib.decompress(folded))  # noqa: S302 - our own bytes
-    rows = zip(ns, at_us, machines, repeat(kind), data, strict=False)
+    rows = zip(_sums(ns), _sums(at_us), machines, repeat(kind), data, strict=False)
     return [_new(Event, row) for row in rows]
+
+
+def _steps(numbers: Sequence[int]) -> bytes:
+    """Integers as what each adds to the one before: of a ticker, the same again and again."""
+    return array("q", [numbers[0], *map(sub, numbers[1:], numbers)]).tobytes()
+
+
+def _sums(steps: bytes) -> Iterator[int]:
+    """The integers again."""
+    return accumulate(array("q", steps))
 
 
 class Shelf:
