@@ -85,7 +85,11 @@ class JsonFileStore:
             make_private_folder(folder)
             sweep(folder)
             self._swept.add(folder)
-        replace_file(str(path), text.encode(), sync=False)
+        try:
+            replace_file(str(path), text.encode(), sync=False)
+        except StoreError:
+            self._swept.discard(folder)  # it may be gone: the next one makes it
+            raise
 
     def read_signal(self, name: str) -> str | None:
         """See `JobStore.read_signal`."""

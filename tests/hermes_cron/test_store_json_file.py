@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -602,6 +603,15 @@ def test_what_a_writer_left_half_is_no_signal(jobs):
     folder = paths.current().signals_dir
     (folder / ".g.half").write_text("1")
     assert jobs.signals() == ["g"]
+
+
+def test_signals_go_on_when_somebody_cleared_their_folder_away(jobs):
+    jobs.write_signal("ticker-1", "1")
+    shutil.rmtree(paths.current().signals_dir)
+    with pytest.raises(StoreWriteFailed):
+        jobs.write_signal("ticker-1", "2")
+    jobs.write_signal("ticker-1", "3")
+    assert jobs.read_signal("ticker-1") == "3"
 
 
 def test_a_signal_that_cannot_be_written_leaves_the_old(jobs, cron):
