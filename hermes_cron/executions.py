@@ -8,6 +8,7 @@ begun?".
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from hermes_cron import process, records, store
 from hermes_cron import schedule as schedules
 from hermes_cron.combine import Combiner, Wish
 
-__all__ = ["append", "attempts", "missed", "overtaken", "record", "states_of"]
+__all__ = ["append", "append_first", "attempts", "missed", "overtaken", "record", "states_of"]
 
 _SLOT = "hermes_cron.executions"
 
@@ -66,6 +67,19 @@ def append(entries: Sequence[Mapping[str, Any]]) -> bool:
     slots = process.current().slots
     combiner = slots.get(_SLOT) or slots.setdefault(_SLOT, Combiner(_append_all))
     return combiner.run(entries) is True
+
+
+def append_first(entries: Sequence[Mapping[str, Any]]) -> bool:
+    """Write records down before the change is stored that makes everybody forget what they tell.
+
+    Who is killed, or refused, between the two tells it again later, under the same id; what stands
+    already is not written again.
+
+    Returns:
+        As `append`.
+    """
+    known = states_of(sorted({str(entry.get("job_id")) for entry in entries}))
+    return append([one for one in entries if one["state"] not in known.get(one["id"], ())])
 
 
 def _append_all(wishes: Sequence[Wish[Sequence[Mapping[str, Any]], bool]]) -> None:
@@ -152,16 +166,26 @@ def _grouped(
     if not found:
         return []
     if len(found) <= SINGLY and until is None:
-        return [record(state, job, now, occurrence=at, reason=reason) for at in found]
+        return [
+            record(state, job, now, occurrence=at, reason=reason, execution_id=_id(job, at, at))
+            for at in found
+        ]
     return [
         record(
             state,
             job,
             now,
             occurrence=found[0],
+            execution_id=_id(job, found[0], until or found[-1]),
             until=(until or found[-1]).isoformat(),
             count=len(found),
             count_is_least=True if until is not None else None,
             reason=reason,
         )
     ]
+
+
+def _id(job: Mapping[str, Any], first: datetime, last: datetime) -> str:
+    """The id of what was never attempted: the same whenever and by whomever it is told."""
+    text = f"{job.get('id')} {records.fixed(first).isoformat()} {records.fixed(last).isoformat()}"
+    return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()

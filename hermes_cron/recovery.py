@@ -53,8 +53,8 @@ def recover() -> int:
                     records.label(record),
                     extra={"job_id": record["id"], "occurrence": None},
                 )
-    orphans = list(_of_removed_jobs({record["id"] for record in edit.document.jobs}, now))
-    executions.append(entries + orphans)
+        orphans = list(_of_removed_jobs({record["id"] for record in edit.document.jobs}, now))
+        executions.append_first(entries + orphans)
     return settled + len(orphans)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hermes_cron import executions, process, store
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+_ID = executions._id
 MINUTELY = {"id": "job", "schedule": {"kind": "interval", "minutes": 1}}
 
 
@@ -25,6 +26,7 @@ def me(tmp_path, monkeypatch):
     state = process.ProcessState(pid=7, boot_id="boot7", host="h")
     monkeypatch.setattr(process, "current", lambda: state)
     monkeypatch.setattr(process, "new_id", lambda: "fresh")
+    monkeypatch.setattr(executions, "_id", lambda *_args: "fresh")
     return state
 
 
@@ -123,6 +125,28 @@ class TestStored:
         executions.states_of(["job", "other"])
         executions.states_of([])
         assert asked == ["job", None]
+
+
+class TestFirst:
+    """What is told before the change is stored may be told again (LIVE-6)."""
+
+    def test_what_stands_is_not_written_again(self, monkeypatch):
+        monkeypatch.setattr(executions, "_id", _ID)
+        assert executions.append_first(executions.missed(MINUTELY, at(0), at(2), at(90)))
+        assert executions.append_first(executions.missed(MINUTELY, at(0), at(3), at(91)))
+        found = store.current_store().executions("job")
+        assert [entry["occurrence"] for entry in found] == [iso(0), iso(1), iso(2)]
+        assert len({entry["id"] for entry in found}) == 3
+
+    def test_another_state_of_the_same_attempt_is(self):
+        for state in ("claimed", "unknown", "unknown"):
+            executions.append_first([said(state, iso())])
+        states = [entry["state"] for entry in store.current_store().executions("job")]
+        assert states == ["claimed", "unknown"]
+
+    def test_a_stretch_that_grew_is_told_anew(self):
+        ids = {_ID(MINUTELY, at(0), at(last)) for last in (20, 20, 21)}
+        assert len(ids) == 2
 
 
 class TestMissed:

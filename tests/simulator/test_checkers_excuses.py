@@ -266,3 +266,16 @@ def test_a_wait_that_raises_ends_no_loop():
     assert wait_struck(3660, 3720).judge("TICK-5").verdict == "held"
     assert wait_struck().judge("TICK-5").verdict == "violated"
     assert wait_struck(3700).judge("TICK-5").verdict == "violated"
+
+
+def test_a_crash_between_two_files_loses_no_record():
+    """The machine dies as it writes down what the crash before it left; and once more."""
+    more = (
+        "name: between\nstart: 2026-03-07T23:30:00\nlasts: 3h\n"
+        "jobs: [{id: j, schedule: every 20m}]\n"
+        "faults: [{into: store.execution, crash: true, for: 3m, nth: 1, times: 2}]\n"
+    )
+    scenario = parse_scenario(more)
+    run = simulate(scenario, reference_host().bundled()["builtin"])
+    assert len(run.history.of("fault")) == 2
+    assert judge(run.history, scenario).verdict == "held"
