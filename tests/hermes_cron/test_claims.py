@@ -238,6 +238,27 @@ class TestPlainClaim:
         assert not jobs.claim_job_for_fire("job")
         assert home.job()["next_run_at"] == iso(home, hours=1), "moved once"
 
+    def test_a_reservation_is_signed_by_who_takes_it_up(self, home, hourly):
+        claims.reserve("job", iso(home))
+        promised = home.job()["fire_claim"]
+        home.restart()
+        home.wait(seconds=5)
+        assert claims.claim("job", home.now(), 40)
+        assert home.job()["fire_token"] == 2
+        assert home.job()["fire_claim"] == promised | {
+            "token": 2,
+            "reserved": False,
+            "leased": True,
+            "by": home.state.holder,
+            "boot": home.state.boot_id,
+            "at": iso(home),
+            "expires_at": iso(home, seconds=40),
+        }
+
+    def test_it_answers_yes_or_no(self, home, hourly):
+        won = [claims.claim(name, home.now(), 300) for name in ("job", "job", "nobody")]
+        assert won == [True, False, False]
+
     def test_a_reservation_that_was_taken_up_is_nobodys_to_give_back(self, home, hourly):
         promised = claims.reserve("job", iso(home)).token
         assert jobs.claim_job_for_fire("job")

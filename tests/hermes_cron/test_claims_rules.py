@@ -349,6 +349,10 @@ class TestHold:
         job["fire_claim"].update(renewed)
         assert claim_rules.is_held(job, NOW)
 
+    def test_a_minute_ahead_is_still_the_skew_of_clocks(self, ticking):
+        job = claimed(claim={"at": at(seconds=60)})
+        assert claim_rules.ends_at(job, NOW) == NOW + timedelta(seconds=360)
+
     def test_each_job_is_seen_for_itself(self, ticking):
         one = claimed(claim={"at": at(seconds=61)})
         other = {**claimed(claim={"at": at(seconds=61)}), "id": "other"}
