@@ -148,10 +148,12 @@ def _dues(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) -> l
             due = Due(job, at_us, index)
             # The job was being changed: whether this one counts is a matter of microseconds.
             due.optional = part.to_n != FOREVER and at_us + near_us >= part.to_us
-            due.optional = due.optional or (part.zoned and at_us == part.from_us + 1)
+            due.optional = due.optional or (
+                part.zoned and at_us <= max(part.from_us + 1, part.again_us)
+            )
             dues.append(due)
         if part.overdue_us is not None:
-            dues.append(Due(job, part.overdue_us, index))
+            dues.append(Due(job, part.overdue_us, index, optional=part.zoned))
     for event in plan.manual:
         index = plan.segment_at(event.n + 1)
         dues.append(Due(job, event.at_us, index, manual=True))
@@ -321,6 +323,22 @@ def _busy_until(facts: Facts, due: Due) -> int | None:
     index = bisect_left(runs, due.at_us, key=lambda run: run.begin.at_us) - 1
     while index >= 0 and runs[index] is due.run:
         index -= 1
-    if index < 0 or runs[index].end_us <= due.at_us:
+    if index < 0:
         return None
-    return runs[index].end_us
+    until_us = max(runs[index].end_us, _held_up_us(facts, runs[index]))
+    return until_us if until_us > due.at_us else None
+
+
+def _held_up_us(facts: Facts, run: BodyRun) -> int:
+    """When the fire of a run was over whose end a fault made to hang; 0 for every other run."""
+    fire = facts.fire_of_run.get(run.begin.n)
+    if fire is None or fire.end is None or fire.end.at_us <= run.end_us:
+        return 0
+    faults = facts.history.of("fault")
+    index = bisect_left(faults, run.end_n, key=lambda event: event.n)
+    for struck in faults[index:]:
+        if struck.n > fire.end.n:
+            break
+        if struck.machine == run.begin.machine and struck.data.get("does") == "hang":
+            return fire.end.at_us
+    return 0

@@ -173,7 +173,20 @@ def broken_by_hand(looked_at: int) -> Build:
     return build.fire("j", at).runs("k", "2h30m", "3h", "3h30m")
 
 
+def held_up(*, hangs: bool) -> Build:
+    """After a run the rest of its fire takes 70 minutes, for a fault or for nothing."""
+    build = Build(external=True).up().arm("j", 0, "1h").fire("j", "1h", arms="2h", lasts=2)
+    build.drop("fire.end")
+    if hangs:
+        build.fault(3602, "store.output", "hang")
+    build.add("2h", "nas.fired", "nas", job_id="j", fire_at=iso("2h"))
+    build.deliver("j", "2h", "2h", answer="ignored").missed("j", "2h", state="skipped", at="2h")
+    build.add("2h10m", "fire.end", job="j", value=True, error=None).arm("j", "2h", "3h")
+    return build.fire("j", "3h", arms="4h")
+
+
 PAIRS = [
+    ("LIVE-1", "a fire that hangs after its run", held_up(hangs=True), held_up(hangs=False)),
     ("LIVE-2", "a fire that its machine must leave", refused(stopped=True), refused(stopped=False)),
     ("LIVE-2", "all its runs were begun", refused_in_a_run(1), refused_in_a_run(2)),
     ("LIVE-1", "a job that is not there yet", triggered(there=False), triggered(there=True)),
