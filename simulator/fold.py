@@ -111,7 +111,8 @@ class Registry:
             self.armed.pop(data["job_id"], None)
         elif event.kind == "nas.fired":
             arm = self.armed.get(data["job_id"])
-            if arm is not None and arm.fire_at == data.get("fire_at", arm.fire_at):
+            of = data.get("armed", data.get("fire_at"))
+            if arm is not None and of in {None, arm.fire_at}:
                 del self.armed[data["job_id"]]
         elif event.kind == "nas.forgot":
             self.armed.clear()

@@ -54,7 +54,7 @@ class FakeRegistry(Protocol):
 
     What real registries do besides is declared by attributes, each absent or 0 for "no such thing":
 
-    - `granularity_s`: arms are rounded up to a multiple of so many seconds;
+    - `granularity_s`: what is armed is later than what was asked for by less than so many seconds;
     - `horizon_s`: nothing can be armed further ahead;
     - `list_lag_s`: the list is behind by up to this;
     - `recurring`: True: what has fired is armed again by the registry itself;
@@ -79,9 +79,10 @@ class FakeRegistry(Protocol):
         """What is armed in truth: the next instant, with its offset, by job id."""
 
     def deliver_due(self, now: datetime) -> Iterable[tuple[str, datetime]]:
-        """Let go what is due, and return it: (job id, the instant it was armed for).
+        """Let go what is due, and return it: (job id, the instant that the provider asked for).
 
-        What is returned is no longer armed, or (recurring) armed for later.
+        That instant is what the host is told to be due. What is returned is no longer armed, or
+        (recurring) armed for later.
         """
 
     def forget_all(self) -> object:

@@ -70,12 +70,14 @@ class OtherRegistry:
         self._fake, self._timer, self._agent = fake, timer, agent
         self._seam, self._record = seam, record
         self._relay = NasRelay(
-            timer, deliver=deliver, mint=mint, issuer=portal_url, seam=seam, record=record
+            timer, deliver=deliver, mint=mint, issuer=portal_url, seam=seam, record=self._told
         )
         self._known: dict[str, Arm] = {}
         self._last_fired: dict[str, Arm] = {}
         self._call: tuple[str, str | None, Answer] | None = None
         self._later: dict[tuple[str, str | None], Action] = {}
+        self._released: str | None = None
+        self._is_releasing = False
         self._serial = 0
         fake.fail_next(self._asked)
         self._lock_us = round(getattr(fake, "lock_s", 0) * SECOND_US)
@@ -156,6 +158,8 @@ class OtherRegistry:
         Args:
             its_own: It was the registry itself that changed something: a delivery goes on.
         """
+        if self._is_releasing:
+            return
         call, self._call = self._call, None
         armed = self._fake.armed()
         gone = [job for job in self._known if job not in armed]
@@ -206,17 +210,30 @@ class OtherRegistry:
             return
         now_us = max(self._timer.now_us(), arm.fire_us)  # a timer may be ahead of its time
         now = datetime.fromtimestamp(now_us / SECOND_US, UTC)
-        for job, instant in list(self._fake.deliver_due(now)):
-            fired = self._known.pop(job, None) or self._arm(job, instant)
-            _cancel(fired.handle)
-            self._last_fired[job] = fired
-            self._relay.fire(fired)
+        released = list(self._fake.deliver_due(now))
+        self._is_releasing = True  # what was armed is fired before it is found to be gone
+        for job, instant in released:
+            self._release(job, instant)
+        self._is_releasing = False
         if self._known.get(arm.job_id) is arm and self._fake.armed().get(arm.job_id) is not None:
             raise RegistryError(
                 f"job {arm.job_id!r} was armed at {arm.fire_at}, and deliver_due({now}) did not "
                 "return it: return what is due, and arm it no longer"
             )
         self.look(its_own=True)
+
+    def _release(self, job: str, instant: datetime) -> None:
+        armed = self._known.pop(job, None)
+        self._released = armed.fire_at if armed is not None else None
+        _cancel(armed.handle if armed is not None else None)
+        fired = self._last_fired[job] = self._arm(job, instant)
+        self._relay.fire(fired)
+
+    def _told(self, kind: str, /, **data: Any) -> None:
+        """What the relay records; where times are rounded, an arm's is not that of its fire."""
+        if kind == "nas.fired" and self._released not in {None, data["fire_at"]}:
+            data["armed"] = self._released
+        self._record(kind, **data)
 
     def _look_for_lost_locks(self) -> None:
         self.look()

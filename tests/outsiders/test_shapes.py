@@ -136,3 +136,17 @@ def test_an_installed_entry_point_is_named_by_its_name(tmp_path, monkeypatch):
 def test_a_plugin_folder_is_taken_as_it_is_dropped(tmp_path):
     _, report = checked(tmp_path, "./clockwork", "--only", "ABC-4,TICK-1,TICK-2,ONCE-9,LIVE-1")
     assert said(report, "PASS").keys() == {"ABC-4", "TICK-1", "TICK-2", "ONCE-9", "LIVE-1"}
+
+
+def test_nobodys_hypothesis_is_touched():
+    """Neither loaded nor given another profile by the plugin, the suite or a judgement."""
+    script = """if True:
+        import sys
+        import contract_tests.plugin, contract_tests.suites
+        from contract_tests.engine import Judge
+        from contract_tests.target import find_subject
+        with Judge(find_subject("own_thread:OwnThreadCron")) as judge:
+            assert judge.judge("TICK-1").verdict.value == "PASS"
+        assert "hypothesis" not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", script], cwd=HERE, check=True)
