@@ -30,8 +30,8 @@ from hermes_cron import (
 from hermes_cron.plugins import chronos, loading, vetting
 from hermes_cron.plugins.chronos import verify
 from simulator.hosts import Reading, Stage, Surroundings
-from simulator.hosts.waits import waited_on
 from simulator.hosts.by_name import held_by_name
+from simulator.hosts.waits import waited_on
 from simulator.target import Target, TargetError
 
 __all__ = ["ReferenceHost"]

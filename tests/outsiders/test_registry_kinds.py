@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from contract_tests.engine import Judge
-from contract_tests.target import TargetError, subject_of
+from contract_tests.scenarios import scenario
+from contract_tests.target import TargetError, find_subject, subject_of
 from contract_tests.verdicts import Ruling
+from simulator.world import simulate
 
 HERE = Path(__file__).parent
 
@@ -106,3 +108,10 @@ def test_one_that_never_delivers_is_the_authors_mistake_and_no_failure(kinds):
     ruling, said = verdict("RECON-1", kinds.RemindlyCron, Keeps)
     assert ruling is Ruling.KIT_ERROR
     assert "return what is due, and arm it no longer" in said
+
+
+def test_a_run_over_real_http_is_the_same_each_time(monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    target = find_subject("over_http:HttpTimersCron").with_registry("over_http:FakeTimers").target
+    digests = {simulate(scenario("registry-arms"), target).history.digest() for _ in range(2)}
+    assert len(digests) == 1
