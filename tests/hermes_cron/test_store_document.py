@@ -29,8 +29,10 @@ def written(edited):
         (b'\xff\xfe{"jobs": []}', "corrupt", "is not valid JSON"),
         (b"[" * 100_000, "corrupt", "is not valid JSON"),
         (b"9" * 5000, "corrupt", "is not valid JSON"),
+        (b"XX", "corrupt", "is not valid JSON"),
         (b"null", "shape", "holds null where"),
-        (b"{}", "shape", 'it has no "jobs"'),
+        (b"5", "shape", "holds a number where"),
+        (b"{}", "shape", r'^jobs.json is not \{"jobs": \[...\]\}: it has no "jobs"\. Nothing'),
         (b'{"jobs": null}', "shape", '"jobs" is null'),
         (b'{"jobs": {"a": 1}}', "shape", '"jobs" is an object'),
     ],
@@ -40,6 +42,11 @@ def test_what_is_no_jobs_file_is_said(data, reason, says):
         parse(data)
     assert caught.value.reason == reason
     assert "put a good copy in its place" in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [b"[]", b'{"jobs": []}'])
+def test_a_document_has_the_version_that_it_was_given(data):
+    assert parse(data, version="7-1").version == "7-1"
 
 
 @pytest.mark.parametrize(
