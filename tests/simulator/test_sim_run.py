@@ -152,6 +152,25 @@ def test_a_run_goes_on_and_its_past_stays(provider):
     assert crash.at_us > until_us
 
 
+def test_what_was_due_where_the_run_stands_has_happened():
+    """Also when that very instant is named: the run of 02:00 is not undone by a pause then."""
+    sim = CronSim("builtin").job("report", "every 1h")
+    sim.run("2h")
+    assert sim.runs("report") == 2
+    sim.do("pause", "report", at="2h")
+    sim.run("2h")
+    assert sim.runs("report") == 2
+
+
+def test_what_is_done_without_an_instant_is_done_second_by_second():
+    """So that a gateway which dies has done what it was told before."""
+    sim = CronSim("builtin").job("report", "every 1h")
+    sim.do("pause", "report").do("crash", for_="1m")
+    sim.run("3h")
+    assert sim.runs("report") == 0
+    assert [step.at for step in sim.scenario().steps] == [1_000_000, 2_000_000]
+
+
 def test_what_is_said_later_cannot_speak_of_the_past():
     sim = CronSim("builtin").job("report", "every 1h")
     sim.run("2h")
@@ -179,6 +198,7 @@ def test_what_is_said_for_later_waits_for_it():
     """And a check before that says so: a mistyped instant must not pass for a test."""
     sim = CronSim("builtin").job("report", "every 1h").job("other", "every 10m", at="150m")
     sim.do("pause", "other", at="170m").fault(SystemExit, into="tick", at="3h")
+    sim.fault(ValueError, into="body", job="other")
     sim.run("2h")
     with pytest.raises(AssertionError) as caught:
         sim.check()
@@ -188,7 +208,7 @@ def test_what_is_said_for_later_waits_for_it():
         sim.check("TICK-1")
     sim.check_so_far()
     sim.run("2h")
-    assert len(sim.history.of("fault")) == 1
+    assert len(sim.history.of("fault")) == 2
     assert sim.runs("other") == 1, "it is paused at the instant of its second"
     sim.check()
 
@@ -218,14 +238,27 @@ def test_what_stands_where_the_run_stands():
     assert repr(sim) == "<CronSim of chronos after 2h>"
 
 
+def test_what_comes_after_the_end_is_not_looked_at():
+    """Gateways leave after the horizon, and what was armed may fire meanwhile."""
+    sim = CronSim("chronos").job("report", "every 1h")
+    sim.run("59m30s")
+    assert sim.armed == {"report": datetime(2026, 3, 2, 9, tzinfo=UTC)}
+    sim = CronSim("builtin").job("report", "every 1h").fault(ValueError, into="tick", at="119m")
+    sim.run("2h")
+    assert sim.history.of("status")[-1].at_us > sim.scenario().end_us
+    assert sim.status().verdict == "healthy"
+
+
 def test_the_status_is_that_of_the_end():
     sim = CronSim("builtin").job("report", "every 1h")
     sim.run("2h")
     assert sim.status().verdict == "healthy"
+    assert sim.up == ["a"]
     sim.do("crash")
     sim.run("1h")
     assert sim.status().exit_code == 1
     assert "will fire automatically" not in sim.status().text
+    assert sim.up == []
     assert sim.armed == {}
     assert "09:00:00" in sim.timeline()
     assert len(max(sim.timeline(60).splitlines(), key=len)) <= 60
