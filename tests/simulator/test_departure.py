@@ -68,11 +68,11 @@ def test_it_is_shown_when_nothing_comes_after_it():
 
 
 def test_routine_counts_when_the_runs_are_told_alike():
-    """A claim that was won is told nowhere, and is all that this provider leaves out."""
-    _, _, found = _departure(
-        "redelivery-after-completion", explored_providers.RunsWhateverComes, "external"
-    )
-    assert found.there == (("a", "claim report"),)
+    """A claim that was won is told nowhere, and is all that is left out here."""
+    failing = Build().up().run("j", "1h", 2).history()
+    passing = Build().up().add("1h", "claim", job="j", won=True).run("j", "1h", 2).history()
+    found = departure_of(failing, passing, "the other")
+    assert (found.there, found.here) == ((("a", "claim j"),), ())
 
 
 def test_alike_is_no_departure():
