@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hermes_cron import clock
+from hermes_cron import clock, jobs
 from hermes_cron.plugins.chronos import _wanted
 
 AT = "2026-03-02T09:00:00+00:00"
@@ -33,6 +33,25 @@ def job(**fields):
 )
 def test_what_may_run_and_has_a_time_is_wanted(fields, expected):
     assert _wanted.is_wanted(job(**fields)) is expected
+
+
+@pytest.mark.parametrize(
+    ("completed", "claim", "late_s", "expected"),
+    [
+        (1, {}, 0, False),  # its last run is on
+        (1, {}, 300, True),  # or was: the claim is over
+        (0, {}, 0, True),
+        (1, {"counted": True}, 0, True),
+    ],
+)
+def test_while_the_last_run_is_on_no_other_is_wanted(
+    monkeypatch, completed, claim, late_s, expected
+):
+    now = datetime.fromtimestamp(EPOCH + late_s, UTC)
+    monkeypatch.setattr(jobs, "_hermes_now", lambda: now)
+    held = {"at": AT, "by": "b:1", "token": 1, **claim}
+    one = job(fire_claim=held, repeat={"times": 2, "completed": completed})
+    assert _wanted.is_wanted(one) is expected
 
 
 def test_the_first_of_each_id_is_wanted_in_the_stores_order():

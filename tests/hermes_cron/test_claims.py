@@ -519,6 +519,13 @@ class TestClaimDue:
         planted = {"id": "stranger", "name": "x"}
         assert jobs.claim_due([planted]) == [planted]
 
+    @pytest.mark.parametrize("planted", [{"name": "x"}, {"id": [1]}, {"id": None}])
+    def test_one_without_a_usable_id_is_handed_through_and_stops_no_other(
+        self, home, hourly, planted
+    ):
+        found = jobs.claim_due([planted, *jobs.get_due_jobs()])
+        assert [job.get("id") for job in found] == [planted.get("id"), "job"]
+
     def test_a_job_that_was_removed_since_the_scan_is_left_out(self, home, hourly):
         due = jobs.get_due_jobs()
         jobs.remove_job("job")

@@ -598,6 +598,13 @@ def test_signals_are_listed_read_and_removed(jobs, cron):
         jobs.read_signal("ticker_heartbeat")
 
 
+def test_a_sign_of_life_waits_for_no_disk(jobs):
+    """It is written each minute, and worth nothing after a loss of power."""
+    with mock.patch("os.fsync") as synced:
+        jobs.write_signal("ticker_heartbeat", "1")
+    assert not synced.called
+
+
 def test_what_a_writer_left_half_is_no_signal(jobs):
     jobs.write_signal("g", "1")
     folder = paths.current().signals_dir
