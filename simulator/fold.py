@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 from simulator.oracle import to_us
 
 __all__ = [

@@ -16,12 +16,12 @@ from typing import Any, Self, TypeVar, cast
 from simulator.event import Event, HistoryError, encode
 from simulator.packing import BLOCK, Block, Picked, Shelf
 
-__all__ = ["FORMAT", "Event", "History", "HistoryError"]
+__all__ = ["FORMAT", "History"]
 
 FORMAT = 1
 """The version of the line format; stands in the first line of every history."""
 
-PLAIN = 8 * BLOCK
+PLAIN = 20 * BLOCK
 """So many events are kept as they are; a longer history is folded block by block behind them."""
 
 _new = tuple.__new__  # past the generated constructor: twice as fast, and worlds append millions

@@ -4,8 +4,9 @@ from collections import Counter
 from datetime import datetime
 
 from simulator.durations import MINUTE_US, format_duration
+from simulator.event import Event
 from simulator.fault_rule import Fault
-from simulator.history import Event, History
+from simulator.history import History
 from simulator.raising import say_raise
 from simulator.scenario import Body, Scenario, Step
 

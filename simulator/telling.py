@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from rich.markup import escape
 
 from simulator.durations import SECOND_US
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 
 __all__ = ["Teller", "lane_name", "wall_time"]
 

@@ -14,7 +14,8 @@ from simulator.checkers import check
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Verdict
 from simulator.checkers.matching import Outcome, match_all
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["Judged", "applies", "decided_after_faults", "judge"]

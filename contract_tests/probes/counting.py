@@ -14,8 +14,8 @@ from contract_tests.engine import Context, Outcome, unknown
 from contract_tests.probes.virtual import SLACK_US, Watched
 from contract_tests.surroundings import captured_logs, home
 from simulator.durations import parse_duration
+from simulator.event import Event
 from simulator.fold import final_store, instant_us
-from simulator.history import Event
 
 __all__ = ["ANSWER_S", "begins_of", "bench_in", "records_of", "slots_of", "told_of", "unseen_in"]
 

@@ -11,7 +11,7 @@ from contract_tests.probes.virtual import SLACK_US, Watched, watching
 from simulator.checkers.happened import EARLY_LEEWAY_US, BodyRun, Life
 from simulator.checkers.rest import armed_before
 from simulator.durations import SECOND_US, format_duration, parse_duration
-from simulator.history import Event
+from simulator.event import Event
 
 __all__: list[str] = []  # probes are found by their ids
 

@@ -16,7 +16,7 @@ from contract_tests.probes.virtual import (
 from contract_tests.surroundings import ask, captured_logs, home
 from simulator.checkers.happened import Tick
 from simulator.durations import SECOND_US, format_duration, parse_duration
-from simulator.history import Event
+from simulator.event import Event
 
 __all__ = ["SUCCESS", "cut_short", "signals", "ticks_of", "troubles"]
 

@@ -19,7 +19,7 @@ from contract_tests.probes.runs import (
 from contract_tests.probes.virtual import Watched, watch, watching
 from simulator.checkers.happened import CLAIM_TTL_US, EARLY_LEEWAY_US, BodyRun
 from simulator.durations import SECOND_US, format_duration, parse_duration
-from simulator.history import Event
+from simulator.event import Event
 
 __all__: list[str] = []  # probes are found by their ids
 

@@ -11,8 +11,8 @@ from contract_tests.engine import Context, Outcome, held, unknown, violated
 from contract_tests.probes.virtual import Watched, is_between, watching
 from simulator.checkers.happened import Life
 from simulator.durations import SECOND_US, format_duration, parse_duration
+from simulator.event import Event
 from simulator.fold import Arm, Registry, Store, final_registry, final_store, instant_us
-from simulator.history import Event
 from simulator.hosts import Surroundings
 from simulator.registry_terms import Terms
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from contract_tests.probes.virtual import SLACK_US, Watched
 from simulator.checkers.happened import EARLY_LEEWAY_US, BodyRun
 from simulator.durations import SECOND_US, parse_duration
+from simulator.event import Event
 from simulator.fold import instant_us
-from simulator.history import Event
 
 __all__ = [
     "HOUR_US",

@@ -21,7 +21,7 @@ from simulator.checkers import CHECKERS
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.happened import Life
 from simulator.durations import SECOND_US, format_duration
-from simulator.history import Event
+from simulator.event import Event
 from simulator.target import Target, from_class
 from simulator.timeline import excerpt_of
 from simulator.world import Run, simulate

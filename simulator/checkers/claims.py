@@ -11,8 +11,9 @@ from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US, BodyRun, Life
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import rule_of
 from simulator.checkers.wanted import commits_by_job
+from simulator.event import Event
 from simulator.fold import instant_us
-from simulator.history import Event, History
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["once_1", "once_7", "once_11"]

@@ -10,7 +10,8 @@ from simulator.checkers.happened import FOREVER, SLACK_US, Tick, Window
 from simulator.checkers.live import when
 from simulator.checkers.matching import allowance_us
 from simulator.durations import SECOND_US, format_duration
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 from simulator.scenario import Job, Scenario
 
 __all__ = ["LOCK_BOUND_US", "kept_locks", "live_10", "live_11"]

@@ -12,11 +12,11 @@ from simulator.checkers.happened import (
     Window,
     merge,
 )
-from simulator.checkers.plan import Plan, commits_by_job
 from simulator.checkers.struck import lasts_us, rule_of, start_struck
+from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import HOUR_US
+from simulator.event import Event
 from simulator.fold import instant_us
-from simulator.history import Event
 
 __all__ = [
     "cut_short",

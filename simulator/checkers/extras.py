@@ -8,7 +8,7 @@ from simulator.checkers.finding import Judgement
 from simulator.checkers.happened import EARLY_LEEWAY_US, BodyRun
 from simulator.checkers.matching import Due, Extra, JobMatch, Outcome, match_all
 from simulator.durations import SECOND_US
-from simulator.history import Event
+from simulator.event import Event
 
 __all__ = ["Delivery", "JudgedExtra", "deliveries_of", "extras_under", "judged_extras"]
 

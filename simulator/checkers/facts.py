@@ -19,7 +19,8 @@ from simulator.checkers.happened import (
     merge,
 )
 from simulator.durations import SECOND_US
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 from simulator.registry_terms import Terms, terms_of
 from simulator.scenario import Scenario, Step
 

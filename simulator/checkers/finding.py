@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["Checker", "Finding", "Judgement", "Verdict"]

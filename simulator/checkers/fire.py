@@ -8,7 +8,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import BodyRun
 from simulator.checkers.matching import JobMatch, match_all
-from simulator.checkers.plan import commits_by_job
+from simulator.checkers.wanted import commits_by_job
 from simulator.history import History
 from simulator.scenario import Scenario
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from simulator.durations import SECOND_US
-from simulator.history import Event
+from simulator.event import Event
 from simulator.scenario import Step
 
 __all__ = [

@@ -4,8 +4,9 @@ from bisect import bisect_right
 
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.plan import commits_by_job
-from simulator.history import Event, History
+from simulator.checkers.wanted import commits_by_job
+from simulator.event import Event
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["hook_4"]

@@ -15,8 +15,9 @@ from simulator.checkers.matching import Due, JobMatch, Outcome, match_all
 from simulator.checkers.struck import zone_at
 from simulator.checkers.wanted import commits_by_job
 from simulator.durations import DAY_US, HOUR_US
+from simulator.event import Event
 from simulator.fold import instant_us
-from simulator.history import Event, History
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["time_1", "time_2", "time_3", "time_4", "time_5"]

@@ -11,10 +11,11 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, SLACK_US
 from simulator.checkers.matching import Due, JobMatch, Outcome, allowance_us, match_all
-from simulator.checkers.plan import commits_by_job
+from simulator.checkers.wanted import commits_by_job
 from simulator.durations import SECOND_US
+from simulator.event import Event
 from simulator.fold import instant_us
-from simulator.history import Event, History
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = [

@@ -5,7 +5,8 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.matching import JobMatch, match_all
 from simulator.checkers.rest import armed_before, first_rest_after
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["live_2", "live_3", "live_4"]

@@ -25,9 +25,10 @@ from simulator.checkers.happened import (
     BodyRun,
     Window,
 )
-from simulator.checkers.plan import Plan, commits_by_job, plan_of
+from simulator.checkers.plan import plan_of
+from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import SECOND_US
-from simulator.history import Event
+from simulator.event import Event
 
 __all__ = ["Due", "Extra", "JobMatch", "Outcome", "allowance_us", "match_all"]
 
@@ -55,6 +56,7 @@ class Due:
         deadline_us: Until when it had to begin.
         next_us: The occurrence after it, or the end of its part of the plan.
         optional: It need not run: it was asked for or called off at about this time.
+        again: It is optional since its wall time was shown before the zone was changed; no later.
         manual: The operator asked for it; it is no occurrence of the schedule.
         run: The run that is its.
         outcome: What became of it.
@@ -66,6 +68,7 @@ class Due:
     deadline_us: int = FOREVER
     next_us: int = FOREVER
     optional: bool = False
+    again: bool = False
     manual: bool = False
     run: BodyRun | None = None
     outcome: Outcome = Outcome.OPEN
@@ -126,8 +129,8 @@ def _match(facts: Facts, plan: Plan) -> JobMatch:
     runs = facts.runs.get(plan.job.id, [])
     match.cut = cut_short(facts, plan, runs)
     match.dues = _dues(facts, plan, runs, match.cut)
-    _assign(facts, match, runs)
     match.windows = disturbances(facts, plan, runs, _after_us(facts))
+    _assign(facts, match, runs)
     for due in match.dues:
         _decide(facts, match, due)
     return match
@@ -143,14 +146,15 @@ def _dues(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) -> l
     job, dues = plan.job.id, []
     near_us = allowance_us(facts)
     for index, part in enumerate(plan.segments):
-        until_us = min(part.settled_us, facts.end_us)
+        # A clock that is ahead takes at the end what comes just after it.
+        until_us = min(part.settled_us, facts.end_us + _early_us(facts))
         for at_us in oracle.occurrences(part.schedule, part.from_us, until_us):
             due = Due(job, at_us, index)
             # The job was being changed: whether this one counts is a matter of microseconds.
             due.optional = part.to_n != FOREVER and at_us + near_us >= part.to_us
-            due.optional = due.optional or (
-                part.zoned and at_us <= max(part.from_us + 1, part.again_us)
-            )
+            due.optional = due.optional or (part.zoned and at_us == part.from_us + 1)
+            due.again = at_us <= part.again_us and not due.optional
+            due.optional = due.optional or due.again
             dues.append(due)
         if part.overdue_us is not None:
             dues.append(Due(job, part.overdue_us, index, optional=part.zoned))
@@ -213,7 +217,7 @@ def _taken_up(before: dict[str, Any], after: dict[str, Any]) -> bool:
 def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
     """Give each run its occurrence; what is left over becomes an extra."""
     instants = [due.at_us for due in match.dues]
-    early_us = facts.skew_us + SECOND_US // 2
+    early_us = _early_us(facts)
     leeway_us = EARLY_LEEWAY_US if facts.external else early_us
     for run, taken in zip(runs, _taken(facts, match.plan, runs), strict=True):
         segment = match.plan.segment_at(taken.n)
@@ -221,7 +225,9 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
         while index > 0 and _not_yet(match.dues[index], taken, segment):
             index -= 1
         due = match.dues[index] if index >= 0 else None
-        if due is not None and due.segment != segment and not _settling(match, due, taken):
+        if due is not None and _passed_over(facts, match, due, taken):
+            due = None
+        if due is not None and due.segment != segment and not _settling(match, due, taken, segment):
             due = None  # an occurrence of a schedule that is no longer the job's
         if due is not None and due.run is not None and _free_beside(match.dues, index):
             due = match.dues[index - 1]  # asked for at the very instant of its schedule
@@ -243,6 +249,20 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
             match.extras.append(Extra(run, due, due.run if due is not None else None))
 
 
+def _passed_over(facts: Facts, match: JobMatch, due: Due, taken: Event) -> bool:
+    """Whether a change of the zone passed over it, and that was seen too long ago to make it up."""
+    part = match.plan.segments[due.segment]
+    if not part.zoned or due.manual or due.at_us > part.from_us:
+        return False
+    window = _touching(match.windows, part.from_us, part.from_us + 1)
+    return window is None or taken.at_us > window[1] + _after_us(facts)
+
+
+def _early_us(facts: Facts) -> int:
+    """How much earlier than its instant an occurrence is taken by a clock that is ahead."""
+    return facts.skew_us + SECOND_US // 2
+
+
 def _not_yet(due: Due, taken: Event, segment: int) -> bool:
     """Whether an occurrence at this instant, or just ahead, is of a plan made after the claim."""
     return due.segment > segment and due.at_us >= taken.at_us
@@ -254,9 +274,14 @@ def _free_beside(dues: list[Due], index: int) -> bool:
     return before is not None and before.run is None and before.at_us == dues[index].at_us
 
 
-def _settling(match: JobMatch, due: Due, taken: Event) -> bool:
-    """Whether the change that ended an occurrence's schedule was still being made."""
+def _settling(match: JobMatch, due: Due, taken: Event, segment: int) -> bool:
+    """Whether the change that ended an occurrence's schedule was still being made.
+
+    Another zone calls off nothing that was due before.
+    """
     part = match.plan.segments[due.segment]
+    if due.run is None and due.segment == segment - 1 and match.plan.segments[segment].zoned:
+        return True
     return part.to_n <= taken.n <= part.settled_n
 
 
@@ -280,7 +305,7 @@ def _decide(facts: Facts, match: JobMatch, due: Due) -> None:
     due.deadline_us = deadline_us
     once = isinstance(match.plan.segments[due.segment].schedule, oracle.Once)
     if due.run is not None:
-        in_time = due.run.begin.at_us <= deadline_us or due.optional or once
+        in_time = due.run.begin.at_us <= deadline_us or (due.optional and not due.again) or once
         due.outcome = Outcome.RAN if in_time else Outcome.LATE
     elif deadline_us >= match.plan.segments[due.segment].to_us:
         due.outcome = Outcome.OPEN  # called off before it had to run

@@ -15,9 +15,10 @@ from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
 from simulator.checkers.struck import rule_of, zone_at
 from simulator.checkers.wanted import Plan, Segment, commits_by_job
+from simulator.durations import MINUTE_US
 from simulator.scenario import Job
 
-__all__ = ["Plan", "Segment", "commits_by_job", "plan_of"]
+__all__ = ["plan_of"]
 
 _AT_ONCE = {"trigger", "run"}
 _SETTLES = {"create", "update", "pause", "resume", "remove", "trigger", "run"}
@@ -64,10 +65,27 @@ def _from_outside(plan: Plan, op: Op, zone: str) -> None:
     part = plan.segments[-1] if plan.segments else None
     if part is None or part.to_n != FOREVER or not isinstance(part.schedule, oracle.CronTimes):
         return
+    before = part.schedule
     part.to_us = part.settled_us = op.begin.at_us
     part.to_n = part.settled_n = op.begin.n
     moved = oracle.CronTimes(part.schedule.cron, zone)
-    plan.segments.append(Segment(moved, op.begin.at_us - 1, op.begin.n, zoned=True))
+    part = Segment(moved, op.begin.at_us - 1, op.begin.n, zoned=True)
+    if moved.cron.fixed:
+        _hands_moved(part, op.begin.at_us, before.zone)
+    plan.segments.append(part)
+
+
+def _hands_moved(part: Segment, at_us: int, before: str) -> None:
+    """What a fixed schedule makes of the hands of the clock that were moved with the zone.
+
+    What they passed over may come at once, as after a gap; what they show again need not come.
+    """
+    assert isinstance(part.schedule, oracle.CronTimes)
+    minutes = oracle.offset_minutes(part.schedule.zone, at_us)
+    ahead_us = (minutes - oracle.offset_minutes(before, at_us)) * MINUTE_US
+    passed = list(oracle.occurrences(part.schedule, at_us - ahead_us - 1, at_us - 1))
+    part.overdue_us = passed[-1] if passed else None
+    part.again_us = at_us - ahead_us
 
 
 def _made_at_start(facts: Facts, job: Job) -> bool:

@@ -10,8 +10,9 @@ from simulator.checkers.matching import match_all
 from simulator.checkers.rest import Rest, Wrong, first_rest_after, rests
 from simulator.checkers.struck import deadline_us
 from simulator.durations import MINUTE_US
+from simulator.event import Event
 from simulator.fold import REGISTRY_KINDS, Arm, Registry
-from simulator.history import Event, History
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = [

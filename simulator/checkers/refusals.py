@@ -12,7 +12,8 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.struck import zone_at
 from simulator.durations import SECOND_US
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["time_6", "time_7"]

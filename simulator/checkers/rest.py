@@ -15,8 +15,8 @@ from simulator.checkers.happened import FOREVER, BodyRun, Window, merge
 from simulator.checkers.matching import JobMatch, match_all
 from simulator.checkers.struck import lasts_us, rule_of, start_struck
 from simulator.durations import SECOND_US
+from simulator.event import Event
 from simulator.fold import REGISTRY_KINDS, Arm, Registry, instant_us
-from simulator.history import Event
 from simulator.registry_terms import Terms
 
 __all__ = ["Rest", "Wrong", "armed_before", "first_rest_after", "rests"]

@@ -8,9 +8,10 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before
-from simulator.checkers.truth import NEAR_US, clocks_differ, something_wrong, stale, truths
+from simulator.checkers.truth import NEAR_US, Truth, clocks_differ, something_wrong, stale, truths
 from simulator.durations import SECOND_US
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = [
@@ -67,12 +68,18 @@ def stat_2(history: History, scenario: Scenario) -> Finding:
                     judgement.violated("STALLED is said while a tick is under way", truth.status)
             continue
         judgement.reached(truth.status)
-        untold = truth.untold_us is not None and truth.untold_us <= limit_us + NEAR_US
-        if not truth.says("STALLED") and not untold:
+        if not truth.says("STALLED") and not _may_be_unsaid(facts, truth):
             judgement.violated("the heartbeat is stale, and STALLED is not said", truth.status)
         if truth.promises:
             judgement.violated("the heartbeat is stale, and jobs are promised", truth.status)
     return judgement.finding()
+
+
+def _may_be_unsaid(facts: Facts, truth: Truth) -> bool:
+    """Whether nobody could tell from what stands there that a heartbeat is stale."""
+    limit_us = _INTERVALS_UNDER_WAY * facts.interval_us + NEAR_US
+    told = truth.untold_us is not None and truth.untold_us <= limit_us
+    return told or clocks_differ(facts, truth.status)
 
 
 def stat_3(history: History, scenario: Scenario) -> Finding:
@@ -89,7 +96,7 @@ def stat_3(history: History, scenario: Scenario) -> Finding:
         if not failing:
             continue
         judgement.reached(truth.status)
-        if not truth.says("no tick has succeeded"):
+        if not truth.says("no tick has succeeded") and not clocks_differ(facts, truth.status):
             judgement.violated("the last success is stale, and it is not said", truth.status)
         if truth.promises:
             judgement.violated("the last success is stale, and jobs are promised", truth.status)
@@ -185,6 +192,8 @@ def stat_9(history: History, scenario: Scenario) -> Finding:
         off_us = truth.beat_us - _USUALLY_STALE_US
         if abs(off_us) <= NEAR_US + facts.skew_us or really is (off_us > 0):
             continue  # the usual interval would give the same answer
+        if _may_be_unsaid(facts, truth):
+            continue
         judgement.reached(truth.status)
         if truth.says("STALLED") is not really:
             found = "stale" if really else "fresh"

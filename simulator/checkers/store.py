@@ -14,8 +14,9 @@ from simulator.checkers.happened import FOREVER, Op, Tick
 from simulator.checkers.matching import allowance_us, match_all
 from simulator.checkers.struck import rule_of
 from simulator.checkers.wanted import commits_by_job
+from simulator.event import Event
 from simulator.fold import instant_us
-from simulator.history import Event, History
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["store_3", "store_4", "store_5", "store_9"]

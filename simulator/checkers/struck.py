@@ -4,8 +4,8 @@ from bisect import bisect_right
 
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import Window, merge
+from simulator.event import Event
 from simulator.fault_rule import Fault
-from simulator.history import Event
 
 __all__ = ["deadline_us", "lasts_us", "rule_of", "start_struck", "zone_at"]
 

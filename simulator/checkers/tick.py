@@ -8,9 +8,10 @@ from simulator.checkers.clocks import LOCK_BOUND_US, kept_locks
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Life, Tick
-from simulator.checkers.struck import deadline_us, start_struck
+from simulator.checkers.struck import deadline_us, lasts_us, start_struck
 from simulator.durations import SECOND_US
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = [
@@ -158,10 +159,21 @@ def _at_once_us(facts: Facts, life: Life) -> tuple[int, bool]:
     """
     starts = [event for event in facts.history.of("provider.start") if facts.life_at(event) is life]
     start_us, allowed_us = starts[-1].at_us, _AT_ONCE_US + facts.held_us
-    if any(kept.at_us <= start_us <= until_us for kept, until_us in kept_locks(facts)):
+    if _may_wait(facts, life.machine, start_us):
         allowed_us += LOCK_BOUND_US  # it waits for what it has to settle first, but not for ever
     at_once_us = deadline_us(facts, life.machine, start_us, allowed_us)
     return at_once_us, at_once_us > start_us + allowed_us
+
+
+def _may_wait(facts: Facts, machine: str, at_us: int) -> bool:
+    """Whether somebody else may have kept a lock: a process that hung at any step of the store."""
+    hung = (
+        (event, event.at_us + lasts_us(facts, event))
+        for event in facts.history.of("fault")
+        if event.machine != machine and str(event.data.get("seam")).startswith("store.")
+    )
+    windows = [*kept_locks(facts), *hung]
+    return any(kept.at_us <= at_us <= until_us for kept, until_us in windows)
 
 
 def _nobody_to_tick(facts: Facts, life: Life) -> bool:

@@ -10,7 +10,8 @@ from simulator.checkers.matching import Outcome, match_all
 from simulator.checkers.struck import deadline_us
 from simulator.checkers.tick import goes_on_after, lives_with_ticks, turns_of
 from simulator.durations import SECOND_US
-from simulator.history import Event, History
+from simulator.event import Event
+from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["tick_4", "tick_5", "tick_6", "tick_7", "tick_8"]

@@ -11,7 +11,7 @@ from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
 from simulator.checkers.matching import Outcome, match_all
 from simulator.checkers.struck import lasts_us
 from simulator.durations import SECOND_US
-from simulator.history import Event
+from simulator.event import Event
 
 __all__ = [
     "NEAR_US",

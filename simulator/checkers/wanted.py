@@ -6,7 +6,7 @@ from typing import Any
 from simulator import oracle
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
-from simulator.history import Event
+from simulator.event import Event
 from simulator.scenario import Job
 
 __all__ = ["Commits", "Plan", "Segment", "commits_by_job"]
@@ -23,6 +23,7 @@ class Segment:
         from_us: Occurrences count strictly after it.
         unclear_us: Until then nobody could know its times: its record was broken by hand.
         zoned: It began with another zone, so that its very first instant may be passed over.
+        again_us: Until then its clock, set back with the zone, shows what it had shown before.
         overdue_us: One before it that stands unrun all the same, or None.
         from_n: The event that made it so.
         to_us: Occurrences count until it.
@@ -40,6 +41,7 @@ class Segment:
     settled_n: int = FOREVER
     unclear_us: int = 0
     zoned: bool = False
+    again_us: int = 0
     overdue_us: int | None = None
 
 

@@ -26,11 +26,12 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from hermes_cron.store import Document, StoreUnreadable, parse
+from simulator.event import Event
 from simulator.fold import final_store
 from simulator.forecast import why as why
 from simulator.forecast.run import run_file, trouble
 from simulator.forecast.times import Outage, instant, merged, utc
-from simulator.history import Event, History
+from simulator.history import History
 from simulator.hosts import Host
 from simulator.target import Target
 

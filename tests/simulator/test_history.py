@@ -2,7 +2,8 @@
 
 import pytest
 
-from simulator.history import Event, History, HistoryError
+from simulator.event import Event, HistoryError
+from simulator.history import History
 
 
 def _clocked(*instants: int) -> History:
