@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from simulator.hosts import Reading
 from simulator.kernel.tasks import MachineClock, Task
 from simulator.machine import Life, Machine
-from simulator.scenario import Job, Step
+from simulator.scenario import Job
+from simulator.steps import Step
 
 if TYPE_CHECKING:
     from simulator.world import World

@@ -21,14 +21,12 @@ from simulator.steps import OPERATIONS, Step
 from simulator.tape_field import TapeField
 
 __all__ = [
-    "OPERATIONS",
     "Body",
     "Expect",
     "Job",
     "Machine",
     "RunCount",
     "Scenario",
-    "Step",
 ]
 
 Capability = Literal["blocking", "external"]

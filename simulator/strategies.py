@@ -22,7 +22,8 @@ from pydantic import ValidationError
 from simulator.durations import DAY_US, SECOND_US, format_duration, parse_duration
 from simulator.fault_rule import EFFECTS, PHASES, SEAMS, Fault
 from simulator.kernel.tape import MAX_CHOICES, Choice, Tape
-from simulator.scenario import OPERATIONS, Scenario, Step
+from simulator.scenario import Scenario
+from simulator.steps import OPERATIONS, Step
 from simulator.volume import DAMAGES
 
 __all__ = ["faults", "jobs", "scenarios", "steps", "tapes"]

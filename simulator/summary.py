@@ -8,7 +8,8 @@ from simulator.event import Event
 from simulator.fault_rule import Fault
 from simulator.history import History
 from simulator.raising import say_raise
-from simulator.scenario import Body, Scenario, Step
+from simulator.scenario import Body, Scenario
+from simulator.steps import Step
 
 __all__ = ["happened", "injected"]
 

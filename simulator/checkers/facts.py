@@ -22,7 +22,8 @@ from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.history import History
 from simulator.registry_terms import Terms, terms_of
-from simulator.scenario import Scenario, Step
+from simulator.scenario import Scenario
+from simulator.steps import Step
 
 __all__ = ["Facts", "facts_of"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from simulator.durations import SECOND_US
 from simulator.event import Event
-from simulator.scenario import Step
+from simulator.steps import Step
 
 __all__ = [
     "CLAIM_TTL_US",

@@ -18,8 +18,9 @@ from simulator.durations import HOUR_US, MINUTE_US
 from simulator.fault_rule import Fault
 from simulator.hosts import Host, reference_host
 from simulator.kernel.tape import Tape
-from simulator.scenario import Scenario, Step
+from simulator.scenario import Scenario
 from simulator.scenario_base import Model
+from simulator.steps import Step
 from simulator.target import Target
 from simulator.verdict import judge
 from simulator.world import Run, simulate

@@ -27,8 +27,9 @@ from simulator.explore.reach import FLOORS, reach_of
 from simulator.explore.workers import CHUNK, Looker
 from simulator.fault_rule import SEAMS
 from simulator.hosts import reference_host
-from simulator.scenario import OPERATIONS, Scenario
+from simulator.scenario import Scenario
 from simulator.scenario_file import load_scenario, parse_scenario, to_yaml
+from simulator.steps import OPERATIONS
 from simulator.target import Target
 from simulator.world import simulate
 

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from simulator.durations import format_duration, parse_duration
 from simulator.fault_rule import Fault
 from simulator.raising import build_exception
-from simulator.scenario import OPERATIONS, Scenario
+from simulator.scenario import Scenario
 from simulator.scenario_file import ScenarioError, load_scenario, parse_scenario, to_yaml
+from simulator.steps import OPERATIONS
 
 FULL = """\
 name: everything

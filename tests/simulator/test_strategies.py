@@ -8,8 +8,8 @@ import pytest
 from simulator import fault_rule, strategies
 from simulator.explore.drawing import draw_scenario
 from simulator.fault_rule import EFFECTS, SEAMS
-from simulator.scenario import OPERATIONS
 from simulator.scenario_file import parse_scenario, to_yaml
+from simulator.steps import OPERATIONS
 
 BOTH = ("blocking", "external")
 TASKS = ["a#1/gateway", "a#2/gateway", "b#1/gateway"]
