@@ -526,6 +526,42 @@ class TestClaimDue:
         found = jobs.claim_due([planted, *jobs.get_due_jobs()])
         assert [job.get("id") for job in found] == [planted.get("id"), "job"]
 
+    def test_what_hermes_agent_claimed_since_the_scan_is_left_to_it(self, home, hourly):
+        """Its claim moves no next time on."""
+        due = jobs.get_due_jobs()
+        home.change(fire_claim={"at": iso(home), "by": "agent:1"})
+        assert jobs.claim_due(due) == []
+
+    def test_a_claim_that_is_over_is_settled_before_the_next(self, home, hourly):
+        due = jobs.get_due_jobs()
+        stale = {"at": iso(home, hours=-2), "by": "b:1", "token": 7, "execution": "lost"}
+        home.change(fire_claim=stale, fire_token=7)
+        [claimed] = jobs.claim_due(due)
+        assert claimed["fire_claim"]["token"] == 8
+        told = [(one["id"], one["state"], one["at"]) for one in written()]
+        assert told[0] == ("lost", "unknown", iso(home))
+
+    def test_a_one_shot_whose_last_run_is_found_lost_is_removed(self, home):
+        home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": 1})
+        due = jobs.get_due_jobs()
+        stale = {"at": iso(home, hours=-2), "by": "b:1", "token": 7, "counted": True}
+        home.change(fire_claim=stale, repeat={"times": 1, "completed": 1})
+        assert jobs.claim_due(due) == []
+        assert home.gone()
+
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({}, False),
+            ({"created_at": None}, True),
+            ({"fire_claim": {"at": "x", "token": 1}}, True),
+            ({"fire_claim": {"at": "x"}}, False),
+            ({"fire_claim": None}, False),
+        ],
+    )
+    def test_what_tells_a_job_of_the_store_from_a_planted_one(self, fields, expected):
+        assert claims.is_from_store({"id": "x", **fields}) is expected
+
     def test_a_job_that_was_removed_since_the_scan_is_left_out(self, home, hourly):
         due = jobs.get_due_jobs()
         jobs.remove_job("job")

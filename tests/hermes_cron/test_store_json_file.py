@@ -665,6 +665,38 @@ def test_the_newest_outputs_stay(jobs, cron):
     assert jobs.outputs("b") == []
 
 
+def test_an_output_is_later_than_the_one_before_whatever_the_clock_says(jobs):
+    first = jobs.save_output("a", "2026-03-02_09-00-00", "text")
+    ahead_ns = time.time_ns() + 3_600_000_000_000
+    os.utime(first, ns=(ahead_ns, ahead_ns))
+    second = jobs.save_output("a", "2026-03-02_08-00-00", "text")
+    assert jobs.outputs("a") == [first, second]
+
+
+def test_an_output_holds_what_utf_8_can(jobs):
+    path = jobs.save_output("a", "2026-03-02_09-00-00", "ü\ud800x")
+    assert Path(path).read_bytes() == "ü?x".encode()
+
+
+def test_half_an_output_is_swept_by_the_next(jobs):
+    folder = Path(jobs.save_output("a", "2026-03-02_09-00-00", "text")).parent
+    (folder / ".half.tmp").write_text("te")
+    os.utime(folder / ".half.tmp", (0, 0))
+    jobs.save_output("a", "2026-03-02_09-01-00", "text")
+    assert not (folder / ".half.tmp").exists()
+
+
+def test_an_old_output_that_cannot_be_removed_is_said(cron, caplog):
+    jobs = JsonFileStore(paths.current, outputs_kept=lambda: 1)
+    jobs.save_output("a", "2026-03-02_09-00-00", "text")
+    with mock.patch("pathlib.Path.unlink", side_effect=OSError(errno.EIO, "no")):
+        jobs.save_output("a", "2026-03-02_09-01-00", "text")
+    assert len(jobs.outputs("a")) == 2
+    [told] = [one for one in caplog.records if "stays" in one.getMessage()]
+    assert told.getMessage() == "job a: the old output 2026-03-02_09-00-00.md stays: [Errno 5] no"
+    assert (told.job_id, told.occurrence) == ("a", None)
+
+
 def test_the_newest_outputs_stay_in_a_repeated_hour(cron):
     """Their names go back by an hour; they are no older for that."""
     jobs = JsonFileStore(paths.current, outputs_kept=lambda: 2)
