@@ -235,6 +235,8 @@ def _planned(job: Job, now: datetime, next_run: NextRun) -> str | None:
 def resume(job: Job, now: datetime, next_run: NextRun) -> dict[str, Any]:
     """The changes that resume a job: enabled, planned from now.
 
+    An interval begins a new grid with it: what was claimed on the old one is not given back to it.
+
     Raises:
         ValueError: a one-shot whose time is over, or that was run; a schedule that never comes.
     """
@@ -246,6 +248,11 @@ def resume(job: Job, now: datetime, next_run: NextRun) -> dict[str, Any]:
     schedules.ensure_not_past(records.schedule_of(job), now, records.zone_of(now))
     if records.kind_of(job) in records.RECURRING:
         schedules.next_after(records.schedule_of(job), now, records.zone_of(now))  # or says why not
+    claim = claim_rules.claim_of(job)
+    if records.kind_of(job) == "interval":
+        job.pop("grid_at", None)
+        if claim is not None and not claim.get("reserved"):
+            claim["withdrawn"] = True
     return {**_ENABLED, "next_run_at": next_run(job.get("schedule"))}
 
 

@@ -14,6 +14,9 @@ from simulator.scenario import Scenario
 
 __all__ = ["once_2", "once_3", "once_4", "once_5", "once_6", "once_8", "once_9", "once_10"]
 
+_RENEWED_WITHIN_US = CLAIM_TTL_US // 2
+"""Who renews a claim at all does so before half of its time is over."""
+
 
 def once_2(history: History, scenario: Scenario) -> Finding:
     """A redelivery while the run is on runs nothing."""
@@ -101,7 +104,7 @@ def once_6(history: History, scenario: Scenario) -> Finding:
 
 
 def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
-    """Whether the store refused the first run's machine all that time that its claim lives for.
+    """Whether the first run's machine slept, or was refused, all the time that its claim lives for.
 
     Its lease was renewed last so long ago, and was to be since: another is then right to take over.
     """
@@ -119,7 +122,23 @@ def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
         for event in facts.history.of("store.refused")
         if event.data.get("by") == machine and renewed_us < event.at_us <= second.begin.at_us
     ]
-    return bool(refused) and second.begin.at_us - renewed_us >= CLAIM_TTL_US
+    over = second.begin.at_us - renewed_us >= CLAIM_TTL_US
+    slept = machine != second.begin.machine and _slept(
+        facts, machine, renewed_us, second.begin.at_us
+    )
+    return over and (bool(refused) or slept)
+
+
+def _slept(facts: Facts, machine: str, renewed_us: int, until_us: int) -> bool:
+    """Whether a machine slept from before it had to renew its claim again."""
+    return any(
+        op.do == "suspend"
+        and op.step is not None
+        and op.step.machine == machine
+        and renewed_us <= op.begin.at_us <= renewed_us + _RENEWED_WITHIN_US
+        and until_us <= op.begin.at_us + (op.step.lasts or 0) + SLACK_US
+        for op in facts.ops
+    )
 
 
 def _any_within(instants: list[int], after_us: int, until_us: int) -> bool:

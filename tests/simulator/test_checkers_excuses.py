@@ -279,3 +279,115 @@ def test_a_crash_between_two_files_loses_no_record():
     run = simulate(scenario, reference_host().bundled()["builtin"])
     assert len(run.history.of("fault")) == 2
     assert judge(run.history, scenario).verdict == "held"
+
+
+def slept_in_a_run(taken_over: str, by: str = "b") -> Build:
+    """A machine sleeps at 70 minutes, in a run of an hour; another begins the next meanwhile."""
+    more = "steps: [{at: 70m, do: suspend, machine: a, for: 30m}]\n"
+    build = done(Build(f"machines: [a, b]\njobs: [{{id: j, schedule: every 20m}}]\n{more}"), "70m", "suspend")  # fmt: skip
+    build.up().loop().up(machine="b").loop(machine="b").run("j", "1h", "1h")
+    return build.store("69m", "j").run("j", taken_over, machine=by)
+
+
+def test_a_claim_of_a_machine_that_sleeps_is_over_after_its_time():
+    """It could not renew it. One that was awake again, or slept for a moment, could."""
+    assert slept_in_a_run("80m").judge("ONCE-6").verdict != "violated"
+    assert slept_in_a_run("105m").judge("ONCE-6").verdict == "violated"
+    assert slept_in_a_run("73m").judge("ONCE-6").verdict == "violated"
+    assert slept_in_a_run("80m", by="a").judge("ONCE-6").verdict == "violated"
+
+
+def zone_moved(start: str, to: str, schedule: str, *runs: str | int) -> Build:
+    """A cron job in UTC; after an hour the zone is another."""
+    more = f"zone: UTC\nlasts: 20h\njobs: [{{id: j, schedule: {schedule}}}]\n"
+    more += f"steps: [{{at: 1h, do: set-zone, to: {to}}}]\n"
+    build = Build(more, start=start).up().loop(last="20h")
+    return done(build, "1h", "set-zone").runs("j", *runs)
+
+
+def test_hands_of_the_clock_that_move_with_the_zone():
+    """What they pass over may come at once, what they show again need not come again."""
+    # From 08:00 to 19:00, over 12:00: at once or on the next day, and not between.
+    east = ("2026-03-02T07:00:00", "Pacific/Guadalcanal", "0 12 * * *")
+    assert zone_moved(*east, 3660, "18h").judge("TIME-5").verdict == "held"
+    assert zone_moved(*east, "18h").judge("TIME-5").verdict == "held"
+    assert zone_moved(*east).judge("TIME-5").verdict == "violated"
+    assert zone_moved(*east, "5h", "18h").judge("TIME-5").verdict == "violated"
+    # From 20:00 to 10:00, which shows 12:00 again: once more or not, and not at the old 12:00.
+    west = ("2026-03-02T19:00:00", "Pacific/Honolulu", "0 12 * * *")
+    assert zone_moved(*west, "3h").judge("TIME-5").verdict == "held"
+    assert zone_moved(*west).judge("TIME-5").verdict != "violated"
+    assert zone_moved(*west, "17h").judge("TIME-5").verdict == "violated"
+    # What follows elapsed time goes on.
+    assert zone_moved(*west[:2], "0 */6 * * *").judge("TIME-5").verdict == "violated"
+
+
+def test_what_was_due_before_the_zone_was_changed_may_run_after_it():
+    """A second before, in the tick after; not again."""
+    more = "lasts: 90m\njobs: [{id: j, schedule: 59 * * * *}]\n"
+    more += "steps: [{at: 59m1s, do: set-zone, to: America/New_York}]\n"
+    for runs, right in ((("1h",), True), ((3541, "1h"), False), (("61m", "62m"), False)):
+        build = done(Build(more).up().loop(last="90m"), "59m1s", "set-zone").runs("j", *runs)
+        assert (build.judge("TIME-5").verdict != "violated") is right
+
+
+def test_a_clock_that_is_ahead_takes_what_comes_just_after_the_end():
+    """By two seconds; and not twice, and not by ten."""
+    more = "machines: {a: {skew: 2s}}\njobs: [{id: j, schedule: every 1h}]\nlasts: 3h59m59s\n"
+    build = Build(more).up().loop(last="3h59m").runs("j", "1h", "2h", "3h")
+    assert build.run("j", 14398).judge("ONCE-10").verdict != "violated"
+    assert build.run("j", 14399).judge("ONCE-10").verdict == "violated"
+    early = Build(more).up().loop(last="3h59m").runs("j", "1h", "2h", "3h", 14390)
+    assert early.judge("ONCE-10").verdict == "violated"
+
+
+def beside_a_read(machine: str) -> Build:
+    """A process hangs as it reads the jobs, under the lock or not, while another boots."""
+    build = Build(f"machines: [a, b]\n{ONE}faults: [{{into: store.read, hang: 12m}}]\n").up().loop()
+    return struck(build, 5, machine).up(10, machine="b").loop(first=50, machine="b")
+
+
+def test_a_first_tick_waits_for_a_lock_that_another_may_keep():
+    """Another process; what it does itself has no such excuse beyond the hang."""
+    assert beside_a_read("a").judge("TICK-1").verdict == "held"
+    assert beside_a_read("operator").judge("TICK-1").verdict == "held"
+    calm = Build(f"machines: [a, b]\n{ONE}").up().loop().up(10, machine="b").loop(50, machine="b")
+    assert calm.judge("TICK-1").verdict == "violated"
+
+
+def test_a_heartbeat_that_hangs_tells_nothing_by_another_interval_either():
+    """STAT-9 asks for STALLED by the interval that is kept, where that could be known."""
+    build = struck(faulty("{into: heartbeat, hang: 12m}", f"interval: 20\n{ONE}"), 3601).up()
+    for second in range(0, 3600, 20):
+        build.tick(second)
+    build.add("1h", "tick.begin", sync=False).add("1h", "signal", name="ticker-1", content="{}")
+    build.add("1h", "tick.end", error=None, dispatched=0).add("1h", "heartbeat", success=True)
+    assert build.status("62m", verdict="unknown").judge("STAT-9").verdict == "unknown"
+    assert build.judge("STAT-2").verdict == "held"
+    assert build.status("64m", verdict="unknown").judge("STAT-2").verdict == "violated"
+
+
+def test_what_a_machine_with_another_clock_says_need_not_be_believed():
+    """Its words may be missing; a promise is wrong all the same."""
+    wrong = clock_set("-10m")
+    for second in range(5400, 9000, 60):
+        wrong.drop("signal", second)
+    wrong.status("2h5m", verdict="unknown")
+    assert wrong.judge("STAT-2").verdict != "violated"
+    assert (
+        wrong.status("2h6m", verdict="healthy", promises=True).judge("STAT-2").verdict == "violated"
+    )
+
+
+def test_what_a_dead_machine_had_claimed_does_not_bring_the_old_grid_back():
+    """An interval is resumed, on a new grid, while the claim on its old one still stands."""
+    more = (
+        "name: regrid\nstart: 2026-03-28T23:00:00\nlasts: 5h1m\n"
+        "jobs: [{id: j, schedule: every 30m}]\n"
+        "steps: [{at: 2h9m40s, do: resume, job: j}]\n"
+        "faults: [{into: claim, crash: true, for: 2h, after: true, nth: 4}]\n"
+    )
+    scenario = parse_scenario(more)
+    run = simulate(scenario, reference_host().bundled()["builtin"])
+    assert run.history.of("fault")
+    assert judge(run.history, scenario).verdict == "held"
