@@ -57,11 +57,16 @@ class _Looked:
 
 @dataclass(frozen=True, slots=True)
 class _Quiet:
-    """Nothing is due in `document` while the clock is between `since` and `until`."""
+    """Nothing is due in `document` while the clock is between `since` and `until`.
+
+    Nor until `planned`, as long as the zone is `zone`.
+    """
 
     document: Document
     since: float
     until: float
+    planned: float
+    zone: tzinfo | None = None
 
 
 def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
@@ -82,6 +87,15 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
         return []
     heartbeat.tick_works()
     now = clock_now()
+    zone = records.zone_of(now)
+    if (
+        quiet is not None
+        and quiet.document is document
+        and quiet.since <= at < quiet.planned
+        and quiet.zone == zone
+    ):
+        slots[_SLOT] = _Quiet(document, at, _soon(at, quiet.planned), quiet.planned, zone)
+        return []
     # Next times that are too far off are looked for when the clock may have been ahead.
     suspicious = quiet is None or at < quiet.since
     verdicts = _look_at_all(document, now, suspicious)
@@ -96,10 +110,15 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     due = [job for job in document.jobs if verdicts[job["id"]] == _DUE]
     if not due:
         until = min(verdicts.values(), default=math.inf)
-        slots[_SLOT] = _Quiet(document, at, min(until, at + _ZONE_AGAIN_S))
+        slots[_SLOT] = _Quiet(document, at, _soon(at, until), until, zone)
     elif quiet is None or quiet.document is not document:
-        slots[_SLOT] = _Quiet(document, at, at)
+        slots[_SLOT] = _Quiet(document, at, at, at)
     return [records.normalise(job) for job in due]
+
+
+def _soon(at: float, planned: float) -> float:
+    """Until when nothing needs to be asked: the zone is asked for now and then."""
+    return min(planned, at + _ZONE_AGAIN_S)
 
 
 def advance(job_id: str, now: datetime) -> bool:

@@ -97,7 +97,12 @@ class RunStage:
 
     def around(self, seam: str, call: Callable[[], T], *, job: str | None = None) -> T:
         """See `Stage`."""
-        self._kernel.decision()
+        kernel = self._kernel
+        task = kernel.current
+        if task is not None:  # a decision, in line: ten of them make a quiet tick
+            task.decisions = nth = task.decisions + 1
+            if task.delays is not None and nth in task.delays:
+                kernel.deviate(task, nth)
         if seam not in self._world.plan.seams:
             return call()
         fault = self.consult(seam, job=job)
@@ -166,7 +171,12 @@ class RunStage:
 
     def store_seam(self, name: str, /, **context: Any) -> str | None:
         """A step of the store (`simulator.fake_store.Seam`)."""
-        self._kernel.decision()
+        kernel = self._kernel
+        task = kernel.current
+        if task is not None:  # a decision, in line: ten of them make a quiet tick
+            task.decisions = nth = task.decisions + 1
+            if task.delays is not None and nth in task.delays:
+                kernel.deviate(task, nth)
         if name not in self._world.plan.seams:
             return None
         fault = self.consult(name, job=_job_of(context))

@@ -282,8 +282,9 @@ class World:
         self.history.append(kind, "world", text=text, **data)
 
     def _store_record(self, name: str) -> Callable[..., object]:
+        append = self.history.append
+
         def record(kind: str, /, **data: Any) -> None:
-            append = self.history.append
             if kind == "signal":  # its text is no text of the history, which stands beside the line
                 append(kind, name, name=data["name"], content=data["text"])
             else:
