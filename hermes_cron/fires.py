@@ -103,7 +103,8 @@ class Fires:
             except BaseException:
                 # SystemExit included: it would end this thread without a word in the log.
                 logger.exception("cron fire of job '%s' raised", job_id, extra=extra)
-            _give_back(job_id, token, extra)
+            if _give_back(job_id, token, extra):
+                self.rearm()  # it is due again, and its arm has fired
         finally:
             self._ended(serial)
 
@@ -134,11 +135,13 @@ def _promise(job_id: str) -> dict[str, Any]:
     return claim if isinstance(claim, dict) and claim.get("reserved") else {}
 
 
-def _give_back(job_id: str, token: int | None, extra: dict[str, Any]) -> None:
-    """Make an occurrence due again that was promised and that the provider did not take up."""
+def _give_back(job_id: str, token: int | None, extra: dict[str, Any]) -> bool:
+    """Make an occurrence due again that was promised and not taken up; whether that was done."""
     try:
         if token is not None and claims.release(job_id, token, "its fire did not take it up"):
             said = "cron fire of job '%s': the claim was not taken up; given back"
             logger.error(said, job_id, extra=extra)
+            return True
     except Exception:  # then the reservation ends by its time
         logger.exception("the claim on job '%s' could not be given back", job_id, extra=extra)
+    return False

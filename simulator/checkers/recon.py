@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from itertools import pairwise
 
-from simulator.checkers.disturbance import failed_call
+from simulator.checkers.disturbance import failed_call, hurt_store
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.matching import match_all
@@ -145,6 +145,8 @@ def recon_4(history: History, scenario: Scenario) -> Finding:
         if index == len(numbers) or numbers[index] > end.n:
             continue
         judgement.reached(failed[index])
+        if _store_was_hurt(facts, begin, end):
+            continue  # what came out may be of the store
         if end.kind == "provider.raised" or end.data.get("error") is not None:
             judgement.violated(
                 f"a failed call to NAS came out of {begin.kind} as {end.data.get('error')}",
@@ -162,6 +164,13 @@ def recon_4(history: History, scenario: Scenario) -> Finding:
                     _event(wrong),
                 )
     return judgement.finding()
+
+
+def _store_was_hurt(facts: Facts, begin: Event, end: Event) -> bool:
+    """Whether the store refused something in between, or could not be read."""
+    refused = (begin.n < event.n < end.n for event in facts.history.of("store.refused"))
+    hurt = (start <= end.at_us and begin.at_us <= last for start, last in hurt_store(facts))
+    return any(refused) or any(hurt)
 
 
 def recon_5(history: History, scenario: Scenario) -> Finding:

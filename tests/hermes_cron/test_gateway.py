@@ -396,10 +396,11 @@ def test_an_occurrence_that_the_provider_does_not_take_up_is_due_again(run, how,
                 return False
             raise SystemExit(1) if how == "leaves" else ValueError("lost")
 
-    fire = due()
-    running = run(Loses())
+    fire, provider = due(), Loses()
+    running = run(provider)
     assert post(running, fire).status == 202
     wait_for(lambda: not running.gateway._fires._running)
+    wait_for(lambda: provider.calls.count("reconcile") == 1)  # its arm has fired
     assert jobs.get_job(fire["job_id"])["next_run_at"] == fire["fire_at"]
     assert fire["job_id"] in caplog.text
 

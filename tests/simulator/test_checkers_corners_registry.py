@@ -185,7 +185,17 @@ def held_up(*, hangs: bool) -> Build:
     return build.fire("j", "3h", arms="4h")
 
 
+def raises(*, refused: bool) -> Build:
+    """A fire in which a call to NAS fails ends with an error; the store may have refused, too."""
+    build = Build(external=True).up().arm("j", 0, "1h").add("1h", "fire.begin", job="j")
+    build.call("1h", "provision", "j", 503, "injected")
+    if refused:
+        build.add("1h", "store.refused", "store", step="lock", reason="busy", by="a")
+    return build.add("1h", "fire.end", job="j", value=None, error="SomeError")
+
+
 PAIRS = [
+    ("RECON-4", "a store in trouble", raises(refused=True), raises(refused=False)),
     ("LIVE-1", "a fire that hangs after its run", held_up(hangs=True), held_up(hangs=False)),
     ("LIVE-2", "a fire that its machine must leave", refused(stopped=True), refused(stopped=False)),
     ("LIVE-2", "all its runs were begun", refused_in_a_run(1), refused_in_a_run(2)),
