@@ -255,6 +255,10 @@ class TestPlainClaim:
             "expires_at": iso(home, seconds=40),
         }
 
+    def test_its_claim_ends_when_the_caller_says(self, home, hourly):
+        assert claims.claim("job", home.now(), 40)
+        assert home.job()["fire_claim"]["expires_at"] == iso(home, seconds=40)
+
     def test_it_answers_yes_or_no(self, home, hourly):
         won = [claims.claim(name, home.now(), 300) for name in ("job", "job", "nobody")]
         assert won == [True, False, False]
@@ -711,6 +715,20 @@ class TestWritten:
         assert home.gone()
         [told] = [entry for entry in written() if entry["state"] == "unknown"]
         assert (told["occurrence"], told["at"]) == (occurrence, iso(home))
+
+    def test_the_log_tells_it_of_the_same_job_and_occurrence(self, home, caplog):
+        home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": 1})
+        occurrence = iso(home)
+        claims.reserve("job", occurrence)
+        home.restart()
+        scheduler.recover()
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
+        home.restart()
+        scheduler.recover()
+        told = [one for one in caplog.records if one.name == "hermes_cron.claims"]
+        assert [one.levelname for one in told] == ["WARNING", "ERROR", "ERROR"]
+        assert {(one.job_id, one.occurrence) for one in told} == {("job", occurrence)}
 
     def test_a_release_says_what_was_given_back_and_why(self, home, hourly):
         found = claims.reserve("job", iso(home))
