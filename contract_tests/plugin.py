@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from contract_tests.report.model import Report
 
-__all__ = ["pytest_addoption", "pytest_configure"]
+__all__ = ["pytest_addoption", "pytest_configure", "suite_of"]
 
 _PROPERTY = "hermes_contract"
 _MARK = "hermes_contract_ids"
+_EXPORTED = ("contract_tests.suites.contract", "CronSchedulerContract")
 _FORMS = ("json", "junit", "markdown")
 
 
@@ -50,14 +51,14 @@ class _Recorder:
 
     def _of(self, item: Any) -> tuple[_Suite, str] | None:
         """The contract class of a test and the id that it judges, if it is one of ours."""
-        cls = getattr(item, "cls", None)
-        ids = getattr(cls, _MARK, None)
-        if cls is None or not ids:
+        cls: Any = getattr(item, "cls", None)
+        base = _exported(cls)
+        if base is None:
             return None
-        name = f"{cls.__module__}.{cls.__qualname__}"
+        name = suite_of(item)
         if name not in self._suites:
             suite = self._suites[name] = _Suite()
-            suite.absent = dict.fromkeys(_overridden(cls, ids), "the class overrides its test")
+            suite.absent = dict.fromkeys(_overridden(cls, base), "the class overrides its test")
         judged = getattr(item, "originalname", None) or item.name
         return self._suites[name], judged.removeprefix("test_").replace("_", "-")
 
@@ -116,10 +117,28 @@ class _Recorder:
                 write_report(report, form, path)
 
 
-def _overridden(cls: type, ids: tuple[str, ...]) -> list[str]:
+def suite_of(item: Any) -> str:
+    """The name of what one judge judges: a class as it was collected, with its parameters.
+
+    A class whose ``provider`` has two parameters judges two providers, and classes that a function
+    makes have but the names of the module to tell them apart.
+    """
+    names = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
+    parameters = getattr(item, "callspec", None)
+    given = f"[{parameters.id}]" if parameters else ""
+    return f"{'.'.join([item.module.__name__, *names])}{given}"
+
+
+def _exported(cls: Any) -> Any:
+    """The exported class, as far as this one is made of it; no attribute of a class can hide it."""
+    if not hasattr(cls, _MARK):
+        return None
+    return next((one for one in cls.__mro__ if (one.__module__, one.__name__) == _EXPORTED), None)
+
+
+def _overridden(cls: type, base: Any) -> list[str]:
     """The ids whose method is not the exported one any more."""
-    base = next(one for one in reversed(cls.__mro__) if _MARK in one.__dict__)
-    names = {key: f"test_{key.replace('-', '_')}" for key in ids}
+    names = {key: f"test_{key.replace('-', '_')}" for key in base.hermes_contract_ids}
     return [
         key
         for key, name in names.items()

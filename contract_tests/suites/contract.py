@@ -11,6 +11,7 @@ from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
 from contract_tests.deviations import DeviationError, read_deviations
 from contract_tests.engine import Judge
+from contract_tests.plugin import suite_of
 from contract_tests.report.model import head_of, row_of
 from contract_tests.suites.harness import ProviderHarness
 from contract_tests.verdicts import Deviation, Profile, Result, Ruling
@@ -39,6 +40,7 @@ class CronSchedulerContract:
     known_deviations: ClassVar[str | Path | None] = None
     # How the plugin knows a contract class without importing this module.
     hermes_contract_ids: ClassVar[tuple[str, ...]] = ()
+    _hermes_contract_judges: ClassVar[dict[str, Judge]]
 
     @pytest.fixture
     def provider(self) -> Any:
@@ -54,22 +56,29 @@ class CronSchedulerContract:
         return ProviderHarness(provider)
 
 
-def _judge_of(cls: type[CronSchedulerContract], harness: ProviderHarness) -> Judge:
-    """The one judge of a contract class: a simulated run serves many requirements."""
-    if "_hermes_contract_judge" not in cls.__dict__:
-        try:
-            judge = Judge(
-                harness.subject,
-                capabilities=cls.capabilities,
-                profile=cls.profile,
-                contract=cls.contract,
-                deviations=_deviations(cls),
-            )
-        except (ValueError, DeviationError) as error:
-            pytest.fail(f"{cls.__name__}: {error}", pytrace=False)
-        cls._hermes_contract_judge = judge  # type: ignore[attr-defined]
-    judge_: Judge = cls.__dict__["_hermes_contract_judge"]
-    return judge_
+def _judge_of(cls: type[CronSchedulerContract], harness: ProviderHarness, suite: str) -> Judge:
+    """The one judge of a suite: a simulated run serves many requirements."""
+    if "_hermes_contract_judges" not in cls.__dict__:
+        cls._hermes_contract_judges = {}
+    judges: dict[str, Judge] = cls.__dict__["_hermes_contract_judges"]
+    try:
+        return judges[suite]
+    except KeyError:
+        judges[suite] = _new_judge(cls, harness)
+    return judges[suite]
+
+
+def _new_judge(cls: type[CronSchedulerContract], harness: ProviderHarness) -> Judge:
+    try:
+        return Judge(
+            harness.subject,
+            capabilities=cls.capabilities,
+            profile=cls.profile,
+            contract=cls.contract,
+            deviations=_deviations(cls),
+        )
+    except (ValueError, DeviationError) as error:
+        pytest.fail(f"{cls.__name__}: {error}", pytrace=False)
 
 
 def _deviations(cls: type[CronSchedulerContract]) -> tuple[Deviation, ...]:
@@ -84,9 +93,10 @@ def _method(requirement: Requirement) -> Callable[..., None]:
         self: CronSchedulerContract, harness: ProviderHarness, request: pytest.FixtureRequest
     ) -> None:
         cls = type(self)
-        judge = _judge_of(cls, harness)
+        suite = suite_of(request.node)
+        judge = _judge_of(cls, harness, suite)
         result = judge.judge(requirement.id)
-        request.node.user_properties.append(("hermes_contract", _told(cls, judge, result)))
+        request.node.user_properties.append(("hermes_contract", _told(suite, judge, result)))
         if result.verdict is Ruling.KNOWN_DEVIATION:
             pytest.xfail(result.evidence[-1])
         if _is_bad(cls, result):
@@ -98,11 +108,11 @@ def _method(requirement: Requirement) -> Callable[..., None]:
     return test
 
 
-def _told(cls: type[CronSchedulerContract], judge: Judge, result: Result) -> dict[str, Any]:
+def _told(suite: str, judge: Judge, result: Result) -> dict[str, Any]:
     """What the plugin needs, in plain values: it crosses from an xdist worker to its controller."""
     assessment = judge.assessment([result])
     return {
-        "suite": f"{cls.__module__}.{cls.__qualname__}",
+        "suite": suite,
         "head": head_of(assessment),
         "row": row_of(result, assessment).model_dump(mode="json"),
     }

@@ -7,10 +7,12 @@ import pytest
 
 from contract_tests import catalogue
 from contract_tests.report.verify import objections, read_report
+from contract_tests.suites import CronSchedulerContract
 
 pytest_plugins = ["pytester"]
 
 SUITE = """
+import collections
 import pytest
 from contract_tests import catalogue
 from contract_tests.suites import CronSchedulerContract
@@ -32,7 +34,7 @@ class Judge:
         return Assessment("it", "It", "1", TestIt.profile, loop, loop, tuple(results))
 
 class TestIt(CronSchedulerContract):
-    _hermes_contract_judge = Judge()
+    _hermes_contract_judges = collections.defaultdict(Judge)
 
     @pytest.fixture
     def harness(self):
@@ -49,11 +51,11 @@ def summary(pytester, monkeypatch):
     # Loading everybody's plugins takes a second for each run.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
-    def run(body="pass", *arguments, fails=()):
+    def run(body="pass", *arguments, fails=(), lines=3):
         pytester.makepyfile(SUITE.replace("BODY", body).replace("FAILS = ()", f"FAILS = {fails}"))
-        lines = pytester.runpytest_inprocess("-p", "contract_tests.plugin", *arguments).outlines
-        start = [n for n, line in enumerate(lines) if "hermes-cron contract:" in line]
-        return "\n".join(lines[start[0] : start[0] + 3]) if start else "\n".join(lines)
+        out = pytester.runpytest_inprocess("-p", "contract_tests.plugin", *arguments).outlines
+        start = [n for n, line in enumerate(out) if "hermes-cron contract:" in line]
+        return "\n".join(out[start[0] : start[0] + lines]) if start else "\n".join(out)
 
     return run
 
@@ -90,18 +92,37 @@ def test_an_override_that_borrows_the_exported_test_is_one_all_the_same(summary)
     assert "the class overrides its test: ABC-1" in summary(body)
 
 
-def test_emptied_is_inconclusive(summary):
-    body = "pass\n\nCronSchedulerContract.test_ABC_1 = lambda self: None"
-    assert "it has no result" in summary(body)
+def test_an_override_cannot_be_hidden_by_a_list_of_what_there_is(summary):
+    body = "hermes_contract_ids = ()\n\n    def test_ABC_1(self, harness, request):\n"
+    said = summary(f"{body}        super().test_ABC_1(harness, request)")
+    assert "the class overrides its test: ABC-1" in said
+
+
+def test_classes_that_a_function_makes_are_told_apart(summary):
+    body = (
+        "pass\n\ndef made():\n    class TestMade(TestIt):\n"
+        "        _hermes_contract_judges = TestIt._hermes_contract_judges\n"
+        "    return TestMade\n\nTestOne, TestTwo = made(), made()\n\n"
+        "TestOne.test_ABC_1 = None"
+    )
+    said = summary(body, lines=6)
+    assert f"TestOne: inconclusive, {APPLY - 1} of {APPLY} held" in said
+    assert f"TestTwo: conformant, {APPLY} of {APPLY} held" in said
+
+
+def test_emptied_is_inconclusive(summary, monkeypatch):
+    monkeypatch.setattr(CronSchedulerContract, "test_ABC_1", lambda _: None)
+    assert "it has no result" in summary()
 
 
 def test_skipped_is_inconclusive(summary):
     assert "inconclusive, nothing of it was run" in summary("pytestmark = pytest.mark.skip")
 
 
-def test_one_skipped_is_inconclusive(summary):
-    skip = "pass\n\nTestIt.test_ABC_1 = pytest.mark.skip(TestIt.test_ABC_1)"
-    assert f"inconclusive, {APPLY - 1} of {APPLY} held" in summary(skip)
+def test_one_skipped_is_inconclusive(summary, monkeypatch):
+    marks = [pytest.mark.skip.mark]
+    monkeypatch.setattr(CronSchedulerContract.test_ABC_1, "pytestmark", marks, raising=False)
+    assert f"inconclusive, {APPLY - 1} of {APPLY} held" in summary()
 
 
 def test_one_node_named_on_the_command_line_is_inconclusive(summary):

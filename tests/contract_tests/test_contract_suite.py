@@ -59,15 +59,31 @@ def test_there_is_a_plain_method_for_each_requirement():
     assert CronSchedulerContract.test_TICK_2.__doc__.startswith("No exception of a tick")
 
 
-def test_a_strict_failure_is_reported_and_fails_core_tests_not(tmp_path, monkeypatch):
+def test_each_parameter_of_a_provider_is_judged_by_itself(tmp_path):
+    imports = (
+        "from hermes_cron import InProcessCronScheduler\n"
+        "class Mine(InProcessCronScheduler):\n"
+        "    name = 'mine'\n"
+        "class Nameless(Mine):\n"
+        "    name = ''\n"
+    )
+    (tmp_path / "conftest.py").write_text(
+        f"import pytest\n{imports}"
+        "@pytest.fixture(params=[Mine, Nameless])\n"
+        "def one(request): return request.param\n"
+    )
+    done = outside(tmp_path, "provider(self, one): return one", "", "-k", "ABC_4")
+    assert done.returncode == 1
+    assert "test_mine.TestMine[Mine]: inconclusive, 1 of" in done.stdout
+    assert "test_mine.TestMine[Nameless]: violated, 0 of" in done.stdout
+
+
+def test_a_strict_failure_is_reported_and_fails_core_tests_not(tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
+    request.node.user_properties.clear()
 
     class Writes(CronSchedulerContract):
         profile = "core"
-
-    class Request:
-        class node:  # noqa: N801 - pytest's name
-            user_properties = []  # noqa: RUF012 - a double
 
     from hermes_cron import InProcessCronScheduler
 
@@ -77,12 +93,13 @@ def test_a_strict_failure_is_reported_and_fails_core_tests_not(tmp_path, monkeyp
         def is_available(self):
             return Path("trace").write_text("x") == 1
 
-    Writes().test_AVAIL_3(ProviderHarness(Provider), Request)
-    told = dict(Request.node.user_properties)["hermes_contract"]["row"]
+    Writes().test_AVAIL_3(ProviderHarness(Provider), request)
+    told = dict(request.node.user_properties)["hermes_contract"]["row"]
     assert told["verdict"] == "FAIL"
     Writes.profile = "strict"
     with pytest.raises(pytest.fail.Exception, match="FAIL AVAIL-3"):
-        Writes().test_AVAIL_3(ProviderHarness(Provider), Request)
+        Writes().test_AVAIL_3(ProviderHarness(Provider), request)
+    request.node.user_properties.clear()  # this run is no contract check
 
 
 def test_known_deviations_are_read_beside_the_tests(tmp_path):
