@@ -139,11 +139,11 @@ def _in_transit(facts: Facts) -> list[Window]:
 
 
 def _hanging_calls(facts: Facts) -> list[Window]:
-    """From a call to NAS that a fault makes hang to its end: whoever made it is at it still."""
+    """From a call, to NAS or the store, that a fault makes hang to its end: somebody is at it."""
     return [
         (event.at_us, event.at_us + lasts_us(facts, event))
         for event in facts.history.of("fault")
-        if event.data.get("does") == "hang" and str(event.data.get("seam")).startswith("nas.")
+        if event.data.get("does") == "hang"
     ]
 
 
