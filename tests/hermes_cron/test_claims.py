@@ -243,7 +243,7 @@ class TestPlainClaim:
         promised = home.job()["fire_claim"]
         home.restart()
         home.wait(seconds=5)
-        assert claims.claim("job", home.now(), 40)
+        assert claims.claim("job", 40)
         assert home.job()["fire_token"] == 2
         assert home.job()["fire_claim"] == promised | {
             "token": 2,
@@ -256,11 +256,11 @@ class TestPlainClaim:
         }
 
     def test_its_claim_ends_when_the_caller_says(self, home, hourly):
-        assert claims.claim("job", home.now(), 40)
+        assert claims.claim("job", 40)
         assert home.job()["fire_claim"]["expires_at"] == iso(home, seconds=40)
 
     def test_it_answers_yes_or_no(self, home, hourly):
-        won = [claims.claim(name, home.now(), 300) for name in ("job", "job", "nobody")]
+        won = [claims.claim(name, 300) for name in ("job", "job", "nobody")]
         assert won == [True, False, False]
 
     def test_a_reservation_that_was_taken_up_is_nobodys_to_give_back(self, home, hourly):
@@ -773,6 +773,18 @@ def test_a_claim_that_is_not_there_cannot_be_released(home, hourly, job_id):
     assert not claims.release(job_id, 1)
     assert not claims.release(job_id, None)
     assert (home.job(), written()) == (before, [])
+
+
+@pytest.mark.parametrize(("times", "stays"), [(1, False), (2, True)])
+def test_settling_says_whether_the_job_is_still_there(home, times, stays):
+    home.plant(schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": times})
+    home.change(fire_claim={"at": iso(home), "by": "b:1", "token": 7, "started": True})
+    home.wait(minutes=10)
+    with store.current_store().edit() as edit:
+        assert claims.settle(edit, edit.get("job"), home.now(), []) is stays
+    assert home.gone() is not stays
+    if stays:
+        assert home.job()["next_run_at"] == iso(home), "claimed for no occurrence, it is due now"
 
 
 def test_what_holds_nothing_is_swept_away_by_the_next_claim(home, hourly):

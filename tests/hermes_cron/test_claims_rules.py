@@ -353,6 +353,14 @@ class TestHold:
         job = claimed(claim={"at": at(seconds=60)})
         assert claim_rules.ends_at(job, NOW) == NOW + timedelta(seconds=360)
 
+    def test_hermes_agents_run_ahead_holds_from_when_it_was_seen(self, ticking):
+        job = {"id": "job", "schedule": ONCE, "run_claim": {"at": at(days=1), "by": "agent:1"}}
+        assert claim_rules.is_held(job, NOW)
+        ticking[0] += 1799
+        assert claim_rules.is_held(job, NOW)
+        ticking[0] += 1
+        assert not claim_rules.is_held(job, NOW)
+
     def test_each_job_is_seen_for_itself(self, ticking):
         one = claimed(claim={"at": at(seconds=61)})
         other = {**claimed(claim={"at": at(seconds=61)}), "id": "other"}

@@ -172,6 +172,14 @@ def test_an_edit_touches_what_it_is_asked_for_and_copies_nothing_else():
     assert before.get("j500")["n"] == 500
 
 
+def test_changes_come_in_the_order_of_the_file():
+    edit = Edit(document({"id": "b"}, {"id": "c"}, {"id": "a"}))
+    edit.get("a")["n"] = 1
+    edit.get("b")["n"] = 2
+    _, changes = edit.finish()
+    assert changes == [("b", {"id": "b", "n": 2}), ("a", {"id": "a", "n": 1})]
+
+
 def test_what_is_handed_out_in_an_edit_is_private_and_one():
     before = document({"id": "a", "deep": {"n": 1}})
     edit = Edit(before)

@@ -746,6 +746,18 @@ def test_a_folder_in_place_of_the_executions_stops_nothing(jobs, cron):
     assert jobs.executions() == [{"n": 1}]
 
 
+def test_executions_are_written_under_a_lock_of_their_own(jobs):
+    assert jobs.append_executions([]) is True
+    other = new_store(lock_timeout_s=0.0)
+    with jobs.lock("executions", timeout_s=0):
+        put(other, {"id": "b"})
+        assert other.append_executions([]) is True
+        assert other.append_executions([{"n": 1}]) is False
+    with jobs.lock("jobs", timeout_s=0):
+        assert other.append_executions([{"n": 2}]) is True
+    assert jobs.executions() == [{"n": 2}]
+
+
 def test_executions_that_cannot_be_written_are_logged(jobs, caplog):
     with mock.patch("os.write", side_effect=OSError(errno.ENOSPC, "full")):
         assert not jobs.append_executions([{"n": 1}])
