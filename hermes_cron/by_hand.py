@@ -41,9 +41,9 @@ def claim(job_id: str) -> Job:
         NotClaimed: it is gone, or somebody runs it. It is as it was.
     """
     jobs.retry_pending()
-    now = jobs._hermes_now()  # noqa: SLF001 - the host's clock, looked up where tests patch it
     entries: list[dict[str, Any]] = []
     with store.current_store().edit() as edit:
+        now = jobs._hermes_now()  # noqa: SLF001 - the host's clock, looked up where tests patch it
         job = edit.get(job_id)
         refusal = _refusal(edit, job, now, entries)
         if job is not None and refusal is None:

@@ -65,9 +65,9 @@ def reserve(job_id: str, fire_at: str | None) -> Reservation:
     An occurrence that comes while the job still runs is recorded as skipped.
     """
     jobs.retry_pending()
-    now = jobs._hermes_now()  # noqa: SLF001 - the host's clock, looked up where tests patch it
     entries: list[dict[str, Any]] = []
     with store.current_store().edit() as edit:
+        now = _now()
         job = edit.get(job_id)
         if job is None:
             return Reservation("gone")
@@ -120,11 +120,12 @@ def _not_its_occurrence(job: Job, occurrence: datetime, now: datetime) -> str | 
     return "early" if occurrence > records.later(now, EARLY_S) else None
 
 
-def claim(job_id: str, now: datetime, ttl_s: float) -> bool:
+def claim(job_id: str, ttl_s: float) -> bool:
     """`jobs.claim_job_for_fire`."""
     entries: list[dict[str, Any]] = []
     won = False
     with store.current_store().edit() as edit:
+        now = _now()
         job = edit.get(job_id)
         if job is not None and records.stay_reason(job) is None:
             won = _claim(edit, job, now, ttl_s, entries)
@@ -153,7 +154,7 @@ def _claim(
     return True
 
 
-def claim_due(due: Sequence[Job], now: datetime) -> list[Job]:
+def claim_due(due: Sequence[Job]) -> list[Job]:
     """Claim what a tick found due: one write for all.
 
     A job that the store never held is handed through; one that another caller took, or that changed
@@ -165,6 +166,7 @@ def claim_due(due: Sequence[Job], now: datetime) -> list[Job]:
     entries: list[dict[str, Any]] = []
     to_run: list[Job] = []
     with store.current_store().edit() as edit:
+        now = _now()
         for job in due:
             record = edit.get(job["id"]) if isinstance(job.get("id"), str) else None
             if record is None:
@@ -182,6 +184,14 @@ def claim_due(due: Sequence[Job], now: datetime) -> list[Job]:
                 to_run.append(records.normalise(record))
     executions.append(entries)
     return to_run
+
+
+def _now() -> datetime:
+    """The host's clock, looked up where tests patch it; under the lock, which may be waited for.
+
+    A claim that is dated before that wait is over before its run begins.
+    """
+    return jobs._hermes_now()  # noqa: SLF001 - see there
 
 
 def is_from_store(job: Job) -> bool:
@@ -283,8 +293,8 @@ def release(job_id: str, token: int | None, reason: str = "it could not be start
     Returns:
         False when the claim is not that of `token` any more.
     """
-    now = jobs._hermes_now()  # noqa: SLF001 - see reserve
     with store.current_store().edit() as edit:
+        now = _now()
         job = edit.get(job_id)
         claim = None if job is None else claim_rules.claim_of(job)
         if job is None or claim is None or claim.get("token") != token:

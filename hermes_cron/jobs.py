@@ -263,7 +263,7 @@ def claim_due(due_jobs: list[Job]) -> list[Job]:
 
     Each carries its `fire_claim`, its `next_run_at` has moved on, a one-shot's run counts already.
     """
-    return claims.claim_due(due_jobs, _hermes_now())
+    return claims.claim_due(due_jobs)
 
 
 def claim_job_for_fire(job_id: str, *, claim_ttl_seconds: float = claim_rules.TTL_S) -> bool:
@@ -274,7 +274,7 @@ def claim_job_for_fire(job_id: str, *, claim_ttl_seconds: float = claim_rules.TT
     `next_run_at` moves, strictly after now and its old value. `mark_job_run` ends the claim.
     """
     retry_pending()
-    return claims.claim(job_id, _hermes_now(), claim_ttl_seconds)
+    return claims.claim(job_id, claim_ttl_seconds)
 
 
 def advance_next_run(job_id: str) -> bool:

@@ -6,7 +6,7 @@ words that could not be written. Nothing excuses what comes later than that, or 
 
 from __future__ import annotations
 
-from histories import START, Build
+from histories import START, Build, iso, us
 
 from simulator.checkers import CHECKERS
 from simulator.hosts import reference_host
@@ -391,3 +391,23 @@ def test_what_a_dead_machine_had_claimed_does_not_bring_the_old_grid_back():
     run = simulate(scenario, reference_host().bundled()["builtin"])
     assert run.history.of("fault")
     assert judge(run.history, scenario).verdict == "held"
+
+
+def test_a_claim_counts_from_when_the_lock_was_got():
+    """A fire waits six minutes for the lock; its claim is not over before its run begins."""
+    more = (
+        "name: waited\nstart: 2026-03-02T08:00:00\nlasts: 3h\n"
+        "jobs: [{id: j, schedule: every 1h, runs_for: 3m}]\n"
+        "faults: [{into: store.lock, on: claim, hang: 6m, nth: 1}]\n"
+    )
+    scenario = parse_scenario(more)
+    run = simulate(scenario, reference_host().bundled()["chronos"])
+    assert run.history.of("fault")
+    stored = [
+        event
+        for event in run.history.of("store.commit")
+        if event.at_us > us("1h") + scenario.start_us
+    ]
+    claims = [record["fire_claim"] for event in stored for _, record in event.data["changes"]]
+    assert next(one["at"] for one in claims if one) >= iso("66m")
+    assert judge(run.history, scenario).verdict != "violated"
