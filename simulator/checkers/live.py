@@ -122,7 +122,7 @@ def live_6(history: History, scenario: Scenario) -> Finding:
             if run.died is None or not _known_since(facts, run.died.at_us):
                 continue
             judgement.reached(run.died)
-            if not missed.interrupted(run.begin.at_us):
+            if not missed.interrupted(run.begin.at_us) and not _unwritable(facts, run.died):
                 judgement.violated(
                     f"job {job}: its run was interrupted, and no record says so",
                     run.begin,
@@ -144,6 +144,16 @@ def _known_since(facts: Facts, at_us: int) -> bool:
         life.up_us > at_us and life.serves_until_us - life.up_us > allowance_us(facts)
         for life in facts.all_lives
         if life.up_us + allowance_us(facts) < facts.end_us
+    )
+
+
+def _unwritable(facts: Facts, died: Event) -> bool:
+    """Whether records were refused when the next process settled what a dead one left."""
+    back = next((life for life in facts.all_lives if life.boot.n > died.n), None)
+    until_n = back.start_left.n if back is not None and back.start_left is not None else FOREVER
+    return back is not None and any(
+        back.boot.n < event.n < until_n and event.data.get("seam") == "store.execution"
+        for event in facts.history.of("fault")
     )
 
 

@@ -85,10 +85,16 @@ def _troubled_jobs(facts: Facts, status: Event) -> Iterator[tuple[str, str]]:
             yield job, "is overdue"
 
 
+_LATE_US = 200 * SECOND_US
+"""What is late by the interval that a host goes by without one (HOST.md)."""
+
+
 def _is_overdue(facts: Facts, match: JobMatch, record: dict[str, Any], status: Event) -> bool:
     """Whether an occurrence that did not run is the one that the store still waits for."""
     waits_us = instant_us(record.get("next_run_at"))
     limit_us = stale_after_us(facts) + NEAR_US + facts.skew_us
+    if facts.external:  # no interval of its own says when it is late
+        limit_us = max(limit_us, _LATE_US + NEAR_US + facts.skew_us)
     if waits_us is None or record.get("fire_claim") or status.at_us - waits_us <= limit_us:
         return False
     if any(run.begin.n < status.n < run.end_n for run in facts.runs.get(match.plan.job.id, ())):

@@ -194,7 +194,28 @@ def raises(*, refused: bool) -> Build:
     return build.add("1h", "fire.end", job="j", value=None, error="SomeError")
 
 
+def unrecorded(*, refused: bool) -> Build:
+    """A machine dies in a run and comes back; its record of that may be refused."""
+    build = Build(external=True).up().arm("j", 0, "1h").add("1h", "fire.begin", job="j")
+    build.run("j", "1h", None).add(3601, "crash", "a").up("70m")
+    build.drop("provider.returned", "70m")
+    if refused:
+        build.fault(4201, "store.execution")
+    build.add(4202, "provider.returned").arm("j", 4202, "2h").fire("j", "2h", arms="3h")
+    return build.runs("j", "3h")
+
+
+def late_by(minutes: int) -> Build:
+    """A promise, so long after j was due; the loop of that host would tick every 20 s."""
+    build = Build("interval: 20\n", external=True).up()
+    build.store(0, "j", next_run_at=iso("1h")).arm("j", 0, "1h")
+    at = f"{60 + minutes}m"
+    return build.status(at, "managed scheduler", verdict="healthy", promises=True)
+
+
 PAIRS = [
+    ("LIVE-6", "records are refused", unrecorded(refused=True), unrecorded(refused=False)),
+    ("STAT-12", "not late without a loop", late_by(2), late_by(5)),
     ("RECON-4", "a store in trouble", raises(refused=True), raises(refused=False)),
     ("LIVE-1", "a fire that hangs after its run", held_up(hangs=True), held_up(hangs=False)),
     ("LIVE-2", "a fire that its machine must leave", refused(stopped=True), refused(stopped=False)),
