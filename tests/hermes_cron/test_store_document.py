@@ -172,6 +172,14 @@ def test_an_edit_touches_what_it_is_asked_for_and_copies_nothing_else():
     assert before.get("j500")["n"] == 500
 
 
+def test_where_jobs_stand_is_not_looked_for_again_when_none_was_moved():
+    before = document({"id": "a"}, {"id": "b"})
+    edit = Edit(before)
+    edit.get("a")["n"] = 1
+    after, _ = edit.finish()
+    assert after.places is before.places
+
+
 def test_changes_come_in_the_order_of_the_file():
     edit = Edit(document({"id": "b"}, {"id": "c"}, {"id": "a"}))
     edit.get("a")["n"] = 1

@@ -313,6 +313,21 @@ def test_an_edit_is_one_write_and_none_when_nothing_changed(jobs):
         assert replace.call_count == 1
 
 
+def test_what_was_written_is_known_without_reading_it(jobs, cron):
+    told = json.loads((cron / "jobs.json").read_bytes())["updated_at"]
+    assert jobs.read().updated_at == told == new_store().read().updated_at
+    assert jobs.read().version == new_store().read().version
+
+
+def test_the_temporary_file_is_named_as_what_only_a_holder_of_the_lock_writes(jobs):
+    """So that the next one who holds it sweeps it at once, whoever left it."""
+    with mock.patch("os.replace", side_effect=OSError(errno.EIO, "no")) as replaced:
+        with pytest.raises(StoreWriteFailed):
+            put(jobs, {"id": "b"})
+    [(temporary, _target)] = [call.args for call in replaced.call_args_list]
+    assert Path(temporary).name.startswith(".jobs_")
+
+
 def test_an_exception_in_the_edit_writes_nothing(jobs, cron):
     def interrupted():
         with jobs.edit() as edit:
