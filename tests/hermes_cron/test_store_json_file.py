@@ -198,6 +198,14 @@ def test_a_missing_file_where_there_was_one_is_said(jobs, cron, who):
     put(reader, {"id": "new"})
 
 
+def test_a_process_that_wrote_notices_the_loss_without_the_mark(jobs, cron):
+    (cron / "jobs.json").unlink()
+    paths.current().marker_file.unlink()
+    with pytest.raises(StoreUnreadable) as caught:
+        jobs.read()
+    assert caught.value.reason == "missing"
+
+
 def test_a_process_that_only_read_notices_the_loss_too(cron):
     cron.mkdir()
     (cron / "jobs.json").write_text('{"jobs": []}')
@@ -321,9 +329,11 @@ def test_what_was_written_is_known_without_reading_it(jobs, cron):
 
 def test_the_temporary_file_is_named_as_what_only_a_holder_of_the_lock_writes(jobs):
     """So that the next one who holds it sweeps it at once, whoever left it."""
-    with mock.patch("os.replace", side_effect=OSError(errno.EIO, "no")) as replaced:
-        with pytest.raises(StoreWriteFailed):
-            put(jobs, {"id": "b"})
+    with (
+        mock.patch("os.replace", side_effect=OSError(errno.EIO, "no")) as replaced,
+        pytest.raises(StoreWriteFailed),
+    ):
+        put(jobs, {"id": "b"})
     [(temporary, _target)] = [call.args for call in replaced.call_args_list]
     assert Path(temporary).name.startswith(".jobs_")
 
