@@ -1,6 +1,7 @@
 """LIVE-10, LIVE-11: a lock that is kept, and a clock that jumps."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from simulator import oracle
 from simulator.checkers.disturbance import general_disturbances
@@ -36,11 +37,13 @@ def live_10(history: History, scenario: Scenario) -> Finding:
         for machine, ticks in facts.ticks.items():
             for tick in ticks if machine != stuck.machine else ():
                 if stuck.at_us <= tick.begin.at_us < until_us - LOCK_BOUND_US:
-                    _judge_tick(judgement, tick, refused, stuck)
+                    _judge_tick(facts, judgement, tick, refused, stuck)
     return judgement.finding()
 
 
-def _judge_tick(judgement: Judgement, tick: Tick, refused: list[Event], stuck: Event) -> None:
+def _judge_tick(
+    facts: Facts, judgement: Judgement, tick: Tick, refused: Sequence[Event], stuck: Event
+) -> None:
     """One tick of another gateway that began while the lock was kept."""
     machine, end = tick.begin.machine, tick.end
     if end is None or end.at_us - tick.begin.at_us > LOCK_BOUND_US:
@@ -50,10 +53,30 @@ def _judge_tick(judgement: Judgement, tick: Tick, refused: list[Event], stuck: E
         return
     first = bisect_right(refused, tick.begin.n, key=lambda event: event.n)
     last = bisect_right(refused, end.n, key=lambda event: event.n)
-    if any(event.data.get("by") == machine for event in refused[first:last]):
+    mine = [event for event in refused[first:last] if event.data.get("by") == machine]
+    if mine:
         judgement.reached(tick.begin)
-        if tick.clean:
+        if tick.clean and not all(_a_result(facts, event, tick) for event in mine):
             judgement.violated(f"a tick of {machine} did not get the lock, and said nothing", end)
+
+
+def _a_result(facts: Facts, refused: Event, tick: Tick) -> bool:
+    """Whether what was refused was the result of a run, which is kept for later, and that is said.
+
+    The tick itself looked: for that it needs no lock.
+    """
+    assert tick.end is not None
+    marks, logs = facts.history.of("mark"), facts.history.of("log")
+    after = bisect_right(marks, refused.n, key=lambda event: event.n)
+    told = next((one for one in marks[after:] if one.machine == tick.begin.machine), None)
+    if told is None or told.n > tick.end.n or told.data.get("error") is None:
+        return False
+    first = bisect_right(logs, told.n, key=lambda event: event.n)
+    return any(
+        log.machine == told.machine and log.data.get("level") in {"WARNING", "ERROR"}
+        for log in logs[first:]
+        if log.n < tick.end.n
+    )
 
 
 def kept_locks(facts: Facts) -> list[tuple[Event, int]]:

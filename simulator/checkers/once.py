@@ -8,6 +8,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US, BodyRun
 from simulator.checkers.matching import Outcome, match_all
+from simulator.checkers.struck import set_by_us
 from simulator.checkers.wanted import commits_by_job
 from simulator.history import History
 from simulator.scenario import Scenario
@@ -106,6 +107,8 @@ def once_6(history: History, scenario: Scenario) -> Finding:
 def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
     """Whether the first run's machine slept, or was refused, all the time that its claim lives for.
 
+    Or that time was over by the clock of the second's machine, which somebody had set.
+
     Its lease was renewed last so long ago, and was to be since: another is then right to take over.
     """
     machine, job = first.begin.machine, first.job
@@ -122,11 +125,25 @@ def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
         for event in facts.history.of("store.refused")
         if event.data.get("by") == machine and renewed_us < event.at_us <= second.begin.at_us
     ]
+    if _over_by_another_clock(facts, first, renewed_us):
+        return True
     over = second.begin.at_us - renewed_us >= CLAIM_TTL_US
     slept = machine != second.begin.machine and _slept(
         facts, machine, renewed_us, second.begin.at_us
     )
     return over and (bool(refused) or slept)
+
+
+def _over_by_another_clock(facts: Facts, first: BodyRun, renewed_us: int) -> bool:
+    """Whether the first to write the job's record since was a machine whose clock was set ahead."""
+    mine = first.begin.machine
+    for event, _ in commits_by_job(facts).get(first.job, ()):
+        by = event.data.get("by")
+        if event.at_us > renewed_us and isinstance(by, str) and by != mine:
+            apart_us = set_by_us(facts, by, event.n) - set_by_us(facts, mine, event.n)
+            since_us = event.at_us - renewed_us
+            return since_us < CLAIM_TTL_US <= since_us + apart_us
+    return False
 
 
 def _slept(facts: Facts, machine: str, renewed_us: int, until_us: int) -> bool:

@@ -7,7 +7,7 @@ from simulator.checkers.happened import Window, merge
 from simulator.event import Event
 from simulator.fault_rule import Fault
 
-__all__ = ["deadline_us", "lasts_us", "rule_of", "start_struck", "zone_at"]
+__all__ = ["deadline_us", "lasts_us", "rule_of", "set_by_us", "start_struck", "zone_at"]
 
 _OF_A_RUN = {"body", "mark"}
 
@@ -67,6 +67,18 @@ def start_struck(facts: Facts) -> list[Event]:
             for event in facts.history.of("fault")
             if (rule := rule_of(facts, event)) and rule.into == "start" and rule.raises
         ],
+    )
+
+
+def set_by_us(facts: Facts, machine: str, before_n: int) -> int:
+    """How far the clock of a machine had been set ahead before an event."""
+    return sum(
+        op.step.by or 0
+        for op in facts.ops
+        if op.do == "set-clock"
+        and op.step is not None
+        and op.step.machine == machine
+        and op.begin.n < before_n
     )
 
 

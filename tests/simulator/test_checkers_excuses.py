@@ -411,3 +411,39 @@ def test_a_claim_counts_from_when_the_lock_was_got():
     claims = [record["fire_claim"] for event in stored for _, record in event.data["changes"]]
     assert next(one["at"] for one in claims if one) >= iso("66m")
     assert judge(run.history, scenario).verdict != "violated"
+
+
+def taken_by_another_clock(ahead: str, renewed: str, taken: str) -> Build:
+    """A run of an hour, renewed last at `renewed`; machine b, whose clock is ahead, closes it."""
+    more = f"steps: [{{at: 65m, do: set-clock, machine: b, by: {ahead}}}]\n"
+    build = Build(f"machines: [a, b]\njobs: [{{id: j, schedule: every 20m}}]\n{more}").up().loop()
+    done(build, "65m", "set-clock").up(machine="b").loop(machine="b").run("j", "1h", "1h")
+    build.store(renewed, "j")
+    build.add(taken, "store.commit", "store", changes=[["j", {"id": "j"}]], by="b")
+    return build.run("j", "80m", machine="b")
+
+
+def test_a_claim_may_be_over_by_a_clock_that_was_set_ahead():
+    """By that much and no more."""
+    assert taken_by_another_clock("10m", "65m", "66m").judge("ONCE-6").verdict != "violated"
+    assert taken_by_another_clock("2m", "65m", "66m").judge("ONCE-6").verdict == "violated"
+    assert taken_by_another_clock("-10m", "65m", "66m").judge("ONCE-6").verdict == "violated"
+
+
+def result_refused(*, marked: bool, level: str = "WARNING") -> Build:
+    """Somebody keeps the lock from 1h1s on; the tick after that does not get it, and is clean."""
+    build = Build(ONE + "steps: [{at: 1h1s, do: hold-lock, for: 3m}]\n").up()
+    done(build, "1h1s", "hold-lock").loop(skip=[3660]).runs("j", "1h", "2h", "3h")
+    build.add(3660, "tick.begin", sync=False)
+    build.add(3670, "store.refused", "store", by="a", step="lock", reason="busy")
+    if marked:
+        build.add(3670, "mark", job="j", ok=True, error="StoreBusy")
+    build.add(3670, "log", level=level, logger="x", error=None)
+    return build.add(3670, "tick.end", error=None, dispatched=0).beat(3670, success=True)
+
+
+def test_a_result_that_is_kept_for_later_is_no_look_that_failed():
+    """It is said; a tick that did not get the lock for anything else is no clean one."""
+    assert result_refused(marked=True).judge("LIVE-10").verdict == "held"
+    assert result_refused(marked=True, level="INFO").judge("LIVE-10").verdict == "violated"
+    assert result_refused(marked=False).judge("LIVE-10").verdict == "violated"
