@@ -69,7 +69,11 @@ def said_then(told: History, event: Any, provider: str) -> tuple[str, int, list[
     kernel = Kernel(start_us=event.at_us)
     host = reference_host()
     stage = SimpleNamespace(
-        surroundings=Surroundings(zone=told.header["zone"], replicas=told.header["replicas"]),
+        surroundings=Surroundings(
+            zone=told.header["zone"],
+            provider=told.header["configured"],
+            replicas=told.header["replicas"],
+        ),
         pids=lambda: list(up.values()),
         store=lambda: FakeStore(volume),
         process=lambda: stage.state,
@@ -99,6 +103,8 @@ def test_every_status(provider: str) -> None:
     for scenario in scenarios:
         if not target.capabilities & set(scenario.capabilities):
             continue
+        if any(step.do == "damage" for step in scenario.steps):
+            continue  # what is wrong with the bytes of a disk is not in the lines
         _, told = run(scenario, provider, TAPE if scenario.name == "a-rough-day" else None)
         for event in told.of("status"):
             verdicts.add(event.data["verdict"])

@@ -12,8 +12,8 @@ import jwt
 
 from contract_tests import catalogue
 from contract_tests.benches.agent import Agent, Fired, listening
-from contract_tests.engine import Context, Outcome, Probe, held, probe, unknown, violated
-from contract_tests.probes.virtual import NEEDS_REGISTRY, needs_registry
+from contract_tests.engine import Context, Outcome, Probe, held, probe, violated
+from contract_tests.probes.virtual import needs_registry, without_registry
 from contract_tests.registry import Registry, Reply
 from contract_tests.surroundings import captured_logs
 
@@ -106,7 +106,7 @@ def _row(requirement_id: str) -> Callable[[Probe], Probe]:
         @functools.wraps(function)
         def judged(context: Context) -> Outcome:
             if needs_registry(context, catalogue.load().get(requirement_id)):
-                return unknown(NEEDS_REGISTRY)
+                return without_registry(context)
             return function(context)
 
         return probe(requirement_id)(judged)

@@ -4,11 +4,12 @@ A probe here judges twice: by a look of its own at the history, and by the simul
 the same requirement, which knows nothing of the kit. Either can reject.
 """
 
+import contextlib
 import functools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from contract_tests import catalogue
 from contract_tests.benches.between import Bend, Strike
@@ -28,7 +29,6 @@ from simulator.world import Run, simulate
 
 __all__ = [
     "MACHINE",
-    "NEEDS_REGISTRY",
     "SLACK_US",
     "Watched",
     "is_between",
@@ -37,6 +37,7 @@ __all__ = [
     "watch",
     "watch_built_in",
     "watching",
+    "without_registry",
 ]
 
 MACHINE = "a"
@@ -48,14 +49,14 @@ MOST_EVENTS = 200_000
 _LINES = re.compile(r"\(lines? (\d+(?:, \d+)*)\)")
 
 
-NEEDS_REGISTRY = (
+_NEEDS_REGISTRY = (
     "it calls no registry that this kit knows: give --registry my_pkg.testing:FakeRegistry (or "
     "ProviderHarness(..., registry=...)), a fake of the one that it does call"
 )
 
 
-class SpunError(Exception):
-    """An earlier run showed that the provider spins, so that no further one is made."""
+class NoRunError(Exception):
+    """There is no run to judge by: the provider spins, or the host ran another in its place."""
 
 
 class Watched:
@@ -65,6 +66,7 @@ class Watched:
         """Look at ``run``, in which a bend struck so often."""
         self.run = run
         self.strikes = tuple(strikes)
+        self.instead: str | None = None  # another provider, which the host started in its place
         self.history = run.history
         self.facts: Facts = facts_of(run.history, run.scenario)
         self.start_us = run.scenario.start_us
@@ -147,7 +149,8 @@ class Watched:
                 return None  # that is what `trouble` says, and may be why
             if left is not None and (asked is None or left.n < asked.n):
                 if error := left.data.get("error"):
-                    return f"the loop was left {self.when(left)}: {error}"
+                    said = f": {text}" if (text := self.history.text(left.n)) else ""
+                    return f"the loop was left {self.when(left)}: {error}{said}"
                 return (
                     f"the loop was left {self.when(left)}: start returned, and nobody had asked it "
                     "to stop. A provider with a loop blocks in start; one that runs its loop on a "
@@ -168,17 +171,41 @@ def watch(
     key = f"scenario {name} {target.label if target else ''} {bend.label if bend else ''}"
     if key not in context.shared:
         if target is None and (spun := context.shared.get("spun")) is not None:
-            raise SpunError(f"{name} was not run, because {spun}")
+            raise NoRunError(f"{name} was not run, because {spun}")
         chosen = context.target.target if target is None else target
         if target is None:
             chosen = replace(chosen, capabilities=context.capabilities)
         strikes: list[Strike] = []
         if bend is not None:
             chosen = replace(chosen, make=bend.around(chosen.make, strikes))
+        names: list[str] = []
+        chosen = replace(chosen, make=_named(chosen.make, names))
         watched = context.shared[key] = Watched(simulate(scenario(name), chosen), strikes)
+        watched.instead = _other_than(names, watched)
         if watched.run.events > MOST_EVENTS and not context.target.is_builtin:
             context.shared["spun"] = f"{watched.run.events} things happened in {name}: it spins"
-    return cast("Watched", context.shared[key])
+    found = cast("Watched", context.shared[key])
+    if found.instead is not None:
+        raise NoRunError(f"in {name}, the host ran {found.instead!r} in its place")
+    return found
+
+
+def _named(make: Callable[[], Any], names: list[str]) -> Callable[[], Any]:
+    """Note how the providers that are made call themselves."""
+
+    def made() -> Any:
+        provider = make()
+        with contextlib.suppress(BaseException):  # a name that cannot be read is ABC-4's affair
+            names.append(str(provider.name))
+        return provider
+
+    return made
+
+
+def _other_than(names: list[str], watched: Watched) -> str | None:
+    """Whom the host started first, where that is none of those that were made for it."""
+    started = [str(event.data.get("name")) for event in watched.of("provider.start")[:1]]
+    return next((name for name in started if names and name not in names), None)
 
 
 def needs_registry(context: Context, requirement: Requirement) -> bool:
@@ -192,6 +219,13 @@ def needs_registry(context: Context, requirement: Requirement) -> bool:
         calls = watch(context, "registry-arms").history.of("nas.call")
         context.shared[key] = bool(calls)
     return not context.shared[key]
+
+
+def without_registry(context: Context) -> Outcome:
+    """Why a provider that calls none that this kit knows cannot be judged."""
+    refused = watch(context, "registry-arms").history.of("not_simulated")
+    did = [f"it did what is not simulated: {event.data.get('what')}" for event in refused[:1]]
+    return unknown(_NEEDS_REGISTRY, *did)
 
 
 def runs_of(context: Context, name: str) -> list[Watched]:
@@ -238,14 +272,14 @@ def watching(
         @functools.wraps(function)
         def judged(context: Context) -> Outcome:
             if not host and needs_registry(context, catalogue.load().get(requirement_id)):
-                return unknown(NEEDS_REGISTRY)
+                return without_registry(context)
             try:
                 runs = [
                     watch_built_in(context, name) if host else watch(context, name, bend=bend)
                     for name in scenarios
                 ]
                 outcome = function(context, *runs)
-            except SpunError as error:
+            except NoRunError as error:
                 return unknown(str(error))
             if outcome.holds is not False:
                 objections = (run.objection(requirement_id) for run in runs)

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
 from contract_tests import detect
@@ -16,7 +17,7 @@ from contract_tests.surface import ReferenceSurface
 from contract_tests.surroundings import ask
 from contract_tests.target import subject_of
 from contract_tests.verdicts import Ruling
-from hermes_cron import CronScheduler, jobs, scheduler
+from hermes_cron import CronScheduler, InProcessCronScheduler, gateway, jobs, scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ def test_a_loop_that_dies_of_what_we_do_not_simulate_is_not_judged(key):
     def beat(self, success):
         subprocess.run(["true"], check=False)
 
-    ruling, evidence = verdict(changed(Loop, beat=beat), key)
+    ruling, evidence = verdict(changed(Loop, beat=beat), key, capabilities={"blocking"})
     assert ruling is Ruling.NOT_RUN, evidence
     assert "not simulated: subprocess" in evidence
 
@@ -209,10 +210,17 @@ def test_a_provider_that_was_seen_to_spin_is_not_run_again(monkeypatch):
     assert "it spins" in result.evidence[0]
 
 
+def asks_what_is_armed(self, stop_event, **_):
+    """A start that knows NAS, and arms nothing there."""
+    credentials = {"Authorization": "Bearer sim-agent-token"}
+    httpx.get("https://portal.sim/api/agent-cron/list", headers=credentials)
+
+
 def test_a_provider_that_arms_nothing_fails_where_something_was_to_be_armed():
     """With nothing armed the world stands still; that is no reason to say nothing."""
-    assert verdict(Quiet, "RECON-1")[0] is Ruling.FAIL
-    ruling, evidence = verdict(Quiet, "RECON-2")
+    asks = changed(Quiet, start=asks_what_is_armed)
+    assert verdict(asks, "RECON-1")[0] is Ruling.FAIL
+    ruling, evidence = verdict(asks, "RECON-2")
     assert ruling is Ruling.FAIL
     assert "is not armed" in evidence
     assert "(lines )" not in evidence
@@ -231,13 +239,46 @@ def test_a_loop_that_dies_of_systemexit_is_caught_though_the_host_mends_it():
     assert "SystemExit" in evidence
 
 
+def test_what_start_raised_is_told_in_its_own_words():
+    def start(self, stop_event, **offered):
+        raise RuntimeError("no queue")
+
+    evidence = verdict(changed(Loop, start=start), "TICK-1", capabilities={"blocking"})[1]
+    assert "RuntimeError: no queue" in evidence
+
+
+def test_a_provider_that_is_false_is_judged_and_no_other_in_its_place():
+    def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+        raise RuntimeError
+
+    dead = changed(Loop, start=start, __len__=lambda _: 0)
+    assert verdict(dead, "TICK-1", capabilities={"blocking"})[0] is Ruling.FAIL
+
+
+@pytest.mark.parametrize("key", ["TICK-1", "TICK-2", "ABC-3"])
+def test_nothing_is_said_where_the_host_runs_another_provider(key, monkeypatch):
+    class Dead(Loop):
+        def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+            raise RuntimeError
+
+    taken = gateway.Gateway._take
+    other = InProcessCronScheduler()
+    monkeypatch.setattr(gateway.Gateway, "_take", lambda self, _: taken(self, other))
+    ruling, evidence = verdict(Dead, key, capabilities={"blocking"})
+    if key == "ABC-3":
+        assert ruling is Ruling.PASS  # asked of its face alone
+        return
+    assert ruling is Ruling.NOT_RUN
+    assert "the host ran 'builtin' in its place" in evidence
+
+
 def test_a_silent_external_provider_does_not_pass_for_a_converging_one():
     assert verdict(Quiet, "RECON-1")[0] is not Ruling.PASS
 
 
 def test_a_fault_that_never_struck_is_no_pass():
-    """A provider that never calls the registry cannot have survived its failures."""
-    ruling, evidence = verdict(Quiet, "RECON-4")
+    """A provider that never arms anything cannot have survived the failures of arming."""
+    ruling, evidence = verdict(changed(Quiet, start=asks_what_is_armed), "RECON-4")
     assert ruling is Ruling.NOT_RUN
     assert "never struck" in evidence
 
