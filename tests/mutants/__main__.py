@@ -45,7 +45,7 @@ def refused(why: str) -> int:
 
 def report(rows: Sequence[Row], stale: Sequence[Key], took_s: float) -> None:
     """The table, then what is to be done."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=110)
     table = Table("module", box=None)
     for column in ("mutants", "killed", "wording", "argued", "survived", "not judged"):
         table.add_column(column, justify="right")

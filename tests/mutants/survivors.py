@@ -75,6 +75,7 @@ def judge(
             row.killed += 1
         elif mutant.status not in SURVIVED:
             row.unjudged.append(mutant)
+            left[mutant.key] -= 1  # it may survive yet
         elif left[mutant.key] > 0:
             left[mutant.key] -= 1
             row.argued += 1

@@ -45,6 +45,11 @@ def test_what_never_ran_to_an_end_is_not_counted_as_killed(status):
     assert (row.killed, row.unjudged) == (0, [with_status(status)])
 
 
+def test_an_argument_for_what_never_ran_is_not_stale():
+    row, stale = judged(with_status("not checked"), argued=ARGUED)
+    assert (row.argued, len(row.unjudged), stale) == (0, 1, [])
+
+
 def test_the_same_edit_in_two_places_needs_two_arguments():
     row, _ = judged(ONE, ONE, argued=ARGUED)
     assert (row.argued, row.open) == (1, [ONE])
