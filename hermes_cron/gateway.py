@@ -95,7 +95,8 @@ class Gateway:
             self._evidence.begin(interval_s=self.interval)
             try:
                 self._recover()
-                self._take(self._provider or self._resolve())
+                # Not `or`: a provider that has a length is false while that is nothing.
+                self._take(self._resolve() if self._provider is None else self._provider)
                 thread = threading.Thread(
                     target=self._drive, args=(stop_event,), name="cron-provider", daemon=True
                 )

@@ -107,6 +107,9 @@ def name_of(provider: CronScheduler) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one line."""
-    text = " ".join(str(error).split())
+    """An exception in one line, also one whose own text raises."""
+    try:
+        text = " ".join(str(error).split())
+    except BaseException:  # who describes it is about to start the built-in in its place
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -14,7 +14,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["CronScheduler", "InProcessCronScheduler", "resolve_cron_scheduler"]
+__all__ = [
+    "CronScheduler",
+    "InProcessCronScheduler",
+    "provider_in_charge",
+    "resolve_cron_scheduler",
+]
 
 logger = logging.getLogger("cron.scheduler_provider")
 
@@ -191,6 +196,15 @@ class InProcessCronScheduler(CronScheduler):
                 logger.warning("Settled %d cron execution(s) that a restart interrupted", settled)
         except BaseException as error:
             _say_error("Cron start-up recovery failed", error)
+
+
+def provider_in_charge() -> CronScheduler:
+    """The provider that the gateway of this process runs, else the configured one. Never raises."""
+    from hermes_cron import process
+
+    running = process.current().provider
+    # Not `or`: a provider that has a length, of what it has armed, is false while that is nothing.
+    return resolve_cron_scheduler() if running is None else running
 
 
 def resolve_cron_scheduler() -> CronScheduler:

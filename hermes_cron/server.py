@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hermes_cron import fires, gateway, process, scheduler_provider, webhook
+from hermes_cron import fires, gateway, scheduler_provider, webhook
 from hermes_cron.gateway import Gateway
 from hermes_cron.webhook import MAX_BODY_BYTES, Answer
 
@@ -72,9 +72,7 @@ def standalone_app() -> Starlette:
 
     It is asked for at the first fire: the one that this process runs, else the configured one.
     """
-    provider = functools.cache(
-        lambda: process.current().provider or scheduler_provider.resolve_cron_scheduler()
-    )
+    provider = functools.cache(scheduler_provider.provider_in_charge)
     handed_through = {"adapters": None, "loop": None}
     desk = fires.Fires(
         provider, lambda job_id: gateway.run_fire(provider(), job_id, handed_through)

@@ -6,7 +6,7 @@ There is one home, so there is one profile, called "default".
 import logging
 import threading
 
-from hermes_cron import fires, gateway, process, scheduler_provider, server, webhook
+from hermes_cron import fires, gateway, scheduler_provider, server, webhook
 from hermes_cron.scheduler_provider import CronScheduler
 
 __all__ = ["app"]
@@ -30,7 +30,7 @@ def _fire_cron_job_for_profile(profile: str, job_id: str) -> bool:  # noqa: ARG0
 
 def _provider() -> CronScheduler:
     """The one that this process runs, else the configured one, asked for anew at each fire."""
-    return process.current().provider or scheduler_provider.resolve_cron_scheduler()
+    return scheduler_provider.provider_in_charge()
 
 
 _desk = fires.Fires(_provider, lambda job_id: _fire_cron_job_for_profile(_PROFILE, job_id))

@@ -120,6 +120,32 @@ def post(running, fire):
 # -- the provider's life ------------------------------------------------------------------------
 
 
+def test_a_start_that_raises_what_cannot_be_said_gives_way_all_the_same(run, ticks):
+    class UnsayableError(RuntimeError):
+        def __str__(self):
+            raise RuntimeError
+
+    class Broken(External):
+        def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+            raise UnsayableError
+
+    run(Broken())
+    assert ticks.acquire(timeout=SOON_S)
+
+
+def test_a_provider_that_is_false_is_there_all_the_same(run):
+    class Empty(External):
+        def __len__(self):
+            return 0
+
+    provider = Empty()
+    running = run(provider)
+    assert process.current().provider is provider
+    assert scheduler_provider.provider_in_charge() is provider
+    assert post(running, due()).status == 202
+    assert provider.fired.acquire(timeout=SOON_S)
+
+
 def test_the_provider_is_started_with_what_its_signature_takes(run):
     seen = {}
 
