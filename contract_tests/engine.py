@@ -96,6 +96,8 @@ class Context:
 
 
 Probe = Callable[[Context], Outcome]
+# Sentences of ours are shorter by far; what a provider raises may hold a whole answer of a server.
+LONGEST_LINE = 2000
 _OF_ITS_FACE = frozenset({"ABC", "AVAIL", "FALL"})
 _PROBES: dict[str, Probe] = {}
 
@@ -291,15 +293,22 @@ class Judge:
                 text = f"the probe itself failed at {where}: {type(error).__name__}: {error}"
                 return Result(requirement, Ruling.KIT_ERROR, (text,))
             return Result(requirement, Ruling.KIT_ERROR, ("the probe itself failed",))
+        folder = str(self.context.folder)
         return Result(
             requirement,
             _verdict(outcome),
             # Two judgements say the same, so they name no folder that is made for one of them.
-            tuple(one.replace(str(self.context.folder), "KIT") for one in outcome.evidence),
+            tuple(_told(one.replace(folder, "KIT")) for one in outcome.evidence),
             outcome.reached,
-            outcome.excerpt,
+            tuple(map(_told, outcome.excerpt)),
             outcome.scenarios,
         )
+
+
+def _told(line: str) -> str:
+    """A line as a report can hold it, whatever a provider said in it."""
+    shown = line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}... ({len(line)} signs)"
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _verdict(outcome: Outcome) -> Ruling:

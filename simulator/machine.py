@@ -9,6 +9,7 @@ from simulator.fake_store import FakeStore
 from simulator.kernel import Kernel
 from simulator.kernel.primitives import fast_event
 from simulator.kernel.tasks import Handle, Incarnation, MachineClock
+from simulator.words import text_of
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -93,7 +94,7 @@ class Machine:
                 self.name,
                 task="gateway",
                 error=type(error).__name__,
-                text=str(error),
+                text=text_of(error),
             )
         self._end(life, "stopped", leaving=True)
 

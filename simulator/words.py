@@ -18,6 +18,7 @@ __all__ = [
     "When",
     "exception_of",
     "span_of",
+    "text_of",
     "value_of",
 ]
 
@@ -112,3 +113,11 @@ def exception_of(error: type[BaseException] | BaseException) -> Any:
     if isinstance(error, OSError) and error.errno is not None:
         return {name: errno.errorcode.get(error.errno, str(error.errno))}
     return {name: str(error)} if isinstance(error, BaseException) and str(error) else name
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says; a word of ours where saying it raises."""
+    try:
+        return str(error)
+    except BaseException as worse:  # what it would have said is lost, that it was raised is not
+        return f"(saying it raised {type(worse).__name__})"

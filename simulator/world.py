@@ -29,6 +29,7 @@ from simulator.scenario import Scenario
 from simulator.stage import RunStage
 from simulator.target import Target
 from simulator.volume import Volume
+from simulator.words import text_of
 
 __all__ = ["Run", "World", "simulate"]
 
@@ -313,7 +314,7 @@ class World:
         lane = task.machine.name if task.machine is not None else "world"
         short = task.name.rpartition("/")[2]
         self.history.append(
-            "task.raised", lane, task=short, error=type(error).__name__, text=str(error)
+            "task.raised", lane, task=short, error=type(error).__name__, text=text_of(error)
         )
 
 

@@ -151,7 +151,10 @@ def _between(
 
 
 def _replace(provider: Any, name: str, function: Callable[..., Any]) -> None:
-    """Bend one attribute; where the provider does not let us, nothing is bent and none struck."""
+    """Bend one attribute; where the provider has no place for it, nothing is bent and none struck.
+
+    A frozen dataclass or a settings model refuses new attributes to its users; a bend is none.
+    """
     real = getattr(provider, name)
 
     @functools.wraps(real)
@@ -159,7 +162,7 @@ def _replace(provider: Any, name: str, function: Callable[..., Any]) -> None:
         return function(*arguments, **keywords)
 
     try:
-        setattr(provider, name, bent)
+        object.__setattr__(provider, name, bent)
     except AttributeError:  # __slots__
         return
 

@@ -85,8 +85,7 @@ def check(
     imported with the current folder and PYTHONPATH in sight), or a plugin folder as it is dropped
     into $HERMES_HOME/plugins.
     """
-    files = {"--json": json_file, "--junit": junit_file, "--markdown": markdown_file}
-    _look_at(files)
+    files = _places({"--json": json_file, "--junit": junit_file, "--markdown": markdown_file})
     ids = _ids(only)
     if timeline and ids is None:
         raise click.UsageError("--timeline goes with --only: name the ids whose runs you want")
@@ -99,13 +98,13 @@ def check(
     try:
         subject = _subject(target, registry)
         report = _judged(subject, ids, settings, timeline=timeline, folder=scenarios_folder)
+        _print(report, quiet=quiet)
+        _write(report, files)
     except click.ClickException:
         raise
     except Exception as error:  # a kit that breaks has found nothing, and 1 would say that it had
         click.echo(f"the kit itself failed: {type(error).__name__}: {error}", err=True)
         context.exit(EXIT_CODES["inconclusive"])
-    _print(report, quiet=quiet)
-    _write(report, files)
     context.exit(EXIT_CODES[report.verdict])
 
 
@@ -146,11 +145,13 @@ def _console() -> Console:
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
-def _look_at(files: dict[str, Path | None]) -> None:
-    """Before a minute of work: whether what is to be written can be."""
-    for option, file in files.items():
-        if file is not None and not file.resolve().parent.is_dir():
-            raise click.UsageError(f"{option} {file}: there is no folder to write it into")
+def _places(files: dict[str, Path | None]) -> dict[str, Path]:
+    """Where to write what is wanted, before a minute of work: a provider may change the folder."""
+    places = {option: file.resolve() for option, file in files.items() if file is not None}
+    for option, place in places.items():
+        if not place.parent.is_dir():
+            raise click.UsageError(f"{option} {place}: there is no folder to write it into")
+    return places
 
 
 def _capabilities(text: str | None) -> frozenset[str] | None:
@@ -222,12 +223,11 @@ def _show_runs(judge: Judge, ids: Iterable[str]) -> None:
         console.print()
 
 
-def _write(report: Report, files: dict[str, Path | None]) -> None:
+def _write(report: Report, files: dict[str, Path]) -> None:
     from contract_tests.report.forms import write_report
 
     for option, file in files.items():
         try:
-            if file is not None:
-                write_report(report, option.removeprefix("--"), file)
+            write_report(report, option.removeprefix("--"), file)
         except OSError as error:
             raise click.UsageError(f"{option} {file} cannot be written: {error}") from error

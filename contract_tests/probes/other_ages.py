@@ -13,7 +13,7 @@ from contract_tests.benches.between import later_host
 from contract_tests.engine import Context, Outcome, held, probe, unknown, violated
 from contract_tests.importing import import_apart
 from contract_tests.probes.fallback import resolve_planted
-from contract_tests.probes.virtual import SpunError, Watched, watch
+from contract_tests.probes.virtual import NoRunError, Watched, watch
 from simulator.target import Target
 
 __all__: list[str] = []  # probes are found by their ids
@@ -56,7 +56,7 @@ def runs_under_a_later_host(context: Context) -> Outcome:
         now = watch(context, "interface-later")
         with _with_later_hooks(interface):
             later = watch(context, "interface-later", bend=later_host(interface, LATER_HOOKS))
-    except SpunError as error:
+    except NoRunError as error:
         return unknown(str(error))
     if trouble := now.trouble() or later.trouble():
         return trouble

@@ -33,6 +33,7 @@ from simulator.hosts import Reading, Stage, Surroundings
 from simulator.hosts.by_name import held_by_name
 from simulator.hosts.waits import waited_on
 from simulator.target import Target, TargetError
+from simulator.words import text_of
 
 __all__ = ["ReferenceHost"]
 
@@ -299,7 +300,7 @@ def _started(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
                 lambda: real(provider, stop, {**offered, "can_dispatch": may_dispatch}),
             )
         except BaseException as error:
-            stage.record("provider.raised", error=type(error).__name__, text=str(error))
+            stage.record("provider.raised", error=type(error).__name__, text=text_of(error))
             raise
         stage.record("provider.returned", stopping=stop_event.is_set())
         return result

@@ -174,6 +174,24 @@ def command(folder, *arguments, path=""):
     )
 
 
+LEAVES = """
+import os, sys, tempfile
+from hermes_cron import InProcessCronScheduler
+
+class Moves(InProcessCronScheduler):
+    @property
+    def name(self):
+        os.chdir(tempfile.gettempdir())
+        return "moves"
+
+class Shuts(InProcessCronScheduler):
+    @property
+    def name(self):
+        sys.stdout.close()
+        return "shuts"
+"""
+
+
 def test_a_provider_in_the_current_folder_that_dies_at_the_first_exception(tmp_path):
     """Found without installation, judged for what it shows, violated is 1."""
     (tmp_path / "careless_cron.py").write_text(LOOP)
@@ -192,6 +210,16 @@ def test_a_provider_in_the_current_folder_that_dies_at_the_first_exception(tmp_p
     again = replayed(tmp_path, *row["smallest"].split()[1:])
     assert again.returncode == 1, again.stdout + again.stderr
     assert "TICK-2" in again.stdout
+
+
+def test_a_provider_that_leaves_the_folder_or_shuts_the_output_gives_no_wrong_verdict(tmp_path):
+    (tmp_path / "leaves.py").write_text(LEAVES)
+    done = command(tmp_path, "check", "leaves:Moves", "--only", "ABC-4", "--json", "r.json")
+    assert done.returncode == 3, done.stderr
+    assert (tmp_path / "r.json").is_file()
+    done = command(tmp_path, "check", "leaves:Shuts", "--only", "ABC-4")
+    assert done.returncode == 3
+    assert "the kit itself failed" in done.stderr
 
 
 def replayed(folder, *arguments):

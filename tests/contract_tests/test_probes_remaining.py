@@ -3,6 +3,7 @@
 Each is held against a provider or a host with one thing wrong, and against one with none.
 """
 
+import dataclasses
 import functools
 import logging
 import textwrap
@@ -84,6 +85,13 @@ def test_a_provider_runs_on_under_hooks_it_never_heard_of():
     assert ruling is Ruling.PASS
     assert "on_calendar_reform()" in evidence
     assert not hasattr(CronScheduler, "on_calendar_reform")
+
+
+@pytest.mark.parametrize("slots", [False, True])
+def test_a_frozen_provider_is_judged_as_any_other(slots):
+    frozen = dataclasses.dataclass(frozen=True, slots=slots)(type("Frozen", (Loop,), {}))
+    assert verdict(frozen, "ABC-6")[0] is Ruling.PASS
+    assert verdict(frozen, "TICK-5")[0] is Ruling.PASS
 
 
 def test_any_keywords_that_are_handed_on_break_under_a_later_host():
