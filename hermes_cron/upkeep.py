@@ -126,14 +126,17 @@ def _move_to_zone(job: Job, now: datetime) -> None:
     """Plan a cron job in the new zone: not earlier, not twice.
 
     A fixed schedule keeps the wall time of its next occurrence. One that follows elapsed time comes
-    at its next time there: the hours between the zones are no reason to leave any out.
+    at its next time there after its last one, which may have passed since the zone was changed:
+    the hours between the zones are no reason to leave any out.
     """
     zone, schedule = records.zone_of(now), records.schedule_of(job)
     planned = datetime.fromisoformat(job["next_run_at"])
-    fixed = schedules.is_fixed(schedule)
-    wanted = _meant(schedule, planned).replace(tzinfo=zone) if fixed else min(planned, now)
     claimed = records.instant(job.get("last_occurrence"), zone)
-    base = wanted - _MOMENT if claimed is None else max(wanted - _MOMENT, claimed)
+    if schedules.is_fixed(schedule):
+        wall = _meant(schedule, planned).replace(tzinfo=zone) - _MOMENT
+        base = wall if claimed is None else max(wall, claimed)
+    else:
+        base = claimed or min(planned, now) - _MOMENT
     records.plan(job, schedules.next_after(schedule, base, zone))
 
 

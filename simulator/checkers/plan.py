@@ -15,7 +15,7 @@ from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
 from simulator.checkers.struck import rule_of, zone_at
 from simulator.checkers.wanted import Plan, Segment, commits_by_job
-from simulator.durations import MINUTE_US
+from simulator.durations import DAY_US, MINUTE_US
 from simulator.scenario import Job
 
 __all__ = ["plan_of"]
@@ -65,27 +65,34 @@ def _from_outside(plan: Plan, op: Op, zone: str) -> None:
     part = plan.segments[-1] if plan.segments else None
     if part is None or part.to_n != FOREVER or not isinstance(part.schedule, oracle.CronTimes):
         return
-    before = part.schedule
     part.to_us = part.settled_us = op.begin.at_us
     part.to_n = part.settled_n = op.begin.n
     moved = oracle.CronTimes(part.schedule.cron, zone)
     part = Segment(moved, op.begin.at_us - 1, op.begin.n, zoned=True)
-    if moved.cron.fixed:
-        _hands_moved(part, op.begin.at_us, before.zone)
+    _hands_moved(part, op.begin.at_us, plan.segments[-1])
     plan.segments.append(part)
 
 
-def _hands_moved(part: Segment, at_us: int, before: str) -> None:
-    """What a fixed schedule makes of the hands of the clock that were moved with the zone.
+def _hands_moved(part: Segment, at_us: int, last: Segment) -> None:
+    """What becomes of the hands of the clock that were moved with the zone.
 
-    What they passed over may come at once, as after a gap; what they show again need not come.
+    What they passed over may come at once, as after a gap: for a fixed schedule the wall times
+    between, for any other what the new zone had since the last occurrence. What they show again of
+    a fixed schedule need not come again.
     """
-    assert isinstance(part.schedule, oracle.CronTimes)
-    minutes = oracle.offset_minutes(part.schedule.zone, at_us)
-    ahead_us = (minutes - oracle.offset_minutes(before, at_us)) * MINUTE_US
-    passed = list(oracle.occurrences(part.schedule, at_us - ahead_us - 1, at_us - 1))
+    moved, before = part.schedule, last.schedule
+    assert isinstance(moved, oracle.CronTimes)
+    assert isinstance(before, oracle.CronTimes)
+    if moved.cron.fixed:
+        minutes = oracle.offset_minutes(moved.zone, at_us)
+        part.again_us = at_us - (minutes - oracle.offset_minutes(before.zone, at_us)) * MINUTE_US
+        since_us = part.again_us - 1
+    else:
+        first_us = max(last.from_us, at_us - DAY_US)
+        came = list(oracle.occurrences(before, first_us, at_us))
+        since_us = came[-1] if came else first_us
+    passed = list(oracle.occurrences(moved, since_us, at_us - 1))
     part.overdue_us = passed[-1] if passed else None
-    part.again_us = at_us - ahead_us
 
 
 def _made_at_start(facts: Facts, job: Job) -> bool:
