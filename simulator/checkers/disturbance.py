@@ -256,19 +256,31 @@ def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         for event, record in commits_by_job(facts).get(job, ())
         if isinstance((record or {}).get("fire_claim"), dict)
     ]
-    for told in facts.history.of("execution") if stored else ():
-        for record in told.data["records"]:
-            due_us = instant_us(record.get("occurrence"))
-            unknown = record.get("job_id") == job and record.get("state") == "unknown"
-            if not unknown or due_us is None:
-                continue
-            index = bisect_left(stored, due_us - EARLY_LEEWAY_US, key=lambda event: event.at_us)
-            taken = stored[index] if index < len(stored) else None
-            if taken is None or taken.n > told.n or not _cut(facts, job, taken, told):
-                continue
-            if not any(taken.n < run.begin.n < told.n for run in runs):
-                found.append((due_us, taken.at_us))
+    for told, due_us in _unknown(facts).get(job, ()) if stored else ():
+        index = bisect_left(stored, due_us - EARLY_LEEWAY_US, key=lambda event: event.at_us)
+        taken = stored[index] if index < len(stored) else None
+        if taken is None or taken.n > told.n or not _cut(facts, job, taken, told):
+            continue
+        if not any(taken.n < run.begin.n < told.n for run in runs):
+            found.append((due_us, taken.at_us))
     return found
+
+
+def _unknown(facts: Facts) -> dict[str, list[tuple[Event, int]]]:
+    """Where the host says of an occurrence of a job that its end is unknown, by job."""
+
+    def build() -> dict[str, list[tuple[Event, int]]]:
+        found: dict[str, list[tuple[Event, int]]] = {}
+        for told in facts.history.of("execution"):
+            for record in told.data["records"]:
+                if record.get("state") != "unknown":
+                    continue
+                due_us = instant_us(record.get("occurrence"))
+                if due_us is not None:
+                    found.setdefault(str(record.get("job_id")), []).append((told, due_us))
+        return found
+
+    return facts.history.derived("told unknown", build)
 
 
 def _cut(facts: Facts, job: str, taken: Event, told: Event) -> bool:
