@@ -42,10 +42,13 @@ def objections(report: Report) -> Iterator[str]:
         what = ", ".join(wrong) if wrong else "their order"
         yield f"its requirements are not those of the contract: {what}"
         return
+    if strange := _strange(report):
+        yield strange
+        return
     anew = report_of(assessment_of(report))
     for mine, its in zip(anew.requirements, report.requirements, strict=True):
         for key, value in mine:
-            if key not in ("replay", "smallest") and getattr(its, key) != value:
+            if key != "smallest" and getattr(its, key) != value:
                 yield f"{its.id}: {key} is {getattr(its, key)!r}, and should be {value!r}"
         yield from _odd(its)
     for part in ("verdict", "verdicts", "counts"):
@@ -58,10 +61,22 @@ def objections(report: Report) -> Iterator[str]:
         yield "it claims a self-test that this kit does not have"
 
 
+def _strange(report: Report) -> str | None:
+    """What no reader could add up: a contract or a capability that there is not."""
+    try:
+        catalogue.load().claimed(report.contract)
+    except ValueError as error:
+        return f"its contract is {report.contract!r}, and {error}"
+    strange = {*report.capabilities.declared, *report.capabilities.shown} - catalogue.CAPABILITIES
+    return f"{', '.join(sorted(strange))} is no capability" if strange else None
+
+
 def _odd(row: Row) -> Iterator[str]:
     """What no judgement of ours writes."""
     if row.verdict == "PASS" and not row.reached:
         yield f"{row.id}: PASS, and its case was never reached"
+    if row.verdict == "PASS" and row.excerpt:
+        yield f"{row.id}: PASS, with a timeline of how it failed"
     if row.verdict == "KNOWN_DEVIATION" and row.deviation is None:
         yield f"{row.id}: a known deviation without a reason and an end"
     if not row.evidence:

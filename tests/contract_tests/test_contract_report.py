@@ -75,6 +75,30 @@ def test_a_row_that_was_bent(written):
     assert any("add up to" in one for one in found)
 
 
+def test_a_failure_that_was_made_a_pass_still_tells_how_it_failed(written):
+    data = json.loads(written.read_text())
+    row = next(row for row in data["requirements"] if row["id"] == "TICK-2")
+    row |= {"verdict": "PASS", "reached": True}
+    written.write_text(json.dumps(data))
+    found = list(objections(read_report(written)))
+    assert "TICK-2: PASS, with a timeline of how it failed" in found
+    assert any("TICK-2: replay is 'hermes-contract check x:Y" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"contract": "abc"}, "its contract is 'abc', and this kit has no contract"),
+        ({"contract": "999"}, "its contract is '999'"),
+        ({"capabilities": {"declared": ["flying"], "shown": []}}, "flying is no capability"),
+    ],
+)
+def test_what_no_reader_could_add_up_is_said(written, changes, said):
+    bent(written, **changes)
+    (found,) = objections(read_report(written))
+    assert found.startswith(said)
+
+
 def test_a_row_that_is_left_out(written):
     data = json.loads(written.read_text())
     data["requirements"] = [row for row in data["requirements"] if row["id"] != "TICK-2"]
