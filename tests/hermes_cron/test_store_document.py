@@ -180,6 +180,33 @@ def test_where_jobs_stand_is_not_looked_for_again_when_none_was_moved():
     assert after.places is before.places
 
 
+def test_no_touched_job_hides_the_change_of_a_later_one():
+    edit = Edit(document({"id": "a"}, {"id": "b"}, {"id": "c"}))
+    edit.delete("a")
+    edit.get("b")
+    edit.get("c")["n"] = 1
+    _, changes = edit.finish()
+    assert changes == [("c", {"id": "c", "n": 1}), ("a", None)]
+
+
+def test_what_was_filled_in_and_json_cannot_hold_is_refused_with_the_job():
+    edit = Edit(document({"id": "a"}))
+    edit.get("a")["x"] = {1}
+    with pytest.raises(TypeError, match=r"^job 'a' cannot be stored as JSON"):
+        edit.finish()
+
+
+def test_an_edit_keeps_what_the_file_says_of_its_last_write():
+    edit = Edit(document({"id": "a"}))
+    edit.get("a")["n"] = 1
+    after, _ = edit.finish()
+    assert after.updated_at == "then"
+
+
+def test_an_id_may_have_two_hundred_bytes():
+    assert [job["id"] for job in document({"id": "a" * 200}, {"id": "a" * 201}).jobs] == ["a" * 200]
+
+
 def test_changes_come_in_the_order_of_the_file():
     edit = Edit(document({"id": "b"}, {"id": "c"}, {"id": "a"}))
     edit.get("a")["n"] = 1
