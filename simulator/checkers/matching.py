@@ -19,6 +19,7 @@ from simulator import oracle
 from simulator.checkers.disturbance import cut_short, disturbances
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import (
+    CLAIM_TTL_US,
     EARLY_LEEWAY_US,
     FOREVER,
     NAS_BACKOFF_US,
@@ -26,6 +27,7 @@ from simulator.checkers.happened import (
     Window,
 )
 from simulator.checkers.plan import plan_of
+from simulator.checkers.struck import lasts_us
 from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -160,7 +162,8 @@ def _dues(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) -> l
             dues.append(Due(job, part.overdue_us, index, optional=part.zoned))
     for event in plan.manual:
         index = plan.segment_at(event.n + 1)
-        dues.append(Due(job, event.at_us, index, manual=True))
+        lapsed = _lapsed(facts, plan, event)
+        dues.append(Due(job, event.at_us, index, manual=True, optional=lapsed))
     dues.sort(key=lambda due: due.at_us)
     for due, following in pairwise(dues):
         due.next_us = following.at_us
@@ -175,6 +178,17 @@ def _dues(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) -> l
         for due in dues:
             due.optional = due.optional or due.at_us > used[limit - 1] + EARLY_LEEWAY_US
     return dues
+
+
+def _lapsed(facts: Facts, plan: Plan, asked: Event) -> bool:
+    """Whether who runs a job by hand hung so long before the run that its claim was over."""
+    op = next(op for op in plan.ops if op.begin is asked)
+    return op.end is not None and any(
+        op.begin.n < event.n < op.end.n
+        and event.machine == asked.machine
+        and lasts_us(facts, event) >= CLAIM_TTL_US
+        for event in facts.history.of("fault")
+    )
 
 
 def _taken(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Event]:

@@ -153,13 +153,28 @@ def _apply(facts: Facts, plan: Plan, op: Op) -> None:
     if op.do in {"pause", "remove"}:
         _close(plan, op)
         return
+    was_on = bool(plan.segments) and plan.segments[-1].to_n == FOREVER
     _reopen(facts, plan, op)
     if op.do in _AT_ONCE:
-        plan.manual.append(op.begin)
-        ran = sum(run.begin.n < begin_n for run in facts.runs.get(plan.job.id, ()))
-        once = bool(plan.segments) and isinstance(plan.segments[-1].schedule, oracle.Once)
-        if once and plan.repeat is not None:
-            plan.repeat = max(plan.repeat, ran + 1)  # an operator's word is one more run
+        _at_once(facts, plan, op, was_on=was_on)
+
+
+def _at_once(facts: Facts, plan: Plan, op: Op, *, was_on: bool) -> None:
+    """The operator wants a run now. Of a one-shot that ran it is one more."""
+    plan.manual.append(op.begin)
+    if op.do == "run" and not was_on and plan.segments:
+        _for_that_run(plan.segments[-1], op)
+    ran = sum(run.begin.n < op.begin.n for run in facts.runs.get(plan.job.id, ()))
+    once = bool(plan.segments) and isinstance(plan.segments[-1].schedule, oracle.Once)
+    if once and plan.repeat is not None:
+        plan.repeat = max(plan.repeat, ran + 1)
+
+
+def _for_that_run(part: Segment, op: Op) -> None:
+    """A job that rests is run by hand, and rests on."""
+    assert op.end is not None
+    part.from_us = part.to_us = part.settled_us = op.end.at_us
+    part.to_n = part.settled_n = op.end.n
 
 
 def _end_of_life(facts: Facts, plan: Plan, op: Op) -> None:

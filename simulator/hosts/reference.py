@@ -17,6 +17,7 @@ from unittest import mock
 
 from hermes_cron import (
     auth,
+    by_hand,
     config,
     gateway,
     jobs,
@@ -147,11 +148,12 @@ class ReferenceHost:
 
 
 def _run_by_hand(job_id: str) -> bool:
-    """What a command does that runs one job at once: as a fire would, in its own process."""
-    if jobs.trigger_job(job_id) is None or not jobs.claim_job_for_fire(job_id):
+    """What a command does that runs one job at once, in its own process."""
+    try:
+        claimed = by_hand.claim(job_id)
+    except by_hand.NotClaimed:
         return False
-    job = jobs.get_job(job_id)
-    return job is not None and scheduler.run_one_job(job)
+    return scheduler.run_one_job(claimed)
 
 
 def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:

@@ -447,3 +447,36 @@ def test_a_result_that_is_kept_for_later_is_no_look_that_failed():
     assert result_refused(marked=True).judge("LIVE-10").verdict == "held"
     assert result_refused(marked=True, level="INFO").judge("LIVE-10").verdict == "violated"
     assert result_refused(marked=False).judge("LIVE-10").verdict == "violated"
+
+
+def hung_by_hand(hang: str) -> Build:
+    """A run by hand hangs between its claim and its run, and then runs nothing."""
+    build = Build(
+        "jobs: [{id: j, schedule: every 1h}]\nsteps: [{at: 30m, do: run, job: j}]\n"
+        f"faults: [{{into: store.lock, hang: {hang}}}]\n"
+    )
+    build.up().loop().runs("j", "1h", "2h", "3h").add("30m", "op", "operator", do="run", job="j")
+    struck(build.store(1801, "j", next_run_at=iso("1h")), 1801, "operator")
+    return build.add(f"{1801 * 10**6 + us(hang)}us", "op.end", "operator", do="run", error=None, job="j")  # fmt: skip
+
+
+def test_a_run_by_hand_whose_claim_is_over_runs_nothing():
+    """When it hung for longer than a claim lives; not when it hung for less."""
+    assert hung_by_hand("6m").judge("LIVE-1").verdict != "violated"
+    assert hung_by_hand("2m").judge("LIVE-1").verdict == "violated"
+
+
+def rests(*more: str) -> Build:
+    """A job is paused at half past, and run by hand at 90 minutes."""
+    build = Build(ONE + "steps: [{at: 30m, do: pause, job: j}, {at: 90m, do: run, job: j}]\n").up()
+    build.loop().op("30m", "pause", "j").add("90m", "op", "operator", do="run", job="j")
+    build.run("j", "90m", 2, "operator")
+    build.add(5402, "op.end", "operator", do="run", job="j", error=None)
+    return build.runs("j", *more)
+
+
+def test_a_job_that_rests_is_run_by_hand_and_rests_on():
+    """That one run and no other."""
+    assert rests().judge("FIRE-4").verdict != "violated"
+    assert rests().judge("LIVE-1").verdict != "violated"
+    assert rests("2h").judge("FIRE-4").verdict == "violated"
