@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from .survivors import Key, Row, arguments, judge
+from .survivors import Key, Mutant, Row, arguments, judge
 from .workshop import CONFIG, WORKSHOP, prepare, results, run
 
 ARGUMENTS = Path(__file__).with_name("survivors.toml")
@@ -23,16 +23,22 @@ ARGUMENTS = Path(__file__).with_name("survivors.toml")
 
 def main(wanted: Sequence[str]) -> int:
     paths = [one for one in wanted if one != "--again"]
-    unknown = sorted(set(paths) - set(CONFIG["modules"]))
+    known = [module for group in CONFIG["group"] for module in group["modules"]]
+    unknown = sorted(set(paths) - set(known))
     if unknown:
         return refused(f"not in mutants.toml: {', '.join(unknown)}")
-    modules = paths or CONFIG["modules"]
     argued = arguments(ARGUMENTS.read_text(encoding="utf-8"))
     begun_s = time.monotonic()
-    prepare(modules, again="--again" in wanted)
-    if run():
-        return refused(f"mutmut did not get through; its files are in {WORKSHOP}")
-    rows, stale = judge(modules, results(modules), argued)
+    found: list[Mutant] = []
+    for group in CONFIG["group"]:
+        modules = [module for module in group["modules"] if module in (paths or known)]
+        if not modules:
+            continue
+        prepare(modules, group["tests"], again="--again" in wanted)
+        if run():
+            return refused(f"mutmut did not get through; its files are in {WORKSHOP}")
+        found += results(modules)
+    rows, stale = judge(paths or known, found, argued)
     report(rows, stale, time.monotonic() - begun_s)
     return int(bool(stale) or any(row.open or row.unjudged for row in rows))
 

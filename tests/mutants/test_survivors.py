@@ -11,6 +11,8 @@ from .workshop import CONFIG, ROOT
 MODULE = "hermes_cron/claims.py"
 ONE = Mutant(MODULE, "_claim", "return True", "return False", "survived")
 ARGUED = Counter([ONE.key])
+MODULES = [module for group in CONFIG["group"] for module in group["modules"]]
+TESTS = [test for group in CONFIG["group"] for test in group["tests"]]
 
 
 def judged(*mutants, argued=()):
@@ -96,12 +98,12 @@ def test_what_is_to_be_done_is_said(capsys):
 
 def test_the_arguments_speak_of_modules_and_functions_that_are_there():
     for module, function, *_ in arguments(command.ARGUMENTS.read_text(encoding="utf-8")):
-        assert module in CONFIG["modules"]
+        assert module in MODULES
         name = function.rpartition(".")[2]
         assert f"def {name}(" in (ROOT / module).read_text(encoding="utf-8"), (module, function)
 
 
-@pytest.mark.parametrize("path", [*CONFIG["modules"], *CONFIG["tests"], *CONFIG["copied"]])
+@pytest.mark.parametrize("path", [*MODULES, *TESTS, *CONFIG["copied"]])
 def test_what_is_configured_is_there(path):
     file, _, test = path.partition("::")
     assert (ROOT / file).exists()
@@ -118,7 +120,7 @@ class TestCommand:
             written = tmp_path / "survivors.toml"
             written.write_text(arguments_text, encoding="utf-8")
             monkeypatch.setattr(command, "ARGUMENTS", written)
-            monkeypatch.setattr(command, "prepare", lambda modules, *, again: None)
+            monkeypatch.setattr(command, "prepare", lambda modules, tests, *, again: None)
             monkeypatch.setattr(command, "run", lambda: returned)
             monkeypatch.setattr(command, "results", lambda modules: mutants)
 

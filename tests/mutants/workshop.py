@@ -17,11 +17,12 @@ WORKSHOP = ROOT / "build" / "mutants"
 CONFIG = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text(encoding="utf-8"))
 
 
-def prepare(modules: Sequence[str], *, again: bool = False) -> None:
+def prepare(modules: Sequence[str], tests: Sequence[str], *, again: bool = False) -> None:
     """Lay the tree out, with these modules to mutate.
 
     Args:
         modules: paths from the root of the tree.
+        tests: those that must notice.
         again: keep what died in the last run, unless its function was changed since. What
             survived is shown to the tests that there are now.
     """
@@ -42,7 +43,7 @@ def prepare(modules: Sequence[str], *, again: bool = False) -> None:
     settings = {
         **CONFIG["mutmut"],
         "only_mutate": list(modules),
-        "pytest_add_cli_args_test_selection": CONFIG["tests"],
+        "pytest_add_cli_args_test_selection": list(tests),
     }
     with (WORKSHOP / "pyproject.toml").open("a", encoding="utf-8") as pyproject:
         pyproject.write("\n[tool.mutmut]\n")
