@@ -147,7 +147,7 @@ def _console() -> Console:
 
 def _places(files: dict[str, Path | None]) -> dict[str, Path]:
     """Where to write what is wanted, before a minute of work: a provider may change the folder."""
-    places = {option: file.resolve() for option, file in files.items() if file is not None}
+    places = {option: file.absolute() for option, file in files.items() if file is not None}
     for option, place in places.items():
         if not place.parent.is_dir():
             raise click.UsageError(f"{option} {place}: there is no folder to write it into")

@@ -16,11 +16,14 @@ FORMS = {
 
 
 def write_report(report: Report, form: str, path: Path) -> None:
-    """Write a report, whole or not at all.
+    """Write a report, whole or not at all; what is no file, ``/dev/stdout``, is written into.
 
     Raises:
         OSError: it cannot be written there.
     """
+    if path.exists() and not path.is_file():
+        path.write_text(FORMS[form](report), encoding="utf-8")
+        return
     beside = path.with_name(f".{path.name}.part")
     beside.write_text(FORMS[form](report), encoding="utf-8")
     beside.replace(path)

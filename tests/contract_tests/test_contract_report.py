@@ -1,6 +1,7 @@
 """The report: adds up, says what failed and how to see it again, and cannot be bent unnoticed."""
 
 import json
+import os
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -10,6 +11,7 @@ from contract_tests import catalogue
 from contract_tests.cli import cli
 from contract_tests.report import kit
 from contract_tests.report.badge import as_badge
+from contract_tests.report.forms import write_report
 from contract_tests.report.junit import as_junit
 from contract_tests.report.markdown import as_markdown
 from contract_tests.report.model import Report, published_schema, report_of
@@ -181,6 +183,18 @@ def test_markdown_shows_failures_as_text():
     assert "<img>" not in text
     assert "&lt;img&gt; and \\`x\\` \\| y" in text
     assert "Mon 09:00:00" in text
+
+
+def test_what_is_no_file_is_written_into_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        write_report(report(), "markdown", pipe)
+        assert b"conformant" in os.read(end, 100_000)
+    finally:
+        os.close(end)
+    assert pipe.is_fifo()
 
 
 def test_a_digest_is_of_all_that_judges():
