@@ -197,6 +197,13 @@ def _tick_around(facts: Facts, event: Event) -> Tick | None:
     return None if beside else tick
 
 
+def _on_grid(facts: Facts, earlier: Tick, late: Tick, tick: Tick) -> bool:
+    """Whether a tick only keeps to its grid, after one that was late by less than an interval."""
+    gone_us = tick.begin.at_us - earlier.begin.at_us
+    off_us = abs(gone_us - 2 * facts.interval_us)
+    return late.begin.at_us < tick.begin.at_us and off_us <= SECOND_US
+
+
 def tick_8(history: History, scenario: Scenario) -> Finding:
     """No burst of ticks, also not after a long one."""
     facts = facts_of(history, scenario)
@@ -205,12 +212,14 @@ def tick_8(history: History, scenario: Scenario) -> Finding:
         return judgement.finding()
     turns = [event.n for event in history.of("fallback", "provider.raised", "provider.returned")]
     for life, ticks in lives_with_ticks(facts):
-        for before, tick in pairwise(ticks):
+        for index, (before, tick) in enumerate(pairwise(ticks)):
             if bisect_left(turns, before.begin.n) != bisect_left(turns, tick.begin.n):
                 continue  # another loop took over
             apart_us = tick.begin.at_us - before.begin.at_us
             if apart_us > facts.interval_us + facts.slack_us:
                 judgement.reached(tick.begin)
+            if index and _on_grid(facts, ticks[index - 1], before, tick):
+                continue
             if apart_us + facts.held_us < facts.interval_us // _BURST:
                 judgement.violated(
                     f"machine {life.machine}: ticks {apart_us // 1000} ms apart, with an interval "

@@ -480,3 +480,20 @@ def test_a_job_that_rests_is_run_by_hand_and_rests_on():
     assert rests().judge("FIRE-4").verdict != "violated"
     assert rests().judge("LIVE-1").verdict != "violated"
     assert rests("2h").judge("FIRE-4").verdict == "violated"
+
+
+def late_by(*ticks: int) -> Build:
+    """Ticks every minute, and then at these seconds."""
+    build = Build(ONE).up().loop(last="10m")
+    for at in ticks:
+        build.tick(at)
+    return build
+
+
+def test_a_tick_on_the_grid_after_a_late_one_is_no_burst():
+    """One that makes up for what was missed is: at once, off the grid, or a second."""
+    assert late_by(640, 660, 720).judge("TICK-8").verdict != "violated"
+    assert late_by(640, 641, 700).judge("TICK-8").verdict == "violated"
+    assert late_by(640, 655, 715).judge("TICK-8").verdict == "violated"
+    assert late_by(640, 660, 665).judge("TICK-8").verdict == "violated"
+    assert late_by(700, 710, 770).judge("TICK-8").verdict == "violated"
