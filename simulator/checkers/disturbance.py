@@ -25,6 +25,7 @@ __all__ = [
     "failed_call",
     "general_disturbances",
     "hurt_store",
+    "settled_us",
     "until_next_occasion",
 ]
 
@@ -36,7 +37,7 @@ def disturbances(facts: Facts, plan: Plan, runs: list[BodyRun], after_us: int) -
 
     Its own runs are not among them while their machine lives: `matching` looks at these itself.
     """
-    died = [(run.begin.at_us, _settled_us(facts, run.died)) for run in runs if run.died is not None]
+    died = [(run.begin.at_us, settled_us(facts, run.died)) for run in runs if run.died is not None]
     return merge([*general_disturbances(facts), *died, *_of_job(facts, plan, runs)], after_us)
 
 
@@ -194,7 +195,7 @@ def _late_timer(facts: Facts, struck: Event) -> Window:
     return (fire_us, fire_us + ((rule.delay or 0) if rule is not None else 0))
 
 
-def _settled_us(facts: Facts, died: Event) -> int:
+def settled_us(facts: Facts, died: Event) -> int:
     """Until when the claim of a machine that died may keep its job: its time (HOST.md), or less.
 
     Whoever is woken after its time can see it; so can the next process of the machine itself.
@@ -224,7 +225,7 @@ def _cut_fires(facts: Facts, job: str) -> list[Window]:
         life = facts.life_at(fire.begin)
         if fire.end is None:
             if life is not None and life.end is not None and life.end.kind == "crash":
-                windows.append((fire.begin.at_us, _settled_us(facts, life.end)))
+                windows.append((fire.begin.at_us, settled_us(facts, life.end)))
             continue
         index = bisect_left(faults, fire.begin.n, key=lambda event: event.n)
         for struck in faults[index:]:

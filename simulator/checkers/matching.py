@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from simulator import oracle
-from simulator.checkers.disturbance import cut_short, disturbances
+from simulator.checkers.disturbance import cut_short, disturbances, settled_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import (
     CLAIM_TTL_US,
@@ -365,6 +365,9 @@ def _busy_until(facts: Facts, due: Due) -> int | None:
     if index < 0:
         return None
     until_us = max(runs[index].end_us, _held_up_us(facts, runs[index]))
+    died = runs[index].died
+    if died is not None and not facts.blocking:  # to whoever is woken it is still on
+        until_us = max(until_us, settled_us(facts, died))
     return until_us if until_us > due.at_us else None
 
 

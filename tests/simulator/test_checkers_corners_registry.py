@@ -213,7 +213,22 @@ def late_by(minutes: int) -> Build:
     return build.status(at, "managed scheduler", verdict="healthy", promises=True)
 
 
+def died_when_due(at: str, back: str) -> Build:
+    """Machine b dies in a long run of j; a answers j's next fire as one that comes in a run."""
+    build = Build("machines: [a, b]\n", external=True).up().up(machine="b").arm("j", 0, "1h")
+    build.run("j", "1h", None, machine="b").add(at, "crash", "b").up(back, "b")
+    build.add("2h", "nas.fired", "nas", job_id="j", fire_at=iso("2h"))
+    build.deliver("j", "2h", "2h", answer="ignored").missed("j", "2h", at="2h", state="skipped")
+    return build.arm("j", "2h", "3h").fire("j", "3h", arms="4h")
+
+
 PAIRS = [
+    (
+        "LIVE-1",
+        "a death as it is due",
+        died_when_due("119m", "121m"),
+        died_when_due("90m", "91m"),
+    ),
     ("LIVE-6", "records are refused", unrecorded(refused=True), unrecorded(refused=False)),
     ("STAT-12", "not late without a loop", late_by(2), late_by(5)),
     ("RECON-4", "a store in trouble", raises(refused=True), raises(refused=False)),
