@@ -16,7 +16,7 @@ SURVIVED = {"survived", "no tests"}
 Key = tuple[str, str, str, str]
 """Module, function, the lines as they were, the lines as they became."""
 
-_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
+_LITERAL = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
 _SENTENCE = re.compile(r"[a-z]{2,} [a-z]{2,}", re.IGNORECASE)
 
 

@@ -69,6 +69,7 @@ def test_arguments_of_modules_that_did_not_run_are_not_stale():
     [
         ('raise X("it is over")', 'raise X("XXit is overXX")', True),
         ('raise X("it is over")', 'raise X("IT IS OVER")', True),
+        ("""f('it is "over"')""", """f('XXit is "over"XX')""", True),
         ('raise X("it is over")', "raise X(None)", False),
         ('f("it is over", 1)', 'f("XXit is overXX", 2)', False),
         ('return "stale"', 'return "XXstaleXX"', False),
