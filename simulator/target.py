@@ -189,7 +189,8 @@ def _attribute(module: ModuleType, name: str) -> Any:
 
 def _made(found: Any, spec: str) -> Any:
     """A provider from a class, a factory or an instance."""
-    if not callable(found):
+    is_made = not isinstance(found, type) and callable(getattr(found, "start", None))
+    if is_made or not callable(found):  # an instance may have a call of its own
         return found
     try:
         return found()

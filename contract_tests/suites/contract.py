@@ -1,5 +1,6 @@
 """The class to subclass: one plain method for each requirement of the contract."""
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -61,10 +62,9 @@ def _judge_of(cls: type[CronSchedulerContract], harness: ProviderHarness, suite:
     if "_hermes_contract_judges" not in cls.__dict__:
         cls._hermes_contract_judges = {}
     judges: dict[str, Judge] = cls.__dict__["_hermes_contract_judges"]
-    try:
+    with contextlib.suppress(KeyError):
         return judges[suite]
-    except KeyError:
-        judges[suite] = _new_judge(cls, harness)
+    judges[suite] = _new_judge(cls, harness)
     return judges[suite]
 
 

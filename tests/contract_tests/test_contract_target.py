@@ -25,7 +25,12 @@ class Needy(Mine):
 def make_mine():
     return Mine()
 
+class Called(Mine):
+    def __call__(self):
+        raise RuntimeError("no factory")
+
 an_instance = Mine()
+one_that_is_called = Called()
 helper = 42
 """
 
@@ -52,11 +57,11 @@ def test_the_references_are_known_by_name():
     assert chronos.make() is not chronos.make()
 
 
-@pytest.mark.parametrize("attribute", ["Mine", "make_mine", "an_instance"])
+@pytest.mark.parametrize("attribute", ["Mine", "make_mine", "an_instance", "one_that_is_called"])
 def test_a_class_a_factory_and_an_instance_in_the_current_folder(here, attribute):
     here(f"shapes_{attribute.lower()}.py")
     subject = find_subject(f"shapes_{attribute.lower()}:{attribute}")
-    assert subject.label == "Mine"
+    assert subject.label == ("Called" if attribute == "one_that_is_called" else "Mine")
     assert subject.make().name == "mine"
 
 
