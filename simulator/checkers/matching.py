@@ -239,9 +239,10 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
         while index > 0 and _not_yet(match.dues[index], taken, segment):
             index -= 1
         due = match.dues[index] if index >= 0 else None
-        if due is not None and _passed_over(facts, match, due, taken):
-            due = None
-        if due is not None and due.segment != segment and not _settling(match, due, taken, segment):
+        if due is not None and (
+            _passed_over(facts, match, due, taken)
+            or (due.segment != segment and not _settling(match, due, taken, segment))
+        ):
             due = None  # an occurrence of a schedule that is no longer the job's
         if due is not None and due.run is not None and _free_beside(match.dues, index):
             due = match.dues[index - 1]  # asked for at the very instant of its schedule
@@ -256,6 +257,8 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
             and ahead.at_us - taken.at_us <= leeway_us
         ):
             ahead.run = run
+        elif (asked := _asked_by_hand(match, run)) is not None:
+            asked.run = run
         elif _asked_for(facts, run):
             if ahead is not None:
                 ahead.optional = True  # a claim without an occurrence moves the job's next time on
@@ -275,6 +278,18 @@ def _passed_over(facts: Facts, match: JobMatch, due: Due, taken: Event) -> bool:
 def _early_us(facts: Facts) -> int:
     """How much earlier than its instant an occurrence is taken by a clock that is ahead."""
     return facts.skew_us + SECOND_US // 2
+
+
+def _asked_by_hand(match: JobMatch, run: BodyRun) -> Due | None:
+    """The run that an operator asked for, and that comes while the command still goes on."""
+    asked = {
+        op.begin.at_us
+        for op in match.plan.ops
+        if op.do == "run" and op.end is not None and op.begin.n < run.begin.n < op.end.n
+    }
+    here = run.begin.machine == "operator"
+    free = (d for d in match.dues if d.manual and d.run is None and d.at_us in asked)
+    return next(free, None) if here else None
 
 
 def _not_yet(due: Due, taken: Event, segment: int) -> bool:

@@ -497,3 +497,23 @@ def test_a_tick_on_the_grid_after_a_late_one_is_no_burst():
     assert late_by(640, 655, 715).judge("TICK-8").verdict == "violated"
     assert late_by(640, 660, 665).judge("TICK-8").verdict == "violated"
     assert late_by(700, 710, 770).judge("TICK-8").verdict == "violated"
+
+
+def two_by_hand(*runs: str) -> Build:
+    """A command that runs a job waits twelve minutes; another runs it meanwhile."""
+    more = "steps: [{at: 10m, do: run, job: j}, {at: 20m, do: run, job: j}]\n"
+    build = Build(ONE + more).up().loop().add("10m", "op", "operator", do="run", job="j", step=0)
+    build.add("20m", "op", "operator", do="run", job="j", step=1)
+    build.store("20m", "j", next_run_at=iso("1h"))
+    build.run("j", "20m", 1, "operator")
+    build.add("21m", "op.end", "operator", do="run", job="j", error=None, step=1)
+    for at in runs:
+        build.run("j", at, 1, "operator")
+    return build.add("23m", "op.end", "operator", do="run", job="j", error=None, step=0)
+
+
+def test_a_run_belongs_to_the_command_that_still_goes_on():
+    """One run for each command."""
+    assert two_by_hand("22m").judge("ONCE-10").verdict != "violated"
+    assert two_by_hand("22m", "22m30s").judge("ONCE-10").verdict == "violated"
+    assert two_by_hand("24m").judge("ONCE-10").verdict == "violated"
