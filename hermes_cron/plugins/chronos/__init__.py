@@ -212,7 +212,10 @@ class ChronosCronScheduler(CronScheduler):
         try:
             job = jobs.get_job(job_id)
         except Exception as error:  # the fire finds out itself, and asks for a round
-            logger.warning("Chronos: job %s cannot be armed before its run: %s", job_id, error)
+            extra = {"job_id": job_id, "occurrence": None}
+            logger.warning(
+                "Chronos: job %s cannot be armed before its run: %s", job_id, error, extra=extra
+            )
             return
         if job is not None and _wanted.is_promised(job) and _wanted.is_wanted(job):
             self._attempt("provision", job_id, self._arm, job)
