@@ -145,6 +145,7 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
         for event in history.of("fault")
         if event.data.get("seam") in {"store.read", "store.lock"}
         and event.data.get("does") == "raise"
+        and event.data.get("phase") != "mark"  # a result that is tried again, no look
     ]
     for cause in blind:
         tick = _tick_around(facts, cause)

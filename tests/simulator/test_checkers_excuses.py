@@ -6,6 +6,7 @@ words that could not be written. Nothing excuses what comes later than that, or 
 
 from __future__ import annotations
 
+import pytest
 from histories import START, Build, iso, us
 
 from simulator.checkers import CHECKERS
@@ -517,3 +518,12 @@ def test_a_run_belongs_to_the_command_that_still_goes_on():
     assert two_by_hand("22m").judge("ONCE-10").verdict != "violated"
     assert two_by_hand("22m", "22m30s").judge("ONCE-10").verdict == "violated"
     assert two_by_hand("24m").judge("ONCE-10").verdict == "violated"
+
+
+@pytest.mark.parametrize(("phase", "verdict"), [("mark", "unknown"), ("due", "violated")])
+def test_a_result_that_cannot_be_read_for_is_no_look(phase, verdict):
+    """Only what was read for the look makes a tick that could not look."""
+    build = Build(ONE).up().loop(last=3600).loop(first=3660).runs("j", 3601, "2h", "3h")
+    build.add(3600, "tick.begin", sync=False).fault(3600, "store.read", phase=phase)
+    build.add(3600, "tick.end", error=None, dispatched=0).beat(3600, success=True)
+    assert build.judge("TICK-7").verdict == verdict
