@@ -270,7 +270,9 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
             job, f"it is armed at {arm.fire_at} {why}", arm, orphan=True, finished=finished
         )
     if arm is None:
-        if facts.terms.beyond(wanted, rest.at_us):
+        # What was cut off before its body, and told of as unknown, may have been its last run.
+        spent = limit is not None and len(ran) + len(match.cut) >= limit
+        if spent or facts.terms.beyond(wanted, rest.at_us):
             return None
         return Wrong(job, "it is to run again, and nothing is armed", None)
     reason = _flaw(facts.terms, match, arm, wanted, rest.at_us)

@@ -222,7 +222,18 @@ def died_when_due(at: str, back: str) -> Build:
     return build.arm("j", "2h", "3h").fire("j", "3h", arms="4h")
 
 
+def cut_off(repeat: int) -> Build:
+    """The second fire of j is cut off before its body, told of as unknown, and nothing is armed."""
+    more = f"jobs: [{{id: j, schedule: every 1h, repeat: {repeat}}}]\n"
+    build = Build(more, external=True).up().arm("j", 0, "1h").fire("j", "1h", arms="2h")
+    build.add("2h", "nas.fired", "nas", job_id="j", fire_at=iso("2h")).deliver("j", "2h", "2h")
+    build.store("2h", "j", fire_claim={"at": iso("2h"), "by": "a:1", "token": 2})
+    build.add("2h", "fire.begin", job="j").add(7201, "crash", "a").up("2h10m")
+    return build.missed("j", "2h", at="2h10m", state="unknown")
+
+
 PAIRS = [
+    ("RECON-1", "its last run was cut off", cut_off(2), cut_off(3)),
     (
         "LIVE-1",
         "a death as it is due",
