@@ -58,9 +58,7 @@ class GoesByStages(RemindlyCron):
     def _wanted(self):
         last = now() + timedelta(minutes=30)
         stage = (last - timedelta(minutes=1)).replace(microsecond=0)
-        return {
-            job_id: at if at <= last else stage for job_id, at in super()._wanted().items()
-        }
+        return {job_id: at if at <= last else stage for job_id, at in super()._wanted().items()}
 
 
 class ForgetsTheFar(RemindlyCron):
@@ -100,7 +98,9 @@ class ArmsOnce(RemindlyCron):
         if schedule.get("kind") == "interval":
             every = timedelta(minutes=schedule["minutes"])
             service = self.service
-            self.service = type("Once", (), {"remind": lambda _, j, a: service.repeat(j, a, every)})()
+            self.service = type(
+                "Once", (), {"remind": lambda _, j, a: service.repeat(j, a, every)}
+            )()
             try:
                 super()._set(job_id, at)
             finally:
