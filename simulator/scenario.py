@@ -17,7 +17,7 @@ from simulator.fault_rule import Fault
 from simulator.kernel.tape import Tape
 from simulator.raising import RaiseField
 from simulator.scenario_base import Duration, Model, Offset, hint, known_zone
-from simulator.steps import OPERATIONS, Step
+from simulator.steps import Step
 from simulator.tape_field import TapeField
 
 __all__ = [
