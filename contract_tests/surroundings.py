@@ -140,6 +140,8 @@ class Watch:
         if event in _NETWORK:
             self.network.append(f"{event}{_shown(arguments)}")
             raise ConnectionRefusedError(f"{event} is not allowed here")
+        if _is_the_interpreters(arguments[0]):
+            return
         if event in _CHANGES or (event == "open" and _writes(arguments)):
             self.writes.append(f"{event} {arguments[0]}")
 
@@ -162,10 +164,16 @@ def _shown(arguments: tuple[Any, ...]) -> str:
     return f"({', '.join(plain)})"
 
 
+def _is_the_interpreters(path: object) -> bool:
+    """Whether this is its cache of compiled modules, which it writes whoever imports.
+
+    A descriptor is none of anybody's: the file behind it was seen when it was opened by its name.
+    """
+    return isinstance(path, int) or "__pycache__" in str(path) or str(path) == os.devnull
+
+
 def _writes(arguments: tuple[Any, ...]) -> bool:
-    path, mode, flags = arguments
-    if "__pycache__" in str(path) or str(path) == os.devnull:
-        return False  # the interpreter's own cache of compiled modules
+    _, mode, flags = arguments
     if isinstance(mode, str):
         return any(letter in mode for letter in "wax+")
     return isinstance(flags, int) and bool(flags & _WRITING)

@@ -1,5 +1,6 @@
 """What a probe watches: the interpreter's own word, and nobody else's."""
 
+import importlib
 import logging
 import os
 import socket
@@ -104,3 +105,15 @@ def test_logs_are_kept_and_not_printed(capsys):
         logging.getLogger("somewhere").warning("lost %s", "it")
     assert [record.getMessage() for record in records] == ["lost it"]
     assert capsys.readouterr().err == ""
+
+
+def test_the_interpreters_cache_of_modules_is_nobodys_write(tmp_path, monkeypatch):
+    """Whoever imports a module for the first time has it compiled, on a fresh machine above all."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "never_seen_before.py").write_text("value = 1\n")
+    with watched() as seen:
+        importlib.import_module("never_seen_before")
+        assert list(tmp_path.glob("__pycache__/*.pyc")), "nothing was written: nothing is shown"
+        (tmp_path / "mine").write_text("x")
+    assert [write.split()[-1] for write in seen.writes] == [str(tmp_path / "mine")]
