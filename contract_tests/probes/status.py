@@ -279,13 +279,16 @@ def _changes(context: Context) -> str | None:
 
 
 def _disk(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Every file with its mode, its time and what it holds; the caches of Python are its own."""
+    """Every file with its mode, its time and what it holds; the caches of Python are its own.
+
+    A folder without its time: that tells of such a cache, too, and what is in it is looked at.
+    """
     return {
         str(path.relative_to(folder)): (
             path.stat().st_mode,
-            path.stat().st_mtime_ns,
+            path.stat().st_mtime_ns if path.is_file() else 0,
             path.read_bytes() if path.is_file() else b"",
         )
         for path in sorted(folder.rglob("*"))
-        if "__pycache__" not in path.parts and path.name != "plugins"
+        if "__pycache__" not in path.parts
     }
