@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simulator.checkers import check
+from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Verdict
-from simulator.checkers.matching import Outcome, match_all
+from simulator.checkers.matching import match_all
 from simulator.event import Event
 from simulator.history import History
 from simulator.scenario import Scenario

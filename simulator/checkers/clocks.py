@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from simulator import oracle
 from simulator.checkers.disturbance import general_disturbances
+from simulator.checkers.dues import allowance_us
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, SLACK_US, Tick, Window
 from simulator.checkers.live import when
-from simulator.checkers.matching import allowance_us
 from simulator.durations import SECOND_US, format_duration
 from simulator.event import Event
 from simulator.history import History

@@ -3,10 +3,11 @@
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from simulator.checkers.dues import Due, Extra, JobMatch, Outcome
 from simulator.checkers.facts import Facts
 from simulator.checkers.finding import Judgement
 from simulator.checkers.happened import EARLY_LEEWAY_US, BodyRun
-from simulator.checkers.matching import Due, Extra, JobMatch, Outcome, match_all
+from simulator.checkers.matching import match_all
 from simulator.durations import SECOND_US
 from simulator.event import Event
 

@@ -4,10 +4,11 @@ from bisect import bisect_left, bisect_right
 from itertools import islice
 
 from simulator import oracle
+from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import BodyRun
-from simulator.checkers.matching import JobMatch, match_all
+from simulator.checkers.matching import match_all
 from simulator.checkers.wanted import commits_by_job
 from simulator.history import History
 from simulator.scenario import Scenario

@@ -7,11 +7,12 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from simulator import oracle
+from simulator.checkers.dues import Due, JobMatch, Outcome
 from simulator.checkers.extras import judged_extras
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.live import say_due, when
-from simulator.checkers.matching import Due, JobMatch, Outcome, match_all
+from simulator.checkers.matching import match_all
 from simulator.checkers.struck import zone_at
 from simulator.checkers.wanted import commits_by_job
 from simulator.durations import DAY_US, HOUR_US

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from simulator.checkers.disturbance import general_disturbances
+from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
 from simulator.checkers.extras import extras_under
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, SLACK_US
-from simulator.checkers.matching import Due, JobMatch, Outcome, allowance_us, match_all
+from simulator.checkers.matching import match_all
 from simulator.checkers.wanted import commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event

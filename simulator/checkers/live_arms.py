@@ -1,9 +1,10 @@
 """LIVE-2 to 4: whoever takes an occurrence arms the next, and what failed is tried again."""
 
 from simulator.checkers.disturbance import failed_call
+from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.matching import JobMatch, match_all
+from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before, first_rest_after
 from simulator.event import Event
 from simulator.history import History

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from simulator import oracle
 from simulator.checkers.disturbance import failed_call, hurt_store, until_next_occasion
+from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, BodyRun, Window, merge
-from simulator.checkers.matching import JobMatch, match_all
+from simulator.checkers.matching import match_all
 from simulator.checkers.struck import lasts_us, rule_of, start_struck
 from simulator.durations import SECOND_US
 from simulator.event import Event

@@ -2,10 +2,11 @@
 
 from bisect import bisect_left, bisect_right
 
+from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.live import say_due
-from simulator.checkers.matching import Outcome, match_all
+from simulator.checkers.matching import match_all
 from simulator.history import History
 from simulator.scenario import Scenario
 

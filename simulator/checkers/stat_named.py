@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from simulator.checkers.disturbance import damage
+from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Life
-from simulator.checkers.matching import JobMatch, match_all
+from simulator.checkers.matching import match_all
 from simulator.checkers.truth import NEAR_US, stale_after_us
 from simulator.checkers.wanted import commits_by_job
 from simulator.durations import SECOND_US

@@ -8,10 +8,11 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
+from simulator.checkers.dues import allowance_us
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Op, Tick
-from simulator.checkers.matching import allowance_us, match_all
+from simulator.checkers.matching import match_all
 from simulator.checkers.struck import rule_of
 from simulator.checkers.wanted import commits_by_job
 from simulator.event import Event

@@ -3,10 +3,11 @@
 from bisect import bisect_left, bisect_right
 from itertools import islice, pairwise
 
+from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import BodyRun, Life, Tick, merge
-from simulator.checkers.matching import Outcome, match_all
+from simulator.checkers.matching import match_all
 from simulator.checkers.struck import deadline_us
 from simulator.checkers.tick import goes_on_after, lives_with_ticks, turns_of
 from simulator.durations import SECOND_US

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
-from simulator.checkers.matching import Outcome, match_all
+from simulator.checkers.matching import match_all
 from simulator.checkers.struck import lasts_us
 from simulator.durations import SECOND_US
 from simulator.event import Event

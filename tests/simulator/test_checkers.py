@@ -9,9 +9,10 @@ from histories import Build, iso
 
 from simulator import checkers, fold
 from simulator.checkers import CHECKERS, check
+from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import facts_of
 from simulator.checkers.happened import merge
-from simulator.checkers.matching import Outcome, match_all
+from simulator.checkers.matching import match_all
 from simulator.fold import final_registry, final_store, statuses
 from simulator.history import History
 from simulator.verdict import judge

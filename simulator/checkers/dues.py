@@ -1,0 +1,153 @@
+"""The occurrences of a job: when each was due, whether it had to run, what may become of it."""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import pairwise
+
+from simulator import oracle
+from simulator.checkers.facts import Facts
+from simulator.checkers.happened import (
+    CLAIM_TTL_US,
+    EARLY_LEEWAY_US,
+    FOREVER,
+    BodyRun,
+    Window,
+)
+from simulator.checkers.struck import lasts_us
+from simulator.checkers.wanted import Plan
+from simulator.durations import SECOND_US
+from simulator.event import Event
+
+__all__ = ["Due", "Extra", "JobMatch", "Outcome", "allowance_us", "dues_of", "early_us"]
+
+
+class Outcome(Enum):
+    """What became of an occurrence."""
+
+    RAN = "ran in time"
+    LATE = "ran later than anything excuses"
+    EXCUSED = "missed for a reason"
+    MISSED = "missed for no reason"
+    OPEN = "the history ends, or the job is changed, before it had to run"
+
+
+@dataclass(slots=True)
+class Due:
+    """One occurrence.
+
+    Attributes:
+        job: Whose.
+        at_us: When it was due.
+        segment: Which part of the plan it belongs to.
+        deadline_us: Until when it had to begin.
+        next_us: The occurrence after it, or the end of its part of the plan.
+        optional: It need not run: it was asked for or called off at about this time.
+        again: It is optional since its wall time was shown before the zone was changed; no later.
+        manual: The operator asked for it; it is no occurrence of the schedule.
+        run: The run that is its.
+        outcome: What became of it.
+    """
+
+    job: str
+    at_us: int
+    segment: int
+    deadline_us: int = FOREVER
+    next_us: int = FOREVER
+    optional: bool = False
+    again: bool = False
+    manual: bool = False
+    run: BodyRun | None = None
+    outcome: Outcome = Outcome.OPEN
+
+
+@dataclass(slots=True)
+class Extra:
+    """A run that no occurrence is left for.
+
+    Attributes:
+        run: The run.
+        due: The occurrence that it runs again; None when there is none at all.
+        first: The run that had it.
+    """
+
+    run: BodyRun
+    due: Due | None
+    first: BodyRun | None
+
+
+@dataclass(slots=True)
+class JobMatch:
+    """Everything about one job: plan, occurrences in order, left-over runs, what disturbed it."""
+
+    plan: Plan
+    dues: list[Due] = field(default_factory=list)
+    extras: list[Extra] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    cut: list[Window] = field(default_factory=list)
+
+    def due_after(self, at_us: int) -> Due | None:
+        """The first occurrence of the schedule strictly after an instant."""
+        index = bisect_right(self.dues, at_us, key=lambda due: due.at_us)
+        while index < len(self.dues) and self.dues[index].manual:
+            index += 1
+        return self.dues[index] if index < len(self.dues) else None
+
+
+def allowance_us(facts: Facts) -> int:
+    """How long after its instant an undisturbed occurrence may begin: one wake."""
+    wake_us = facts.interval_us if facts.blocking else 0
+    return wake_us + facts.slack_us + facts.skew_us
+
+
+def early_us(facts: Facts) -> int:
+    """How much earlier than its instant an occurrence is taken by a clock that is ahead."""
+    return facts.skew_us + SECOND_US // 2
+
+
+def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) -> list[Due]:
+    """Every occurrence, to the end of the history or until it had run as often as it may."""
+    job, dues = plan.job.id, []
+    near_us = allowance_us(facts)
+    for index, part in enumerate(plan.segments):
+        # A clock that is ahead takes at the end what comes just after it.
+        until_us = min(part.settled_us, facts.end_us + early_us(facts))
+        for at_us in oracle.occurrences(part.schedule, part.from_us, until_us):
+            due = Due(job, at_us, index)
+            # The job was being changed: whether this one counts is a matter of microseconds.
+            due.optional = part.to_n != FOREVER and at_us + near_us >= part.to_us
+            due.optional = due.optional or (part.zoned and at_us == part.from_us + 1)
+            due.again = at_us <= part.again_us and not due.optional
+            due.optional = due.optional or due.again
+            dues.append(due)
+        if part.overdue_us is not None:
+            dues.append(Due(job, part.overdue_us, index, optional=part.zoned))
+    for event in plan.manual:
+        index = plan.segment_at(event.n + 1)
+        lapsed = _lapsed(facts, plan, event)
+        dues.append(Due(job, event.at_us, index, manual=True, optional=lapsed))
+    dues.sort(key=lambda due: due.at_us)
+    for due, following in pairwise(dues):
+        due.next_us = following.at_us
+        due.optional = due.optional or (due.manual and following.at_us - due.at_us <= near_us)
+    limit = plan.repeat if plan.repeat is not None else (None if plan.recurring else 1)
+    if limit is not None and len(runs) >= limit:
+        last = runs[limit - 1].begin.at_us
+        dues = [due for due in dues if due.at_us <= last + EARLY_LEEWAY_US]
+    used = sorted([*(run.begin.at_us for run in runs), *(taken_us for _, taken_us in cut)])
+    if limit is not None and len(used) >= limit:
+        # What was taken and cut off may count as one of the runs that the job has (ONCE-9).
+        for due in dues:
+            due.optional = due.optional or due.at_us > used[limit - 1] + EARLY_LEEWAY_US
+    return dues
+
+
+def _lapsed(facts: Facts, plan: Plan, asked: Event) -> bool:
+    """Whether who runs a job by hand hung so long before the run that its claim was over."""
+    op = next(op for op in plan.ops if op.begin is asked)
+    return op.end is not None and any(
+        op.begin.n < event.n < op.end.n
+        and event.machine == asked.machine
+        and lasts_us(facts, event) >= CLAIM_TTL_US
+        for event in facts.history.of("fault")
+    )

@@ -1,0 +1,104 @@
+"""What became of an occurrence: it ran in time, late, was missed for a reason, or for none.
+
+An occurrence has a deadline: one wake after it, or after the last disturbance that touches this
+time. A disturbance is what may legitimately keep a job from running: no gateway up, a fault that
+really fired, the job's own earlier run, an arm that could not be made (until the next occasion).
+"""
+
+from bisect import bisect_left, bisect_right
+
+from simulator import oracle
+from simulator.checkers.disturbance import settled_us
+from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
+from simulator.checkers.facts import Facts
+from simulator.checkers.happened import FOREVER, NAS_BACKOFF_US, BodyRun, Window
+from simulator.durations import SECOND_US
+
+__all__ = ["after_us", "decide", "touching"]
+
+_ONE_SHOT_GRACE_US = 120 * SECOND_US
+
+
+def after_us(facts: Facts) -> int:
+    """How long after a disturbance a job may still take to begin."""
+    return max(allowance_us(facts), NAS_BACKOFF_US + facts.slack_us if facts.external else 0)
+
+
+def decide(facts: Facts, match: JobMatch, due: Due) -> None:
+    """Set the deadline and say what became of one occurrence."""
+    allowed_us = allowance_us(facts)
+    busy_us = _busy_until(facts, due)
+    disturbed = busy_us is not None
+    deadline_us = max(due.at_us, facts.scenario.start_us, busy_us or 0) + allowed_us
+    window = touching(match.windows, due.at_us, deadline_us)
+    if window is not None:
+        disturbed = True
+        deadline_us = max(deadline_us, window[1] + after_us(facts))
+    due.deadline_us = deadline_us
+    once = isinstance(match.plan.segments[due.segment].schedule, oracle.Once)
+    if due.run is not None:
+        in_time = due.run.begin.at_us <= deadline_us or (due.optional and not due.again) or once
+        due.outcome = Outcome.RAN if in_time else Outcome.LATE
+    elif deadline_us >= match.plan.segments[due.segment].to_us:
+        due.outcome = Outcome.OPEN  # called off before it had to run
+    elif (
+        disturbed
+        and (
+            deadline_us >= due.next_us
+            or (once and deadline_us > due.at_us + _ONE_SHOT_GRACE_US)
+            # Nothing wakes an external provider when a run is over.
+            or (busy_us is not None and not facts.blocking)
+        )
+    ) or _cut_short(match, due):
+        due.outcome = Outcome.EXCUSED
+    elif due.optional or deadline_us >= facts.end_us or deadline_us >= due.next_us:
+        # The last case: it comes more often than anything wakes, so that two fall on one wake.
+        due.outcome = Outcome.OPEN
+    else:
+        due.outcome = Outcome.MISSED
+
+
+def _cut_short(match: JobMatch, due: Due) -> bool:
+    """Whether it was taken, cut off before its body, and told of: it may not run again."""
+    return any(
+        abs(at_us - due.at_us) <= SECOND_US and taken_us < due.next_us
+        for at_us, taken_us in match.cut
+    )
+
+
+def touching(windows: list[Window], start_us: int, end_us: int) -> Window | None:
+    """The (merged) window that a span overlaps; the last one, when there are several."""
+    index = bisect_right(windows, (end_us, FOREVER)) - 1
+    if index >= 0 and windows[index][1] >= start_us:
+        return windows[index]
+    return None
+
+
+def _busy_until(facts: Facts, due: Due) -> int | None:
+    """Until when an earlier run of the same job was on, if it was on at this occurrence."""
+    runs = facts.runs.get(due.job, [])
+    index = bisect_left(runs, due.at_us, key=lambda run: run.begin.at_us) - 1
+    while index >= 0 and runs[index] is due.run:
+        index -= 1
+    if index < 0:
+        return None
+    until_us = max(runs[index].end_us, _held_up_us(facts, runs[index]))
+    died = runs[index].died
+    if died is not None and not facts.blocking:  # to whoever is woken it is still on
+        until_us = max(until_us, settled_us(facts, died))
+    return until_us if until_us > due.at_us else None
+
+
+def _held_up_us(facts: Facts, run: BodyRun) -> int:
+    """When the fire of a run was over whose end a fault made to hang; 0 for every other run."""
+    fire = facts.fire_of_run.get(run.begin.n)
+    if fire is None or fire.end is None or fire.end.at_us <= run.end_us:
+        return 0
+    faults = facts.history.of("fault")
+    index = bisect_left(faults, run.end_n, key=lambda event: event.n)
+    for struck in faults[index:]:
+        if struck.n > fire.end.n:
+            break
+        if struck.machine == run.begin.machine and struck.data.get("does") == "hang":
+            return fire.end.at_us
+    return 0
