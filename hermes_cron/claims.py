@@ -74,6 +74,7 @@ def reserve(job_id: str, fire_at: str | None) -> Reservation:
         if records.stay_reason(job) is None:
             entries += upkeep.mend(job, now)
         found = _reserve(edit, job, fire_at, now, entries)
+        _tell_what_is_over(entries)
     executions.append(entries)
     extra = {"job_id": job_id, "occurrence": fire_at}
     said = f"{found.outcome} ({found.reason})" if found.reason else found.outcome
@@ -129,6 +130,7 @@ def claim(job_id: str, ttl_s: float) -> bool:
         job = edit.get(job_id)
         if job is not None and records.stay_reason(job) is None:
             won = _claim(edit, job, now, ttl_s, entries)
+        _tell_what_is_over(entries)
     executions.append(entries)
     return won
 
@@ -182,8 +184,18 @@ def claim_due(due: Sequence[Job]) -> list[Job]:
             ):
                 take(record, now, "tick", claim_rules.TTL_S, entries)
                 to_run.append(records.normalise(record))
+        _tell_what_is_over(entries)
     executions.append(entries)
     return to_run
+
+
+def _tell_what_is_over(entries: list[dict[str, Any]]) -> None:
+    """Write down what is not run any more, before the claim makes everybody forget it (LIVE-6).
+
+    The claims themselves stay in `entries`: none of them is told before it is in the store.
+    """
+    executions.append_first([one for one in entries if one["state"] != "claimed"])
+    entries[:] = [one for one in entries if one["state"] == "claimed"]
 
 
 def _now() -> datetime:

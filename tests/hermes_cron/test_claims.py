@@ -766,6 +766,30 @@ class TestWritten:
         assert claims.reserve("job", None).outcome == "reserved"
         assert home.trace() == [("missed", "08:01"), ("missed", "08:02"), ("claimed", "08:00")]
 
+    @pytest.mark.parametrize(
+        "take",
+        [
+            lambda: claims.reserve("job", None),
+            lambda: jobs.claim_job_for_fire("job"),
+            lambda: jobs.claim_due(jobs.get_due_jobs()),
+        ],
+    )
+    def test_what_it_jumps_over_is_told_before_the_claim_is_stored(self, home, monkeypatch, take):
+        """LIVE-6: who is killed between the two must not be the only one who knew."""
+        home.plant(schedule={"kind": "interval", "minutes": 1})
+        home.wait(seconds=61)
+        told = []
+        keep = store.current_store().append_executions
+
+        def append(entries):
+            moved = home.job()["next_run_at"] != iso(home, seconds=-61)
+            told.extend((entry["state"], moved) for entry in entries)
+            return keep(entries)
+
+        monkeypatch.setattr(store.current_store(), "append_executions", append)
+        assert take()
+        assert told == [("missed", False), ("claimed", True)]
+
 
 @pytest.mark.parametrize("job_id", ["job", "nobody"])
 def test_a_claim_that_is_not_there_cannot_be_released(home, hourly, job_id):
