@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,12 @@ class Target:
 
 
 def find_target(name: str, host: "Host") -> Target:
-    """The provider that a user means: a bundled name, `module:attribute`, or a plugin's folder.
+    """The provider that a user means.
+
+    Args:
+        name: A bundled name, `module:attribute`, a plugin's folder, or what an installed
+            distribution calls it in the host's entry-point group.
+        host: The code around it.
 
     Raises:
         TargetError: There is none; says which there are.
@@ -60,12 +65,16 @@ def find_target(name: str, host: "Host") -> Target:
         return bundled[name]
     if Path(name).is_dir():
         return from_folder(Path(name), host.load_folder)
-    if ":" not in name:
+    if ":" in name:
+        return from_attribute(name)
+    spec = host.entry_point(name)
+    if spec is None:
         raise TargetError(
             f"no provider {name!r}: bundled are {', '.join(bundled)}; or give module:attribute, "
-            "or the folder of a plugin"
+            "the folder of a plugin, or the name of an installed one"
         )
-    return from_attribute(name)
+    found = from_attribute(spec) if ":" in spec else from_folder(_package(spec), host.load_folder)
+    return replace(found, label=name)
 
 
 def from_class(factory: Callable[[], Any], label: str | None = None) -> Target:
@@ -96,6 +105,21 @@ def attribute_at(spec: str) -> Any:
         TargetError: No such module or attribute, or importing it failed; the cause is said.
     """
     return _attribute(*_module_of(spec))
+
+
+def _package(module_name: str) -> Path:
+    """The folder of a package that registers its provider when it is loaded."""
+    try:
+        spec = importlib.util.find_spec(module_name)
+    except ImportError:
+        spec = None
+    places = spec.submodule_search_locations if spec is not None else None
+    if not places:
+        raise TargetError(
+            f"the entry point names {module_name!r}, which is no package that can be imported: "
+            "let it name module:attribute"
+        )
+    return Path(next(iter(places)))
 
 
 def _module_of(spec: str) -> tuple[ModuleType, str]:

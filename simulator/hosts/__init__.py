@@ -93,6 +93,10 @@ class Stage(Protocol):
         """Put an event into the history, under the running machine's name."""
         ...
 
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """As `record`, for what comes at each tick; `data` may serve again and is not changed."""
+        ...
+
     def around(self, seam: str, call: Callable[[], T], *, job: str | None = None) -> T:
         """Pass a seam: a fault may strike before or after `call`, or instead of it."""
         ...
@@ -129,6 +133,10 @@ class Host(Protocol):
         Raises:
             TargetError: It gives none; says why.
         """
+        ...
+
+    def entry_point(self, name: str) -> str | None:
+        """What an installed distribution offers by this name: `module:attribute`, or a package."""
         ...
 
     def installed(self, stage: Stage) -> AbstractContextManager[None]:

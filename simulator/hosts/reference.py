@@ -42,6 +42,8 @@ _named: ContextVar[str | None] = ContextVar("_named", default=None)
 """The id of the job that the running task makes: jobs of a scenario are named by it."""
 
 LOOP_LOGGER = "cron.scheduler_provider"
+# What nearly every tick says, once for all of them.
+_ASYNC, _QUIET, _CLEAN = {"sync": False}, {"error": None, "dispatched": 0}, {"success": True}
 _PHASES = {
     "get_due_jobs": "due",
     "advance_next_run": "advance",
@@ -81,6 +83,11 @@ class ReferenceHost:
             return loading.load(source)
         except vetting.ProviderRefusedError as error:
             raise TargetError(f"the plugin folder {folder.name}: {error}") from error
+
+    def entry_point(self, name: str) -> str | None:
+        """See `Host`."""
+        source = loading.find(name)
+        return None if source is None or source.entry_point is None else source.entry_point.value
 
     @contextmanager
     def installed(self, stage: Stage) -> Iterator[None]:
@@ -211,13 +218,15 @@ def _in_phase(stage: Stage, phase: str, real: Callable[..., Any]) -> Callable[..
 
 def _tick(stage: Stage, real: Callable[..., int]) -> Callable[..., int]:
     def tick(*args: Any, **kwargs: Any) -> int:
-        stage.record("tick.begin", sync=kwargs.get("sync"))
+        sync = kwargs.get("sync")
+        stage.note("tick.begin", _ASYNC if sync is False else {"sync": sync})
         try:
             dispatched = stage.around("tick", lambda: real(*args, **kwargs))
         except BaseException as error:
             stage.record("tick.end", error=type(error).__name__, dispatched=None)
             raise
-        stage.record("tick.end", error=None, dispatched=dispatched)
+        quiet = dispatched == 0 and type(dispatched) is int
+        stage.note("tick.end", _QUIET if quiet else {"error": None, "dispatched": dispatched})
         return dispatched
 
     return tick
@@ -225,7 +234,7 @@ def _tick(stage: Stage, real: Callable[..., int]) -> Callable[..., int]:
 
 def _heartbeat(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
     def record_ticker_heartbeat(success: bool = False) -> Any:
-        stage.record("heartbeat", success=success)
+        stage.note("heartbeat", _CLEAN if success is True else {"success": success})
         return stage.around("heartbeat", lambda: real(success=success))
 
     return record_ticker_heartbeat

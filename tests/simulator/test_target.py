@@ -79,6 +79,32 @@ def test_a_folder_of_a_plugin_is_a_provider_too(package):
     assert not run.history.of("provider.raised")
 
 
+@pytest.mark.parametrize("value", ["counting.provider:Provider", "counting"])
+def test_an_installed_provider_is_named_by_its_name(package, tmp_path, value):
+    """As its distribution registers it; anew at each boot."""
+    facts = tmp_path / "counting-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text(f"[hermes_cron.providers]\ntallying = {value}\n")
+    target = find_target("tallying", reference_host())
+    scenario = parse_scenario(TWO_BOOTS)
+    run = simulate(scenario, replace(target, capabilities=frozenset({"blocking"})))
+    assert target.label == "tallying"
+    assert not run.history.of("provider.raised")
+    assert judge(run.history, scenario).verdict == "held"
+
+
+def test_an_entry_point_that_is_no_package_says_what_to_write(tmp_path, monkeypatch):
+    """A module alone cannot say which of its names is the provider."""
+    facts = tmp_path / "lonely-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: lonely\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[hermes_cron.providers]\nlonely = not_there\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(TargetError, match="let it name module:attribute"):
+        find_target("lonely", reference_host())
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [("x = 1\n", "registers no cron provider"), ("import nothing_like_it\n", "nothing_like_it")],
@@ -95,7 +121,7 @@ def test_a_folder_without_a_provider_says_why(tmp_path, text, reason):
 
 def test_what_is_nothing_is_refused_with_what_would_be_something(tmp_path):
     """A word, and a folder that is no package."""
-    with pytest.raises(TargetError, match="or the folder of a plugin"):
+    with pytest.raises(TargetError, match="the folder of a plugin"):
         find_target("nobody", reference_host())
     with pytest.raises(TargetError, match="no __init__"):
         find_target(str(tmp_path), reference_host())
