@@ -11,10 +11,11 @@ bytes.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Self, TypeVar, cast
 
 from simulator.event import Event, HistoryError, encode
-from simulator.packing import BLOCK, Block, Picked, Shelf
+from simulator.packing import BLOCK, Block, Picked, Row, Shelf
 
 __all__ = ["FORMAT", "History"]
 
@@ -32,12 +33,12 @@ T = TypeVar("T")
 class History:
     """An append-only record of events, with texts beside it.
 
-    Appending costs under a microsecond: nothing is checked or encoded until lines are asked for.
-    What is old in a long one is folded (`simulator.packing`), at half a microsecond an event.
+    Appending costs under half a microsecond: nothing is checked, encoded or even made an `Event`
+    until somebody looks. What is old in a long one is folded (`simulator.packing`).
     """
 
     __slots__ = (
-        "_blocks", "_by_kind", "_derived", "_events", "_first", "_indexed", "_picked", "_room",
+        "_blocks", "_derived", "_first", "_indexed", "_picked", "_places", "_room", "_rows",
         "_shelf", "_texts", "header", "now_us",
     )  # fmt: skip
 
@@ -54,13 +55,13 @@ class History:
         self.header: dict[str, Any] = dict(header or {})
         self.now_us = now_us
         self._blocks: list[Block] = []
-        self._events: list[Event] = []  # those behind the blocks
+        self._rows: list[Row | Event] = []  # behind the blocks; events as far as somebody looked
         self._first = 0  # the number of the first of them
         self._room = PLAIN
         self._shelf = Shelf()
         self._picked: dict[tuple[str, ...], tuple[int, Picked]] = {}
         self._texts: dict[int, str] = {}
-        self._by_kind: dict[str, list[Event]] = {}
+        self._places: dict[str, list[int]] = {}  # where the rows of a kind are
         self._indexed = 0
         self._derived: dict[object, tuple[int, Any]] = {}
 
@@ -73,45 +74,67 @@ class History:
             text: What people want to read and machines must not compare.
             **data: JSON values; the caller hands over what it will not change later.
         """
-        events = self._events
-        n = self._first + len(events)
-        events.append(_new(Event, (n, self.now_us(), machine, kind, data)))
+        n = len(self)
         if text is not None:
             self._texts[n] = text
-        if len(events) > self._room:
-            self._fold()
+        History.put(self, self.now_us(), machine, kind, data)
         return n
+
+    def put(self, at_us: int, machine: str, kind: str, data: dict[str, Any]) -> None:
+        """Record one event at the present instant, which the caller knows: what comes at each tick.
+
+        Args:
+            at_us: The present instant.
+            machine: Where it was seen.
+            kind: From the vocabulary.
+            data: JSON values; never changed later, so that one may serve for many events.
+        """
+        rows = self._rows
+        rows.append((at_us, machine, kind, data))
+        if len(rows) > self._room:
+            self._fold()
 
     def _take(self, event: Event) -> None:
         """Go on with an event that has its number and instant already."""
-        self._events.append(event)
-        if len(self._events) > self._room:
+        self._rows.append(event)
+        if len(self._rows) > self._room:
             self._fold()
+
+    def _events(self, places: Iterable[int]) -> list[Event]:
+        """The events of these rows."""
+        rows, first, found = self._rows, self._first, []
+        for place in places:
+            row = rows[place]
+            if type(row) is not Event:
+                rows[place] = row = _new(Event, (first + place, *row))
+            found.append(row)
+        return found
 
     def _fold(self) -> None:
         """Fold what is old; the last block's worth stays as it is, for those who look back."""
-        events = self._events
-        while len(events) >= 2 * BLOCK:
-            old, first = events[:BLOCK], self._first
+        rows, done = self._rows, 0
+        while len(rows) - done >= 2 * BLOCK:
+            first = self._first
             texts = {n: self._texts.pop(n) for n in range(first, first + BLOCK) if n in self._texts}
-            self._blocks.append(Block(old, texts))
-            del events[:BLOCK]
+            self._blocks.append(Block(rows[done : done + BLOCK], first, texts))
+            done += BLOCK
             self._first += BLOCK
+        del rows[:done]
         self._room = 2 * BLOCK
-        self._by_kind, self._indexed = {}, 0
+        self._places, self._indexed = {}, 0
 
     def __len__(self) -> int:
-        return self._first + len(self._events)
+        return self._first + len(self._rows)
 
     def __iter__(self) -> Iterator[Event]:
         for block in self._blocks:
             yield from block.events()
-        yield from self._events
+        yield from self._events(range(len(self._rows)))
 
     def __getitem__(self, n: int) -> Event:
-        place = n - self._first if n >= 0 else n
-        if place >= 0 or (n < 0 and -n <= len(self._events)):
-            return self._events[place]
+        place = (n if n >= 0 else len(self) + n) - self._first
+        if 0 <= place < len(self._rows):
+            return self._events((place,))[0]
         return self._pick(())[n]
 
     def of(self, *kinds: str) -> Sequence[Event]:
@@ -123,20 +146,19 @@ class History:
         kept = self._picked.get(kinds)
         if kept is None or kept[0] != len(self):
             some = tuple(dict.fromkeys(kinds)) or None
-            tail = self._plain(some) if some else self._events
+            tail = self._plain(some) if some else self._events(range(len(self._rows)))
             kept = (len(self), Picked(self._blocks, tail, some, self._shelf))
             self._picked[kinds] = kept
         return kept[1]
 
     def _plain(self, kinds: tuple[str, ...]) -> list[Event]:
-        index = self._by_kind
-        if self._indexed < len(self._events):
-            for event in self._events[self._indexed :]:
-                index.setdefault(event.kind, []).append(event)
-            self._indexed = len(self._events)
-        if len(kinds) == 1:
-            return list(index.get(kinds[0], ()))
-        return sorted(event for kind in dict.fromkeys(kinds) for event in index.get(kind, ()))
+        places = self._places
+        for place in range(self._indexed, len(self._rows)):
+            places.setdefault(self._rows[place][-2], []).append(place)
+        self._indexed = len(self._rows)
+        wanted = [places.get(kind, ()) for kind in dict.fromkeys(kinds)]
+        found = wanted[0] if len(wanted) == 1 else sorted(chain(*wanted))
+        return self._events(found)
 
     def text(self, n: int) -> str | None:
         """The text kept beside event `n`, or None."""

@@ -24,6 +24,9 @@ BLOCK = 4096
 ROOM = 8 * BLOCK
 """How many events are held unfolded at most."""
 
+Row = tuple[int, str, str, dict[str, Any]]
+"""An event without its number: when, where, its kind, its data."""
+
 Kinds = tuple[str, ...] | None
 """The kinds of events that are asked for; None for all."""
 
@@ -34,16 +37,22 @@ _number = itemgetter(0)
 
 
 class Block:
-    """`BLOCK` events that follow each other, and the texts beside them."""
+    """Events that follow each other, and the texts beside them."""
 
     __slots__ = ("_groups", "_texts")
 
-    def __init__(self, events: Sequence[Event], texts: dict[int, str]) -> None:
-        """Fold `events`; `texts` are those of them that have one, by number."""
-        groups: dict[str, list[Event]] = {}
-        for event in events:
-            groups.setdefault(event[3], []).append(event)
-        self._groups = {kind: _folded(group) for kind, group in groups.items()}
+    def __init__(self, rows: Sequence[Row | Event], first: int, texts: dict[int, str]) -> None:
+        """Fold `rows`, of which the first has the number `first`.
+
+        `texts` are those of them that have one, by number.
+        """
+        groups: dict[str, list[int]] = {}
+        for place, row in enumerate(rows):
+            groups.setdefault(row[-2], []).append(place)
+        self._groups = {
+            kind: _folded(places, [rows[place] for place in places], first)
+            for kind, places in groups.items()
+        }
         self._texts = zlib.compress(marshal.dumps(texts), _FAST) if texts else b""
 
     def count(self, kinds: Sequence[str]) -> int:
@@ -65,17 +74,20 @@ class Block:
         return texts.get(n)
 
 
-def _folded(group: list[Event]) -> tuple[int, bytes | list[Event]]:
+def _folded(
+    places: list[int], rows: list[Row | Event], first: int
+) -> tuple[int, bytes | list[Event]]:
     """How many events of one kind, and all of them in few bytes."""
-    ns, at_us, machines, _, data = zip(*group, strict=True)
+    at_us, machines, _, data = zip(*(row[-4:] for row in rows), strict=True)
+    ns = [first + place for place in places]
     try:
         plain = marshal.dumps((_steps(ns), _steps(at_us), machines, data))
     except (
         ValueError,
         OverflowError,
     ):  # no JSON value: `Event.line` says which
-        return len(group), group
-    return len(group), zlib.compress(plain, _FAST)
+        return len(ns), [_new(Event, (n, *row[-4:])) for n, row in zip(ns, rows, strict=True)]
+    return len(ns), zlib.compress(plain, _FAST)
 
 
 def _unfolded(kind: str, folded: bytes | list[Event]) -> list[Event]:

@@ -34,11 +34,19 @@ class WatchfulHistory(History):
 
     def append(self, kind: str, machine: str, /, *, text: str | None = None, **data: Any) -> int:
         """See `History`."""
+        self._look_first()
+        return super().append(kind, machine, text=text, **data)
+
+    def put(self, at_us: int, machine: str, kind: str, data: dict[str, Any]) -> None:
+        """See `History`."""
+        self._look_first()
+        super().put(at_us, machine, kind, data)
+
+    def _look_first(self) -> None:
         look, self.look = self.look, None  # what it finds is appended, too
         if look is not None:
             look()
             self.look = look
-        return super().append(kind, machine, text=text, **data)
 
 
 class OtherRegistry:

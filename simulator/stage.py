@@ -95,6 +95,14 @@ class RunStage:
         name = machine.name if machine is not None else "world"
         self._world.history.append(kind, name, text=text, **data)
 
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """See `Stage`."""
+        kernel = self._kernel
+        task = kernel.current
+        machine = task.machine if task is not None else None
+        name = machine.name if machine is not None else "world"
+        self._world.history.put(kernel.now_us, name, kind, data)
+
     def around(self, seam: str, call: Callable[[], T], *, job: str | None = None) -> T:
         """See `Stage`."""
         kernel = self._kernel

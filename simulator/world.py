@@ -283,13 +283,12 @@ class World:
         self.history.append(kind, "world", text=text, **data)
 
     def _store_record(self, name: str) -> Callable[..., object]:
-        append = self.history.append
+        put, kernel = self.history.put, self.kernel
 
         def record(kind: str, /, **data: Any) -> None:
             if kind == "signal":  # its text is no text of the history, which stands beside the line
-                append(kind, name, name=data["name"], content=data["text"])
-            else:
-                append(kind, "store" if kind.startswith("store.") else name, **data)
+                data["content"] = data.pop("text")
+            put(kernel.now_us, "store" if kind.startswith("store.") else name, kind, data)
 
         return record
 

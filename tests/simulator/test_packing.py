@@ -28,7 +28,7 @@ def told(monkeypatch, *, plain: int, odd: object = None) -> History:
 def pair(monkeypatch):
     plain = told(monkeypatch, plain=10 * BLOCK)
     folded = told(monkeypatch, plain=BLOCK)
-    assert len(folded._events) < 2 * BLOCK < len(plain._events)
+    assert len(folded._rows) < 2 * BLOCK < len(plain._rows)
     return plain, folded
 
 
