@@ -32,12 +32,14 @@ __all__ = [
     "OracleError",
     "Schedule",
     "grace_us",
+    "latest_wall_us",
     "next_after",
     "occurrences",
     "offset_minutes",
     "read",
     "read_stored",
     "to_us",
+    "wall_us",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -258,6 +260,22 @@ def _offset(zone: str, minute: int) -> int:
 def offset_minutes(zone: str, at_us: int) -> int:
     """Minutes that the zone's clocks are ahead of UTC at an instant."""
     return _offset(zone, at_us // MINUTE_US)
+
+
+def wall_us(zone: str, at_us: int) -> int:
+    """What the zone's clocks show at an instant, as microseconds of a clock without zones."""
+    return at_us + offset_minutes(zone, at_us) * MINUTE_US
+
+
+def latest_wall_us(zone: str, at_us: int) -> int:
+    """The latest that the zone's clocks have shown by an instant, as `wall_us` counts.
+
+    It is what they show then, unless they were put back a short while before.
+    """
+    minute = at_us // MINUTE_US
+    steps = _recent_step_back(zone, minute // _DAY_MINUTES)
+    before = [shown * MINUTE_US for step, shown in steps if step <= minute]
+    return max([wall_us(zone, at_us), *before])
 
 
 def _duration_us(text: str) -> int:

@@ -25,6 +25,7 @@ __all__ = [
     "failed_call",
     "general_disturbances",
     "hurt_store",
+    "read_behind",
     "settled_us",
     "until_next_occasion",
 ]
@@ -135,11 +136,12 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         if event.data.get("job") == job and event.data.get("error") is not None
     ]
     windows += [
-        (crash.at_us, crash.at_us + CLAIM_TTL_US)
+        (crash.at_us, settled_us(facts, crash))
         for crash in facts.history.of("crash")
         if _claimed_by(facts, job, crash)
     ]
     if not facts.blocking:
+        windows += [until_next_occasion(facts, event) for event in read_behind(facts, job)]
         windows += _cut_fires(facts, job)
         windows += [until_next_occasion(facts, event) for event in _broken_by_hand(facts, plan)]
     begun = [run.begin.at_us for run in runs]
@@ -184,6 +186,22 @@ def _broken_by_hand(facts: Facts, plan: Plan) -> list[Event]:
         for event, record in commits_by_job(facts).get(plan.job.id, ())
         if record is not None and record.get("next_run_at") == wanted["next_run_at"]
     ]
+
+
+def read_behind(facts: Facts, job: str) -> list[Event]:
+    """Where a store gave a reader the state before its last write, and that write was the job's.
+
+    Nothing failed that could be tried again: who read it looks at the store when next woken.
+    """
+    stored = facts.history.of("store.commit")
+    found = []
+    for event in facts.history.of("fault"):
+        if event.data.get("does") != "stale" or event.data.get("seam") != "store.read":
+            continue
+        index = bisect_left(stored, event.n, key=lambda commit: commit.n) - 1
+        if index >= 0 and any(of == job for of, _ in stored[index].data["changes"]):
+            found.append(event)
+    return found
 
 
 def _late_timer(facts: Facts, struck: Event) -> Window:
@@ -249,7 +267,8 @@ def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
     """Occurrences that were taken in the store and cut off before the body: (due, taken).
 
     To run such a one again is forbidden (ONCE-9). It is excused when its machine died, or its claim
-    failed, after it was taken, nothing ran until the host looked, and the host says "unknown".
+    failed, or a read did not see it, after it was taken, nothing ran until the host looked, and the
+    host says "unknown".
     """
     job, found = plan.job.id, list[Window]()
     stored = [
@@ -285,16 +304,15 @@ def _unknown(facts: Facts) -> dict[str, list[tuple[Event, int]]]:
 
 
 def _cut(facts: Facts, job: str, taken: Event, told: Event) -> bool:
-    """Whether the machine that took an occurrence died, or its claim failed, before it was told."""
-    return any(
-        taken.n < event.n < told.n and event.machine == taken.data.get("by")
-        for event in facts.history.of("crash")
-    ) or any(
-        taken.n < event.n < told.n
-        and event.data.get("seam") == "claim"
-        and event.data.get("job") == job
+    """Whether its machine died, its claim failed, or a read did not see it, before it was told."""
+    crashed = [e for e in facts.history.of("crash") if e.machine == taken.data.get("by")]
+    failed = [
+        event
         for event in facts.faults
-    )
+        if event.data.get("seam") == "claim" and event.data.get("job") == job
+    ]
+    cuts = [*crashed, *failed, *read_behind(facts, job)]
+    return any(taken.n < event.n < told.n for event in cuts)
 
 
 def _near(facts: Facts, instants: list[int], at_us: int) -> bool:

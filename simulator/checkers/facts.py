@@ -271,7 +271,8 @@ class Facts:
 
         A start, a fire of any job, a change of any job while a gateway was up. Not one that its
         machine was asked to leave in: after that nothing may be armed. Nor a change that changed
-        nothing, of which no provider is told.
+        nothing, of which no provider is told. Nor a run by hand: the process of that command has no
+        provider in a simulated world, and no gateway hears of it.
         """
         found = [
             (life.started, life.start_left)
@@ -281,7 +282,8 @@ class Facts:
         found += [(fire.begin, fire.end) for fire in self.fires if fire.end is not None]
         found = [pair for pair in found if not self._cut_by_a_stop(*pair)]
         for op in self.ops:
-            if op.job is not None and op.end is not None and not op.failed and op.do != "deliver":
+            changes = op.job is not None and op.do not in {"deliver", "run"}
+            if changes and op.end is not None and not op.failed and self.serving(op.begin.n):
                 found.append((op.begin, op.end))
         return sorted(found, key=lambda pair: pair[0].n)
 

@@ -12,7 +12,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, SLACK_US
 from simulator.checkers.matching import match_all
-from simulator.checkers.wanted import commits_by_job
+from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -275,6 +275,12 @@ def _recurs(record: dict[str, Any]) -> bool:
     return isinstance(schedule, dict) and schedule.get("kind") in {"cron", "interval"}
 
 
+def _asked_to_rest(plan: Plan, stored: Event) -> bool:
+    """Whether the last change before may have switched the job off; a run by hand does not."""
+    changes = [op.do for op in plan.ops if op.begin.n <= stored.n and op.do != "run"]
+    return bool(changes) and changes[-1] in {"pause", "remove", "update"}
+
+
 def live_13(history: History, scenario: Scenario) -> Finding:
     """A recurring job is never disabled because its next time could not be computed."""
     facts = facts_of(history, scenario)
@@ -293,8 +299,6 @@ def live_13(history: History, scenario: Scenario) -> Finding:
             if record.get("next_run_at") is None:
                 judgement.reached(event)
             off = record.get("enabled") is False or record.get("state") == "completed"
-            index = bisect_right(plan.ops, event.n, key=lambda op: op.begin.n) - 1
-            asked = index >= 0 and plan.ops[index].do in {"pause", "remove", "update"}
-            if off and not asked and not plan.is_once_at(event.n):
+            if off and not _asked_to_rest(plan, event) and not plan.is_once_at(event.n):
                 judgement.violated(f"job {job}: recurring, and nobody switched it off", event)
     return judgement.finding()

@@ -25,7 +25,7 @@ def live_2(history: History, scenario: Scenario) -> Finding:
         match = match_all(facts).get(job)
         for index, event in enumerate(calls):
             occasion = facts.occasion_after(event) if failed_call(event) else None
-            if occasion is None or match is None or match.plan.off_at(occasion[1].n):
+            if occasion is None or match is None or match.plan.off_at(occasion[1].n + 1):
                 continue
             if _has_run_all(facts, match, occasion[1]):
                 continue  # there is nothing to arm any more

@@ -84,8 +84,10 @@ def _hands_moved(part: Segment, at_us: int, last: Segment) -> None:
     assert isinstance(moved, oracle.CronTimes)
     assert isinstance(before, oracle.CronTimes)
     if moved.cron.fixed:
-        minutes = oracle.offset_minutes(moved.zone, at_us)
-        part.again_us = at_us - (minutes - oracle.offset_minutes(before.zone, at_us)) * MINUTE_US
+        shown_us = oracle.latest_wall_us(before.zone, at_us)
+        if last.zoned:  # and the clock may not have come so far again
+            shown_us = max(shown_us, oracle.wall_us(before.zone, last.again_us))
+        part.again_us = shown_us - oracle.offset_minutes(moved.zone, at_us) * MINUTE_US
         since_us = part.again_us - 1
     else:
         first_us = max(last.from_us, at_us - DAY_US)

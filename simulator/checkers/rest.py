@@ -6,10 +6,16 @@ end of the next occasion.
 """
 
 from bisect import bisect_left
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from simulator import oracle
-from simulator.checkers.disturbance import failed_call, hurt_store, until_next_occasion
+from simulator.checkers.disturbance import (
+    failed_call,
+    hurt_store,
+    read_behind,
+    until_next_occasion,
+)
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, BodyRun, Window, merge
@@ -151,7 +157,7 @@ def _hanging_calls(facts: Facts) -> list[Window]:
 def _excuses(facts: Facts, job: str) -> list[Window]:
     """When the registry may be wrong about a job: failed calls, lost state, until set right."""
     zones = [op.begin for op in facts.ops if op.do == "set-zone"]
-    told_nobody = [*facts.history.of("nas.forgot"), *zones]
+    told_nobody = [*facts.history.of("nas.forgot"), *zones, *read_behind(facts, job)]
     found = [until_next_occasion(facts, event) for event in told_nobody]
     for event in facts.history.of("nas.call"):
         about = event.data.get("job_id")
@@ -276,7 +282,10 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
         if spent or facts.terms.beyond(wanted, rest.at_us):
             return None
         return Wrong(job, "it is to run again, and nothing is armed", None)
-    reason = _flaw(facts.terms, match, arm, wanted, rest.at_us)
+    # What a clock that was set back with the zone shows again need not come again.
+    again = part is not None and part.again_us > after_us
+    later = oracle.next_after(part.schedule, part.again_us) if part is not None and again else None
+    reason = _flaw(facts.terms, match, arm, (wanted, later or wanted), rest.at_us)
     return None if reason is None else Wrong(job, reason, arm)
 
 
@@ -289,15 +298,18 @@ def _ended_by_a_command(facts: Facts, last: BodyRun, rest: Rest) -> bool:
     return end is not None and until_next_occasion(facts, end)[1] > rest.at_us
 
 
-def _flaw(terms: Terms, match: JobMatch, arm: Arm, wanted_us: int, now_us: int) -> str | None:
-    """What is wrong with an arm of a job that is wanted next at `wanted_us`, or None."""
+def _flaw(
+    terms: Terms, match: JobMatch, arm: Arm, wanted_us: Collection[int], now_us: int
+) -> str | None:
+    """What is wrong with an arm of a job that is wanted next at one of `wanted_us`, or None."""
     if arm.at_us is None or arm.at_us % SECOND_US:
         return f"it is armed at {arm.fire_at!r}, no instant to the second"
     overdue = arm.at_us <= now_us and any(
         (due.run is None or due.run.begin.at_us > now_us) and abs(due.at_us - arm.at_us) < SECOND_US
         for due in match.dues
     )
-    if not terms.fits(arm.at_us, wanted_us, arm.event.at_us) and not overdue:
+    fits = any(terms.fits(arm.at_us, at_us, arm.event.at_us) for at_us in wanted_us)
+    if not fits and not overdue:
         return f"it is armed at {arm.fire_at}, not at its next time"
     if arm.dedup_key is not None and arm.dedup_key != f"{arm.job}:{arm.fire_at}":
         return f"its dedup_key is {arm.dedup_key!r}, not job_id:fire_at"

@@ -1,6 +1,7 @@
 """STAT: what the status said, each time it was asked, against what was so."""
 
 from bisect import bisect_right
+from collections.abc import Collection
 
 from simulator.checkers.disturbance import failed_call
 from simulator.checkers.facts import Facts, facts_of
@@ -245,12 +246,19 @@ def _running(facts: Facts, job: str, n: int) -> bool:
 
 
 def _missing_arms(facts: Facts) -> list[tuple[Event, int]]:
-    """(refused call, number of the event that made it good) of jobs that were to run."""
+    """(refused call, number of the event that made it good) of jobs that were to run.
+
+    A call that had its effect all the same is good once NAS lists what it armed.
+    """
     good: dict[str, list[int]] = {}
     for event in facts.history.of("nas.call", "nas.armed", "nas.fired"):
-        refused = event.data.get("op") != "provision" or failed_call(event)
-        if event.kind != "nas.call" or not refused:
-            good.setdefault(str(event.data.get("job_id")), []).append(event.n)
+        jobs: Collection[str] = [str(event.data.get("job_id"))]
+        if event.kind == "nas.call":
+            op = None if failed_call(event) else event.data.get("op")
+            listed = armed_before(facts, event.n) if op == "list" else ()
+            jobs = jobs if op == "provision" else listed
+        for job in jobs:
+            good.setdefault(job, []).append(event.n)
     found = []
     for event in facts.history.of("nas.call"):
         job = str(event.data.get("job_id"))

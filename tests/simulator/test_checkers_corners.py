@@ -69,6 +69,14 @@ CORNERS["a machine dies in a run, and another stays"] = (
     f"machines: [a, b]\njobs:\n{GOOD}- {{id: j, schedule: 15 * * * *, runs_for: 5m}}\nsteps:\n"
     "- {at: 77m, do: crash, machine: a, for: 10m}\n- {at: 137m, do: crash, machine: b, for: 10m}\n"
 )
+CORNERS["a zone in which its time comes again"] = (
+    f"jobs:\n{GOOD}- {{id: j, schedule: 30 8 * * *}}\nsteps:\n"
+    "- {at: 2h, do: set-zone, to: America/New_York}\n"
+)
+CORNERS["its rest ends with no run by hand"] = (
+    f"jobs:\n{GOOD}- {{id: j, schedule: every 1h}}\nsteps:\n"
+    "- {at: 30m, do: pause, job: j}\n- {at: 50m, do: run, job: j}\n"
+)
 
 
 @pytest.mark.parametrize("provider", ["builtin", "chronos"])

@@ -1,0 +1,141 @@
+"""Corners of who is woken when, each beside what the judge must still see there.
+
+An external provider acts when it is woken and not before: by a start, a fire, a change of a job
+inside a gateway. A pair is one history twice: where nobody could have known, and where somebody was
+told and did nothing.
+"""
+
+from __future__ import annotations
+
+import pytest
+from histories import Build, iso
+
+TWO = "jobs: [{id: j, schedule: every 1h}, {id: k, schedule: '30 10 * * *'}]\n"
+
+
+def switched_off(*ops: str) -> Build:
+    """After these operations the store says that j is off."""
+    build = Build("jobs: [{id: j, schedule: every 1h}]\n").up().loop().store(0, "j")
+    for minute, do in enumerate(ops, start=10):
+        build.op(f"{minute}m", do, "j")
+    return build.store("20m", "j", enabled=False, next_run_at=None)
+
+
+def never_armed(*, removed: bool) -> Build:
+    """The arm of a one-shot is refused; what wakes the provider next removes it, or another."""
+    more = "jobs: [{id: j, schedule: 30m}, {id: k, schedule: 30 * * * *}]\n"
+    build = Build(more, external=True).up().call(0, "provision", "j", 403, "forbidden")
+    return build.op("2h", "remove", "j" if removed else "k")
+
+
+def forgotten(do: str, *, up: bool = True) -> Build:
+    """NAS forgets what is armed; then j is run by a command, or changed; nothing is armed."""
+    build = Build(external=True)
+    if up:
+        build.up()
+    else:
+        build.up().add("5m", "stop.requested").add("5m", "stopped")
+    build.arm("j", 0, "1h").add("10m", "nas.forgot", "nas").op("20m", do, "j")
+    if do == "run":
+        build.run("j", "20m", machine="operator")
+    return build if up else build.up("50m").arm("j", "50m", "1h")
+
+
+def behind(written: str) -> Build:
+    """The round at the end of j's run reads what stood before the last write, of j or of k."""
+    build = Build(TWO, external=True).up().arm("j", 0, "1h").arm("k", 0, "2h30m")
+    build.fire("j", "1h").store(3601, written).fault(3602, "store.read", "stale")
+    build.fire("k", "2h30m", arms="26h30m").arm("j", 9001, "2h")
+    return build.fire("j", 9002, fire_at="2h", arms="3h").fire("j", "3h", arms="4h")
+
+
+def promised_by_the_dead(*, claimed: bool) -> Build:
+    """Machine b dies as it answers j's fire; a answers the next try as a duplicate."""
+    build = Build("machines: [a, b]\n", external=True).up().up(machine="b").arm("j", 0, "1h")
+    build.add("1h", "nas.fired", "nas", job_id="j", fire_at=iso("1h"))
+    if claimed:
+        build.store("1h", "j", fire_claim={"at": iso("1h"), "by": "b:1", "token": 1})
+    build.add("1h", "crash", "b").deliver("j", 3630, "1h", answer="ignored")
+    build.missed("j", "1h", at="2h").arm("j", 3630, "2h")
+    build.store("2h", "j", fire_claim={"at": iso("2h"), "by": "a:1", "token": 2})
+    return build.fire("j", "2h", arms="3h").fire("j", "3h", arms="4h")
+
+
+def cut_off(why: str) -> Build:
+    """A fire of j that may run twice comes to nothing and counts as unknown; one run is left."""
+    more = "jobs: [{id: j, schedule: every 1h, repeat: 2}]\n"
+    build = Build(more, external=True).up().arm("j", 0, "1h").deliver("j", "1h", "1h")
+    build.store("1h", "j", fire_claim={"at": iso("1h"), "by": "a:1", "token": 1})
+    build.add("1h", "fire.begin", job="j").add("1h", "claim", job="j", won=True, error=None)
+    build.fault("1h", "store.read", why).add("1h", "fire.end", job="j", value=False, error=None)
+    build.arm("j", "1h", "2h").missed("j", "1h", at="2h", state="unknown")
+    build.store("2h", "j", fire_claim={"at": iso("2h"), "by": "a:1", "token": 2})
+    return build.fire("j", "2h")
+
+
+def lost_after_all(*, listed: bool) -> Build:
+    """An arm has its effect, and its answer is lost; NAS may list it, then forgets everything."""
+    build = Build(external=True).up()
+    build.add(0, "nas.armed", "nas", job_id="j", fire_at=iso("1h"))
+    build.call(0, "provision", "j", None, "raise")
+    if listed:
+        build.call("10m", "list")
+    build.add("20m", "nas.forgot", "nas")
+    return build.status("30m", "managed scheduler", verdict="healthy", promises=True)
+
+
+def moved_west(armed_for: str) -> Build:
+    """J ran at 08:30; an hour later it is three at night in New York, where 08:30 comes again."""
+    more = "zone: UTC\nsteps: [{at: 1h, do: set-zone, to: America/New_York}]\n"
+    more += "jobs: [{id: j, schedule: 30 8 * * *}, {id: k, schedule: every 90m}]\n"
+    build = Build(more, external=True).up().arm("j", 0, "30m").arm("k", 0, "90m")
+    build.fire("j", "30m", arms="24h30m").op("1h", "set-zone").arm("j", "90m", armed_for)
+    return build.fire("k", "90m", arms="3h").fire("k", "3h", arms="4h30m")
+
+
+def half_past(hour: int) -> Build:
+    """A night in Berlin with two hours from 2 to 3; at the second 02:30 the zone is UTC.
+
+    There it is 01:30, and the job of that hour's half ran in the night if its hour was past.
+    """
+    more = "zone: Europe/Berlin\nlasts: 9h\nsteps: [{at: 4h30m, do: set-zone, to: UTC}]\n"
+    build = Build(f"{more}jobs: [{{id: j, schedule: 30 {hour} * * *}}]\n", start="2026-10-24T23:00:00")  # fmt: skip
+    build.op("4h30m", "set-zone").up().loop(last="9h")
+    return build.run("j", "3h30m") if hour == 2 else build
+
+
+PAIRS = [
+    (
+        "LIVE-13",
+        "a paused job is run by hand",
+        switched_off("pause", "run"),
+        switched_off("pause", "resume", "run"),
+    ),
+    ("LIVE-2", "it is removed", never_armed(removed=True), never_armed(removed=False)),
+    ("RECON-7", "a run by hand", forgotten("run"), forgotten("update")),
+    ("RECON-1", "a run by hand", forgotten("run"), forgotten("update")),
+    ("LIVE-1", "a read that is behind", behind("j"), behind("k")),
+    ("RECON-1", "a read that is behind", behind("j"), behind("k")),
+    (
+        "LIVE-1",
+        "promised by a machine that died",
+        promised_by_the_dead(claimed=True),
+        promised_by_the_dead(claimed=False),
+    ),
+    ("LIVE-1", "cut off by a read that is behind", cut_off("stale"), cut_off("hang")),
+    (
+        "STAT-11",
+        "an arm that was listed",
+        lost_after_all(listed=True),
+        lost_after_all(listed=False),
+    ),
+    ("RECON-1", "it came today", moved_west("29h30m"), moved_west("24h30m")),
+    ("TIME-5", "it came before the hour was repeated", half_past(2), half_past(3)),
+]
+
+
+@pytest.mark.parametrize(("requirement", "corner", "excused", "broken"), PAIRS)
+def test_nobody_could_have_known_and_nothing_else_is_excused(requirement, corner, excused, broken):
+    """The judge lets the one pass and rejects the other."""
+    assert excused.judge(requirement).verdict != "violated", excused.judge(requirement).reason
+    assert broken.judge(requirement).verdict == "violated", corner
