@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from contract_tests.benches.serving import QuietHandler, on_loopback
 
 __all__ = ["Agent", "Fired", "listening"]
 
@@ -71,29 +72,15 @@ class Agent:
 def listening() -> Iterator[Agent]:
     """Serve an agent on a free port of loopback."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
             content = self.rfile.read(int(self.headers.get("content-length", 0)))
-            answer = agent.take(self.path, self.headers.get("authorization", ""), content)
-            if answer is None:
+            status = agent.take(self.path, self.headers.get("authorization", ""), content)
+            if status is None:
                 self.close_connection = True
-                return
-            self.send_response(answer)
-            self.send_header("content-length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
+            else:
+                self.answer(status, b"{}")
 
-        def log_message(self, *_arguments: Any) -> None:
-            """Say nothing: stderr is the report's."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        agent = Agent(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(
-            target=server.serve_forever, args=(0.02,), name="contract-agent", daemon=True
-        )
-        thread.start()
-        try:
-            yield agent
-        finally:
-            server.shutdown()
-            thread.join()
+    with on_loopback(Handler, "contract-agent") as url:
+        agent = Agent(url)
+        yield agent

@@ -8,17 +8,17 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from contract_tests.benches.serving import QuietHandler, on_loopback
 
 __all__ = ["Issuer", "Key", "ec_key", "issuing", "rsa_key"]
 
@@ -149,30 +149,14 @@ class Issuer:
 def issuing(*keys: Key) -> Iterator[Issuer]:
     """Serve an issuer's key set on a free port of loopback."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(QuietHandler):
+        def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
             found = issuer.key_set(self.path)
-            content = json.dumps(found or {}).encode()
-            self.send_response(200 if found else 404)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.answer(200 if found else 404, json.dumps(found or {}).encode())
 
-        def log_message(self, *_arguments: Any) -> None:
-            """Say nothing: stderr is the report's."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        issuer = Issuer(f"http://127.0.0.1:{server.server_port}", *keys)
-        thread = threading.Thread(
-            target=server.serve_forever, args=(0.02,), name="contract-keys", daemon=True
-        )
-        thread.start()
-        try:
-            yield issuer
-        finally:
-            server.shutdown()
-            thread.join()
+    with on_loopback(Handler, "contract-keys") as url:
+        issuer = Issuer(url, *keys)
+        yield issuer
 
 
 def _coded(content: bytes) -> str:
