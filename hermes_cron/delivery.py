@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
+from hermes_cron.raised import describe
+
 __all__ = ["GROUP", "deliver", "is_silence"]
 
 logger = logging.getLogger(__name__)
@@ -73,5 +75,5 @@ def _to_target(
             target,
             extra={"job_id": job.get("id"), "occurrence": None},
         )
-        return f"delivery to '{target}' failed: {type(error).__name__}: {error}"
+        return f"delivery to '{target}' failed: {describe(error)}"
     return None if said is None else f"delivery to '{target}' failed: {said}"

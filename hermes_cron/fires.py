@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hermes_cron import claims, promises, provider_calls, store
+from hermes_cron import claims, promises, provider_calls, store, webhook
 from hermes_cron.scheduler_provider import CronScheduler
 
 __all__ = ["Fires"]
@@ -27,19 +27,38 @@ class Fires:
     Args:
         provider: gives the provider in charge at the time of the call.
         fire: has that provider run a claimed job; True when it did.
+        unready: says why its owner takes no fires now, or None.
     """
 
     def __init__(
-        self, provider: Callable[[], CronScheduler], fire: Callable[[str], object]
+        self,
+        provider: Callable[[], CronScheduler],
+        fire: Callable[[str], object],
+        unready: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._provider = provider
         self._fire_due = fire
+        self._unready = unready
         self._changed = threading.Condition()
         self._running: dict[int, str] = {}  # serial number: job id
         self._serial = 0
         self._closed = False
         self._rearming = False
         self._rearm_wanted = False
+
+    def receive(self, authorization: str | None, body: bytes) -> webhook.Answer:
+        """Answer one fire (WIRE.md); the run goes on in a thread of its own."""
+        return webhook.receive_fire(
+            authorization=authorization,
+            body=body,
+            dispatch=self.dispatch,
+            rearm=self.rearm,
+            unready=self._not_now,
+        )
+
+    def _not_now(self) -> str | None:
+        """Why no fire can be taken now; NAS tries again."""
+        return self._unready() or ("too many fires at once" if self.too_many() else None)
 
     def too_many(self) -> bool:
         """True when no more can be taken now."""

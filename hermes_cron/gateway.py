@@ -37,6 +37,7 @@ from hermes_cron import (
     store,
     webhook,
 )
+from hermes_cron.raised import in_a_line
 from hermes_cron.scheduler_provider import CronScheduler
 
 __all__ = ["Gateway", "GatewayBusy", "find_gateway_pids", "run_fire", "run_start"]
@@ -77,7 +78,7 @@ class Gateway:
         self.state = "starting"
         self._provider = provider
         self._handed_through = {"adapters": adapters, "loop": loop}
-        self._fires = fires.Fires(self._in_charge, self._run_fire)
+        self._fires = fires.Fires(self._in_charge, self._run_fire, self._unready)
         self._evidence = gateway_evidence.GatewayEvidence()
 
     def run(self, stop_event: threading.Event) -> bool:
@@ -112,13 +113,7 @@ class Gateway:
 
     def receive(self, authorization: str | None, body: bytes) -> webhook.Answer:
         """Answer one fire (WIRE.md); the run goes on in a thread of its own."""
-        return webhook.receive_fire(
-            authorization=authorization,
-            body=body,
-            dispatch=self._fires.dispatch,
-            rearm=self._fires.rearm,
-            unready=self._unready,
-        )
+        return self._fires.receive(authorization, body)
 
     # -- boot ---------------------------------------------------------------------------------
 
@@ -154,7 +149,7 @@ class Gateway:
             logger.exception("cron provider '%s' not resolved; using built-in ticker", name)
             self.fallback = {
                 "configured": name,
-                "reason": f"not resolved: {provider_calls.describe(error)}",
+                "reason": f"not resolved: {in_a_line(error)}",
             }
             return scheduler_provider.InProcessCronScheduler()
         self.fallback = gateway_evidence.resolver_fallback()
@@ -202,11 +197,11 @@ class Gateway:
                 logger.warning(
                     "cron provider '%s' left with %s",
                     provider_calls.name_of(provider),
-                    provider_calls.describe(error),
+                    in_a_line(error),
                 )
                 return None
             logger.exception("cron provider '%s': start raised", provider_calls.name_of(provider))
-            return f"start raised {provider_calls.describe(error)}"
+            return f"start raised {in_a_line(error)}"
         if stop_event.is_set():
             return None
         if provider_calls.is_external(provider) and not provider_calls.has_beaten():
@@ -220,10 +215,8 @@ class Gateway:
         return run_fire(self._in_charge(), job_id, self._handed_through)
 
     def _unready(self) -> str | None:
-        """Why no fire can be taken now; NAS tries again."""
-        if self.state != "running":
-            return f"the gateway is {self.state}"
-        return "too many fires at once" if self._fires.too_many() else None
+        """Why this gateway takes no fire now."""
+        return None if self.state == "running" else f"the gateway is {self.state}"
 
     def _drain(self, thread: threading.Thread) -> bool:
         """Start nothing more, then wait for what is on: `drain_s` in all."""

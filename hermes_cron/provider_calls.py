@@ -12,7 +12,7 @@ from typing import Any
 from hermes_cron import heartbeat, process, scheduler_provider, store
 from hermes_cron.scheduler_provider import CronScheduler
 
-__all__ = ["accepted", "describe", "has_beaten", "hook", "is_external", "name_of"]
+__all__ = ["accepted", "has_beaten", "hook", "is_external", "name_of"]
 
 _HOOKS = ("fire_due", "reconcile", "on_jobs_changed")
 
@@ -104,12 +104,3 @@ def name_of(provider: CronScheduler) -> str:
         BaseException
     ):  # asking a broken provider for its name is part of saying that it is broken
         return type(provider).__name__
-
-
-def describe(error: BaseException) -> str:
-    """An exception in one line, also one whose own text raises."""
-    try:
-        text = " ".join(str(error).split())
-    except BaseException:  # who describes it is about to start the built-in in its place
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

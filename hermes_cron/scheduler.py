@@ -31,6 +31,7 @@ from hermes_cron import (
     store,
 )
 from hermes_cron.process import Execution
+from hermes_cron.raised import describe
 from hermes_cron.records import Job
 from hermes_cron.runners import Result
 
@@ -150,7 +151,7 @@ def run_one_job(job: Job, *, adapters: Any = None, loop: Any = None, verbose: bo
         return True
     except BaseException as error:
         logger.exception("job %s could not begin", records.label(job), extra=execution.extra)
-        runs.skip(job, execution, runs.NotBegun(f"{type(error).__name__}: {error}"))
+        runs.skip(job, execution, runs.NotBegun(describe(error)))
         return False
     else:
         return _run(job, execution, adapters, loop, verbose)
@@ -185,7 +186,7 @@ def _body(job: Job, execution: Execution) -> _Outcome:
         # SystemExit, KeyboardInterrupt, CancelledError: a body that wants to leave has ended; the
         # process that runs it has not (FIRE-5).
         logger.exception("Error processing job %s", records.label(job), extra=execution.extra)
-        return _Outcome(False, "", "", f"{type(failure).__name__}: {failure}", raised=True)
+        return _Outcome(False, "", "", describe(failure), raised=True)
 
 
 def _run(job: Job, execution: Execution, adapters: Any, loop: Any, verbose: bool) -> bool:
@@ -226,7 +227,7 @@ def _guarded(step: Callable[[], str | None], execution: Execution) -> str | None
             execution.job_id,
             extra=execution.extra,
         )
-        return f"{type(error).__name__}: {error}"
+        return describe(error)
 
 
 def _keep(job: Job, outcome: _Outcome, execution: Execution, verbose: bool) -> None:

@@ -14,6 +14,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from hermes_cron.raised import in_a_line
+
 __all__ = [
     "CronScheduler",
     "InProcessCronScheduler",
@@ -228,7 +230,7 @@ def resolve_cron_scheduler() -> CronScheduler:
     except vetting.ProviderRefusedError as error:
         return _fall_back(configured, str(error))
     except BaseException as error:  # a SystemExit from an import must not take cron down
-        return _fall_back(configured, _text(error))
+        return _fall_back(configured, in_a_line(error))
     process.current().fallback = None
     return provider
 
@@ -240,7 +242,7 @@ def _configured_provider() -> object:
     try:
         value = config.cfg_get(config.load_config(), "cron", "provider", default="")
     except BaseException as error:
-        raise RuntimeError(f"the configuration could not be read: {_text(error)}") from error
+        raise RuntimeError(f"the configuration could not be read: {in_a_line(error)}") from error
     if value is None:
         return ""
     return value.strip() if isinstance(value, str) else value
@@ -285,17 +287,9 @@ def _word(clean: bool) -> str:
     return "clean" if clean else "not clean"
 
 
-def _text(error: BaseException) -> str:
-    """Describe an exception, also one whose own text raises."""
-    try:
-        return f"{type(error).__name__}: {error}"
-    except BaseException:
-        return type(error).__name__
-
-
 def _say_error(what: str, error: BaseException, *, level: int = logging.ERROR) -> None:
     """Log with traceback; a log handler that raises is the last thing that may end the loop."""
     try:
-        logger.log(level, "%s: %s", what, _text(error), exc_info=error)
+        logger.log(level, "%s: %s", what, in_a_line(error), exc_info=error)
     except BaseException:
         return

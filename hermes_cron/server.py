@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hermes_cron import fires, gateway, scheduler_provider, webhook
+from hermes_cron import fires, gateway, scheduler_provider
 from hermes_cron.gateway import Gateway
 from hermes_cron.webhook import MAX_BODY_BYTES, Answer
 
@@ -77,17 +77,7 @@ def standalone_app() -> Starlette:
     desk = fires.Fires(
         provider, lambda job_id: gateway.run_fire(provider(), job_id, handed_through)
     )
-
-    def receive(authorization: str | None, body: bytes) -> Answer:
-        return webhook.receive_fire(
-            authorization=authorization,
-            body=body,
-            dispatch=desk.dispatch,
-            rearm=desk.rearm,
-            unready=lambda: "too many fires at once" if desk.too_many() else None,
-        )
-
-    return create_app(receive)
+    return create_app(desk.receive)
 
 
 async def _read(request: Request, timeout_s: float) -> bytes | Answer:

@@ -6,7 +6,7 @@ There is one home, so there is one profile, called "default".
 import logging
 import threading
 
-from hermes_cron import fires, gateway, scheduler_provider, server, webhook
+from hermes_cron import fires, gateway, scheduler_provider, server
 from hermes_cron.scheduler_provider import CronScheduler
 
 __all__ = ["app"]
@@ -36,15 +36,5 @@ def _provider() -> CronScheduler:
 _desk = fires.Fires(_provider, lambda job_id: _fire_cron_job_for_profile(_PROFILE, job_id))
 
 
-def _receive(authorization: str | None, body: bytes) -> webhook.Answer:
-    return webhook.receive_fire(
-        authorization=authorization,
-        body=body,
-        dispatch=_desk.dispatch,
-        rearm=_desk.rearm,
-        unready=lambda: "too many fires at once" if _desk.too_many() else None,
-    )
-
-
-app = server.create_app(_receive)
+app = server.create_app(_desk.receive)
 """The ASGI application: `POST /api/cron/fire`."""

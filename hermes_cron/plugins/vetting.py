@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from hermes_cron.raised import in_a_line
+
 __all__ = [
     "ANSWER_LIMIT_S",
     "BUILD_LIMIT_S",
@@ -91,11 +93,7 @@ def _outcome(question: Callable[[list[str]], _T], steps: list[str]) -> Callable[
     except ProviderRefusedError as refusal:
         return _raiser(refusal)
     except BaseException as error:  # SystemExit and its kin: cron must keep a trigger
-        try:
-            text = f"{type(error).__name__}: {error}"
-        except BaseException:
-            text = type(error).__name__
-        return _raiser(ProviderRefusedError(f"{steps[-1]} raised {text}"))
+        return _raiser(ProviderRefusedError(f"{steps[-1]} raised {in_a_line(error)}"))
     return lambda: value
 
 

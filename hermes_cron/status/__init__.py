@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from hermes_cron.raised import in_a_line
 from hermes_cron.status.evidence import Evidence, gather
 from hermes_cron.status.json_text import json_text
 from hermes_cron.status.verdict import Report, judge
@@ -27,7 +28,7 @@ def report() -> Report:
         evidence = gather()
         return judge(evidence)
     except Exception as error:  # evidence that is broken in a way nobody thought of
-        text = f"The status cannot be told: {type(error).__name__}: {error}"
+        text = f"The status cannot be told: {in_a_line(error)}"
         return Report("unknown", text, (Finding("unknown", "not-told", text),), evidence)
 
 

@@ -28,6 +28,7 @@ from hermes_cron import (
     scheduler_provider,
     store,
 )
+from hermes_cron.raised import in_a_line
 
 __all__ = ["Evidence", "broken_records", "gather", "instant_of", "number", "stale_after_s"]
 
@@ -109,7 +110,7 @@ def gather() -> Evidence:
         try:
             return question()
         except (Exception, SystemExit) as error:  # what cannot be asked is unknown, and said
-            unlearned.append(f"{what}: {type(error).__name__}: {error}")
+            unlearned.append(f"{what}: {in_a_line(error)}")
             return None
 
     now = ask("the clock", clock.epoch) or 0.0
@@ -236,7 +237,7 @@ def _jobs() -> tuple[list[dict[str, Any]] | None, str | None]:
     try:
         return [job for job in jobs.list_jobs() if isinstance(job, dict)], None
     except (Exception, SystemExit) as error:  # nothing can be promised for jobs nobody can read
-        return None, f"{type(error).__name__}: {error}"
+        return None, in_a_line(error)
 
 
 def _interrupted(found: Sequence[Mapping[str, Any]]) -> list[str]:
