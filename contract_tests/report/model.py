@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contract_tests import catalogue
 from contract_tests.report import kit
-from contract_tests.verdicts import Assessment, Deviation, Profile, Result, Ruling
+from contract_tests.verdicts import Assessment, Deviation, Overall, Profile, Result, Ruling
 
 __all__ = [
     "Report",
@@ -26,7 +26,6 @@ __all__ = [
     "row_of",
 ]
 
-Overall = Literal["conformant", "violated", "inconclusive", "deviating"]
 Verdict = Literal["PASS", "FAIL", "NOT_SUPPORTED", "KNOWN_DEVIATION", "NOT_RUN", "KIT_ERROR"]
 Count = Annotated[int, Field(ge=0)]
 

@@ -9,7 +9,7 @@ from contract_tests.probes.virtual import Watched, runs_of
 from contract_tests.verdicts import Result, Ruling
 from simulator.checkers import CHECKERS
 from simulator.explore.shrinking import shrink
-from simulator.scenario import Expect, Scenario
+from simulator.scenario import Scenario
 from simulator.scenario_file import to_yaml
 
 __all__ = ["write_smallest"]
@@ -32,11 +32,10 @@ def write_smallest(judge: Judge, results: tuple[Result, ...], folder: Path) -> d
         requirement = result.requirement.id
         if result.verdict not in (Ruling.FAIL, Ruling.KNOWN_DEVIATION):
             continue
-        for scenario in _smallest(judge, requirement, result.scenarios):
-            path = folder / f"{scenario.name}.yaml"
-            path.write_text(to_yaml(scenario), encoding="utf-8")
-            written[requirement] = path
-            break
+        scenario = next(_smallest(judge, requirement, result.scenarios), None)
+        if scenario is not None:
+            written[requirement] = folder / f"{scenario.name}.yaml"
+            written[requirement].write_text(to_yaml(scenario), encoding="utf-8")
     return written
 
 
@@ -46,14 +45,7 @@ def _smallest(judge: Judge, requirement: str, names: tuple[str, ...]) -> Iterato
             continue
         target = replace(judge.context.target.target, capabilities=judge.capabilities)
         found = shrink(watched.run.scenario, target, requirement, most_replays=MOST_REPLAYS)
-        reason = next(reason for key, reason in found.violations if key == requirement)
-        yield found.scenario.model_copy(
-            update={
-                "name": f"{requirement.lower()}-{watched.run.scenario.name}",
-                "story": f"{judge.target.spec} violates {requirement}. {reason}",
-                "expect": Expect(hold=(requirement,)),
-            }
-        )
+        yield found.to_keep(f"{requirement.lower()}-{watched.run.scenario.name}", judge.target.spec)
 
 
 def _shows(judge: Judge, watched: Watched, requirement: str) -> bool:

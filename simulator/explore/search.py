@@ -126,8 +126,8 @@ def _findings(looker: Looker, seen: Sequence[Seen]) -> tuple[Found, ...]:
         if requirement in told:
             continue
         shrunk = shrink(looker.scenario(index), looker.target, requirement, host=looker.host)
-        reasons = dict(shrunk.violations)
-        beside = tuple(name for name in reasons if name in first and name != requirement)
+        violated = [name for name, _reason in shrunk.violations]
+        beside = tuple(name for name in violated if name in first and name != requirement)
         told |= {requirement, *beside}
-        found.append(Found(requirement, reasons[requirement], index, shrunk, beside))
+        found.append(Found(requirement, shrunk.reason, index, shrunk, beside))
     return tuple(found)

@@ -18,7 +18,7 @@ from simulator.durations import HOUR_US, MINUTE_US
 from simulator.fault_rule import Fault
 from simulator.hosts import Host, reference_host
 from simulator.kernel.tape import Tape
-from simulator.scenario import Scenario
+from simulator.scenario import Expect, Scenario
 from simulator.scenario_base import Model
 from simulator.steps import Step
 from simulator.target import Target
@@ -47,6 +47,28 @@ class Shrunk:
     requirement: str
     replays: int
     violations: tuple[tuple[str, str], ...]
+
+    @property
+    def reason(self) -> str:
+        """How it violates its requirement."""
+        return dict(self.violations)[self.requirement]
+
+    def to_keep(self, name: str, target: str, origin: str | None = None) -> Scenario:
+        """The scenario under a name of its own, with its story and what must hold.
+
+        Args:
+            name: Of the scenario.
+            target: The provider, for people.
+            origin: Where it was found; None leaves what it says.
+        """
+        return self.scenario.model_copy(
+            update={
+                "name": name,
+                "origin": self.scenario.origin if origin is None else origin,
+                "story": f"{target} violates {self.requirement}. {self.reason}",
+                "expect": Expect(hold=(self.requirement,)),
+            }
+        )
 
 
 def shrink(

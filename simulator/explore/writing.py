@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulator.scenario import Expect, Scenario
+from simulator.scenario import Scenario
 from simulator.scenario_file import to_yaml
 
 if TYPE_CHECKING:
@@ -16,14 +16,10 @@ __all__ = ["pasteable_test", "scenario_to_keep", "write_findings"]
 
 def scenario_to_keep(found: Found, exploration: Exploration) -> Scenario:
     """The shrunk scenario under a name of its own, with its story and what must hold."""
-    requirement = found.requirement.lower()
-    return found.shrunk.scenario.model_copy(
-        update={
-            "name": f"{requirement}-seed-{exploration.seed}-example-{found.index}",
-            "origin": f"explored, seed {exploration.seed}, example {found.index}",
-            "story": f"{exploration.target} violates {found.requirement}. {found.reason}",
-            "expect": Expect(hold=(found.requirement,)),
-        }
+    return found.shrunk.to_keep(
+        f"{found.requirement.lower()}-seed-{exploration.seed}-example-{found.index}",
+        exploration.target,
+        origin=f"explored, seed {exploration.seed}, example {found.index}",
     )
 
 
