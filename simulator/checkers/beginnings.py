@@ -122,13 +122,20 @@ def read_schedule(facts: Facts, plan: Plan, text: object, at_us: int) -> oracle.
 
 
 def on_stated_grid(
-    facts: Facts, plan: Plan, schedule: oracle.Every, at_us: int, n: int
+    facts: Facts, plan: Plan, schedule: oracle.Every, at_us: int, n: int, *, until_n: int = 0
 ) -> oracle.Every:
-    """The interval on the grid that the store stated first after event `n`, if that is legal."""
+    """The interval on the grid that the store stated first after event `n`, if that is legal.
+
+    While an operation goes on, until `until_n`, others may store the job with its old grid: then
+    what it says at the end counts.
+    """
+    grid: oracle.Every | None = None
     for event, record in commits_by_job(facts).get(plan.job.id, ()):
         if event.n <= n or record is None:
             continue
+        if grid is not None and event.n > until_n:
+            break
         stated = _instant_us(facts, record.get("next_run_at"))
         if stated is not None and at_us < stated <= event.at_us + schedule.period_us:
-            return oracle.Every(stated, schedule.period_us)
-    return schedule
+            grid = oracle.Every(stated, schedule.period_us)
+    return grid or schedule

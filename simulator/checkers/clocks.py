@@ -130,7 +130,10 @@ def _judge_job(
     runs = facts.runs.get(job.id, [])
     begun = [run.begin.at_us for run in runs]
     windows = general_disturbances(facts)
-    waits = [(jump.at_us, jump) for jump in jumps]
+    made_us = _made_us(facts, job)
+    if made_us is None:
+        return
+    waits = [(max(jump.at_us, made_us), jump) for jump in jumps]
     waits += [(run.end_us, run.begin) for run in runs if run.begin.n > jumps[0].n]
     for since_us, event in waits:
         until_us = _deadline_us(facts, schedule, since_us, _offset_us(facts, since_us))
@@ -147,6 +150,14 @@ def _judge_job(
             judgement.violated(
                 f"job {job.id}: silent for more than {silent} after {when(since_us)}", event
             )
+
+
+def _made_us(facts: Facts, job: Job) -> int | None:
+    """Since when there is a job; None when it was not made, or made anew."""
+    made = [op for op in facts.ops if op.do == "create" and op.job == job.id]
+    if not made and job.created == "at start":
+        return facts.scenario.start_us
+    return made[0].begin.at_us if len(made) == 1 and not made[0].failed else None
 
 
 def _offset_us(facts: Facts, at_us: int) -> int:

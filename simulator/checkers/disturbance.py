@@ -12,7 +12,7 @@ from simulator.checkers.happened import (
     Window,
     merge,
 )
-from simulator.checkers.struck import lasts_us, rule_of, start_struck
+from simulator.checkers.struck import hangs_of, lasts_us, rule_of, start_struck
 from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import HOUR_US
 from simulator.event import Event
@@ -25,6 +25,7 @@ __all__ = [
     "failed_call",
     "general_disturbances",
     "hurt_store",
+    "lost_writes",
     "read_behind",
     "settled_us",
     "until_next_occasion",
@@ -193,15 +194,35 @@ def read_behind(facts: Facts, job: str) -> list[Event]:
 
     Nothing failed that could be tried again: who read it looks at the store when next woken.
     """
+    return [
+        event
+        for event in facts.history.of("fault")
+        if event.data.get("does") == "stale"
+        and event.data.get("seam") == "store.read"
+        and job in _last_written(facts, event)
+    ]
+
+
+def lost_writes(facts: Facts) -> list[tuple[Event, set[str]]]:
+    """Where the disk lost the last write, and the jobs that it was of."""
+    struck = [
+        event
+        for event in facts.history.of("fault")
+        if (rule := rule_of(facts, event)) is not None and rule.damage == "lost"
+    ]
+    struck += [
+        op.begin
+        for op in facts.ops
+        if op.do == "damage" and op.step is not None and op.step.what == "lost"
+    ]
+    return [(event, jobs) for event in struck if (jobs := _last_written(facts, event))]
+
+
+def _last_written(facts: Facts, event: Event) -> set[str]:
+    """The jobs that the last write of the store before an event was of."""
     stored = facts.history.of("store.commit")
-    found = []
-    for event in facts.history.of("fault"):
-        if event.data.get("does") != "stale" or event.data.get("seam") != "store.read":
-            continue
-        index = bisect_left(stored, event.n, key=lambda commit: commit.n) - 1
-        if index >= 0 and any(of == job for of, _ in stored[index].data["changes"]):
-            found.append(event)
-    return found
+    index = bisect_left(stored, event.n, key=lambda commit: commit.n) - 1
+    return {str(job) for job, _ in stored[index].data["changes"]} if index >= 0 else set()
 
 
 def _late_timer(facts: Facts, struck: Event) -> Window:
@@ -268,7 +289,8 @@ def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
 
     To run such a one again is forbidden (ONCE-9). It is excused when its machine died, or its claim
     failed, or a read did not see it, after it was taken, nothing ran until the host looked, and the
-    host says "unknown".
+    host says "unknown". Likewise when its machine hung until its claim was over: it may not begin
+    then, and says that it is skipped where nobody else could.
     """
     job, found = plan.job.id, list[Window]()
     stored = [
@@ -276,31 +298,35 @@ def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         for event, record in commits_by_job(facts).get(job, ())
         if isinstance((record or {}).get("fire_claim"), dict)
     ]
-    for told, due_us in _unknown(facts).get(job, ()) if stored else ():
+    for told, due_us, state in _told_over(facts).get(job, ()) if stored else ():
         index = bisect_left(stored, due_us - EARLY_LEEWAY_US, key=lambda event: event.at_us)
         taken = stored[index] if index < len(stored) else None
-        if taken is None or taken.n > told.n or not _cut(facts, job, taken, told):
+        if taken is None or taken.n > told.n:
+            continue
+        cut = state == "unknown" and _cut(facts, job, taken, told)
+        if not cut and not _hung(facts, taken, told):
             continue
         if not any(taken.n < run.begin.n < told.n for run in runs):
             found.append((due_us, taken.at_us))
     return found
 
 
-def _unknown(facts: Facts) -> dict[str, list[tuple[Event, int]]]:
-    """Where the host says of an occurrence of a job that its end is unknown, by job."""
+def _told_over(facts: Facts) -> dict[str, list[tuple[Event, int, str]]]:
+    """Where the host says that an occurrence's end is unknown, or that it is skipped, by job."""
 
-    def build() -> dict[str, list[tuple[Event, int]]]:
-        found: dict[str, list[tuple[Event, int]]] = {}
+    def build() -> dict[str, list[tuple[Event, int, str]]]:
+        found: dict[str, list[tuple[Event, int, str]]] = {}
         for told in facts.history.of("execution"):
             for record in told.data["records"]:
-                if record.get("state") != "unknown":
+                state = record.get("state")
+                if state not in {"unknown", "skipped"}:
                     continue
                 due_us = instant_us(record.get("occurrence"))
                 if due_us is not None:
-                    found.setdefault(str(record.get("job_id")), []).append((told, due_us))
+                    found.setdefault(str(record.get("job_id")), []).append((told, due_us, state))
         return found
 
-    return facts.history.derived("told unknown", build)
+    return facts.history.derived("told over", build)
 
 
 def _cut(facts: Facts, job: str, taken: Event, told: Event) -> bool:
@@ -313,6 +339,14 @@ def _cut(facts: Facts, job: str, taken: Event, told: Event) -> bool:
     ]
     cuts = [*crashed, *failed, *read_behind(facts, job)]
     return any(taken.n < event.n < told.n for event in cuts)
+
+
+def _hung(facts: Facts, taken: Event, told: Event) -> bool:
+    """Whether the machine that took an occurrence hung then, until its claim was over."""
+    return any(
+        start >= taken.at_us and min(end, told.at_us) - start >= CLAIM_TTL_US
+        for start, end in hangs_of(facts, str(taken.data.get("by")))
+    )
 
 
 def _near(facts: Facts, instants: list[int], at_us: int) -> bool:

@@ -12,6 +12,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, SLACK_US
 from simulator.checkers.matching import match_all
+from simulator.checkers.struck import set_by_us
 from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -123,7 +124,9 @@ def live_6(history: History, scenario: Scenario) -> Finding:
             if run.died is None or not _known_since(facts, run.died.at_us):
                 continue
             judgement.reached(run.died)
-            if not missed.interrupted(run.begin.at_us) and not _unwritable(facts, run.died):
+            # Records say when it was by the clock of the machine that took the occurrence.
+            began_us = run.begin.at_us + set_by_us(facts, run.begin.machine, run.begin.n)
+            if not missed.interrupted(began_us) and not _unwritable(facts, run.died):
                 judgement.violated(
                     f"job {job}: its run was interrupted, and no record says so",
                     run.begin,

@@ -235,6 +235,7 @@ def _close(plan: Plan, op: Op) -> bool:
 def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
     """Resume or trigger: the schedule goes on from now; an interval by the grid then stored."""
     begin_us, begin_n = op.begin.at_us, op.begin.n
+    assert op.end is not None
     text = next(
         (
             past.step.set["schedule"]
@@ -257,7 +258,7 @@ def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
     schedule: oracle.Schedule = previous
     if isinstance(previous, oracle.Every):
         anchored = oracle.Every(begin_us + previous.period_us, previous.period_us)
-        schedule = on_stated_grid(facts, plan, anchored, begin_us, begin_n)
+        schedule = on_stated_grid(facts, plan, anchored, begin_us, begin_n, until_n=op.end.n)
     from_us = counts_from(schedule, begin_us)
     if isinstance(schedule, oracle.Once) and (was_on or op.do in _AT_ONCE):
         from_us = begin_us  # what was due before belongs to the part before, or is what was asked

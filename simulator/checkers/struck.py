@@ -7,7 +7,7 @@ from simulator.checkers.happened import Window, merge
 from simulator.event import Event
 from simulator.fault_rule import Fault
 
-__all__ = ["deadline_us", "lasts_us", "rule_of", "set_by_us", "start_struck", "zone_at"]
+__all__ = ["deadline_us", "hangs_of", "lasts_us", "rule_of", "set_by_us", "start_struck", "zone_at"]
 
 _OF_A_RUN = {"body", "mark"}
 
@@ -20,7 +20,7 @@ def rule_of(facts: Facts, fired: Event) -> Fault | None:
 
 def deadline_us(facts: Facts, machine: str, at_us: int, allowed_us: int) -> int:
     """When `allowed_us` have passed since an instant, without the time that its machine hung."""
-    hangs = facts.history.derived(("hangs", machine), lambda: _hangs(facts, machine))
+    hangs = hangs_of(facts, machine)
     for start, end in hangs[bisect_right(hangs, at_us, key=lambda window: window[1]) :]:
         if start > at_us + allowed_us:
             break
@@ -29,11 +29,15 @@ def deadline_us(facts: Facts, machine: str, at_us: int, allowed_us: int) -> int:
     return at_us + allowed_us
 
 
-def _hangs(facts: Facts, machine: str) -> list[Window]:
+def hangs_of(facts: Facts, machine: str) -> list[Window]:
     """When a machine hung: a call of it that was made to, or all of it while it is suspended.
 
     What hangs in a job's own thread holds up nobody else.
     """
+    return facts.history.derived(("hangs", machine), lambda: _hangs(facts, machine))
+
+
+def _hangs(facts: Facts, machine: str) -> list[Window]:
     windows = [
         (event.at_us, event.at_us + rule.hang)
         for event in facts.history.of("fault")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from simulator.checkers.disturbance import lost_writes
 from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
@@ -235,9 +236,20 @@ def _troubled(facts: Facts) -> list[Window]:
         if op.do == "suspend" and op.step is not None
     ]
     windows += [(event.at_us, FOREVER) for event in lasting]
+    windows += [
+        (event.at_us, max(_well_us(facts, job, event) for job in jobs))
+        for event, jobs in lost_writes(facts)
+    ]
     for match in match_all(facts).values():
         for due in match.dues:
             begun_us = due.run.begin.at_us if due.run is not None else FOREVER
             bad = due.outcome in {Outcome.LATE, Outcome.MISSED}
             windows.append((due.at_us, begun_us if bad else min(begun_us, due.at_us + while_us)))
     return merge(windows)
+
+
+def _well_us(facts: Facts, job: str, lost: Event) -> int:
+    """When a job had run well again, after the store lost what was written of it."""
+    runs = (run for run in facts.runs.get(job, ()) if run.begin.n > lost.n)
+    ends = (run.end_us for run in runs if run.end is not None and run.end.data.get("ok"))
+    return next(ends, FOREVER) + facts.slack_us

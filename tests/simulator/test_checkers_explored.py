@@ -1,0 +1,97 @@
+"""What a search found judges too strict about; beside each history that is right, wrong ones."""
+
+from __future__ import annotations
+
+from histories import Build, iso
+
+ONE = "jobs: [{id: j, schedule: every 1h}]\n"
+
+
+def died_by_another_clock(*told: tuple[str, str]) -> Build:
+    """The clock is an hour behind; the run of one hour dies; what is on record then."""
+    build = Build(ONE + "steps: [{at: 30m, do: set-clock, machine: a, by: -1h}]\n")
+    build.up().loop(last="1h").op("30m", "set-clock").run("j", "1h", None).add(3601, "crash")
+    for at, state in told:
+        build.missed("j", at, at="62m", state=state)
+    return build.up("62m").loop(first="62m")
+
+
+def test_a_run_is_recorded_by_the_clock_of_its_machine():
+    """What happened by that clock, and not what the true time calls so."""
+    assert died_by_another_clock(("0m", "unknown")).judge("LIVE-6").verdict == "held"
+    assert died_by_another_clock(("0m", "completed")).judge("LIVE-6").verdict == "violated"
+    right_by_true_time = died_by_another_clock(("0m", "completed"), ("1h", "unknown"))
+    assert right_by_true_time.judge("LIVE-6").verdict == "violated"
+
+
+def resumed(*runs: str, ends_first: bool = False) -> Build:
+    """A resume at half past; a run that ends meanwhile stores the old grid, and then the new is."""
+    build = Build(ONE + "steps: [{at: 90m, do: resume, job: j}]\n").up().loop()
+    build.add("90m", "op", "operator", do="resume", job="j").store(
+        "90m", "j", next_run_at=iso("2h")
+    )
+    if not ends_first:
+        build.store("90m", "j", next_run_at=iso("150m"))
+    build.add("90m", "op.end", "operator", do="resume", job="j", error=None)
+    if ends_first:
+        build.store("91m", "j", next_run_at=iso("150m"))
+    return build.runs("j", "1h", *runs)
+
+
+def test_the_grid_is_the_one_that_stands_when_the_resume_is_done():
+    """What is stored later, or before, gives no other."""
+    assert resumed("150m", "210m").judge("LIVE-1").verdict != "violated"
+    assert resumed("2h", "3h").judge("LIVE-1").verdict == "violated"
+    assert resumed("2h", "3h", ends_first=True).judge("LIVE-1").verdict != "violated"
+    assert resumed("150m", "210m", ends_first=True).judge("LIVE-1").verdict == "violated"
+
+
+def hung_with_its_claim(hang: str, told: str, state: str) -> Build:
+    """Machine a takes the first hour and hangs; what is said of it later; nobody runs it."""
+    more = f"faults: [{{into: store.execution, hang: {hang}}}]\n"
+    build = Build(f"machines: [a, b]\n{ONE}{more}").up().up(machine="b").loop(machine="b")
+    for token, at in enumerate(("1h", "2h", "3h")):
+        claim = {"at": iso(at), "by": "a:1" if at == "1h" else "b:1", "token": token}
+        build.store(at, "j", fire_claim=claim)
+    build.add("1h", "fault", index=0, seam="store.execution", does="hang")
+    build.missed("j", "1h", at=told, state=state)
+    return build.run("j", "2h", machine="b").run("j", "3h", machine="b")
+
+
+def test_whose_machine_hangs_until_its_claim_is_over_does_not_begin():
+    """When it hung as long as a claim lives, and somebody says what became of it."""
+    assert hung_with_its_claim("6m", "66m", "skipped").judge("LIVE-1").verdict != "violated"
+    assert hung_with_its_claim("6m", "65m", "unknown").judge("LIVE-1").verdict != "violated"
+    assert hung_with_its_claim("6m", "66m", "claimed").judge("LIVE-1").verdict == "violated"
+    assert hung_with_its_claim("6m", "64m", "skipped").judge("LIVE-1").verdict == "violated"
+    assert hung_with_its_claim("4m", "66m", "skipped").judge("LIVE-1").verdict == "violated"
+
+
+def lost(asked: str) -> Build:
+    """The disk loses what one hour's run wrote; a status that promises nothing."""
+    build = Build(ONE + "faults: [{into: store.replace, damage: lost}]\n").up().loop()
+    build.runs("j", "1h", "2h", "3h").store(3602, "j", state="scheduled")
+    build.add(3602, "fault", index=0, seam="store.replace", does="damage")
+    return build.status(asked, verdict="unhealthy", names=["j"])
+
+
+def test_a_status_may_doubt_a_job_whose_write_was_lost():
+    """Until it has run well again."""
+    assert lost("90m").judge("STAT-1").verdict == "unknown"
+    assert lost("150m").judge("STAT-1").verdict == "violated"
+
+
+def made_after_the_jump(made: str, *runs: str) -> Build:
+    """A clock is set at half past; an interval is made at `made`."""
+    build = Build(
+        "jobs: [{id: j, schedule: every 30m, created: by a step}]\nsteps:\n"
+        f"- {{at: 30m, do: set-clock, machine: a, by: 10m}}\n- {{at: {made}, do: create, job: j}}\n"
+    )
+    return build.up().loop().op("30m", "set-clock").op(made, "create", "j").runs("j", *runs)
+
+
+def test_no_jump_silences_a_job_that_is_not_there_yet():
+    """It has its time from when it was made."""
+    assert made_after_the_jump("190m").judge("LIVE-11").verdict == "unknown"
+    assert made_after_the_jump("170m", "200m", "230m").judge("LIVE-11").verdict == "held"
+    assert made_after_the_jump("170m").judge("LIVE-11").verdict == "violated"
