@@ -144,14 +144,27 @@ def missed(
 
 
 def overtaken(job: Mapping[str, Any], first: datetime, now: datetime) -> list[dict[str, Any]]:
-    """Records for the occurrence `first` and those up to now that came while a run was on."""
-    zone, schedule = records.zone_of(now), records.schedule_of(job)
+    """Records for the occurrence `first` and those up to now that came while a run was on.
+
+    Of a job whose schedule cannot be read, as one that was triggered, it is `first` alone.
+    """
     first = records.fixed(first)
+    try:
+        later, until = _since(job, first, now)
+    except schedules.ScheduleError:
+        later, until = [], None
+    return _grouped("skipped", job, [first, *later], now, until=until, reason="still running")
+
+
+def _since(
+    job: Mapping[str, Any], first: datetime, now: datetime
+) -> tuple[list[datetime], datetime | None]:
+    """The occurrences after `first` until now; when they are too many, the last of all, too."""
+    zone, schedule = records.zone_of(now), records.schedule_of(job)
     since = schedules.occurrences_between(schedule, first, records.fixed(now), zone)
     later = [at for at in itertools.islice(since, _MOST_COUNTED) if records.fixed(at) > first]
     many = len(later) >= _MOST_COUNTED - 1
-    until = schedules.latest_not_after(schedule, first, now, zone) if many else None
-    return _grouped("skipped", job, [first, *later], now, until=until, reason="still running")
+    return later, schedules.latest_not_after(schedule, first, now, zone) if many else None
 
 
 def _grouped(

@@ -119,6 +119,18 @@ class TestReserve:
         assert home.job()["next_run_at"] == "2026-03-02T12:00:00+00:00"
         scheduler.runs.drop(running)
 
+    def test_a_fire_into_a_run_of_a_broken_schedule_is_ignored(self, home):
+        """It was triggered; that nothing can be computed is no reason for NAS to try for ever."""
+        home.plant(schedule={"kind": "cron", "expr": "61 * * * *", "display": "61 * * * *"})
+        assert claims.reserve("job", iso(home)).outcome == "reserved"
+        assert jobs.claim_job_for_fire("job")
+        running = scheduler.runs.hold(jobs.get_job("job"))
+        home.wait(minutes=2)
+        assert jobs.trigger_job("job")
+        assert claims.reserve("job", home.job()["next_run_at"]).reason == "running"
+        assert home.trace("job")[-1] == ("skipped", "08:02")
+        scheduler.runs.drop(running)
+
     def test_a_late_fire_records_what_it_jumps_over(self, home, hourly):
         fire_at = iso(home)
         home.wait(hours=3, minutes=20)
