@@ -22,9 +22,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 
 from hermes_cron import clock, gateway_evidence, process, store
 
@@ -53,6 +52,7 @@ FUTURE_S = 2.0
 """Two readings of a clock may differ by this much; what lies further ahead is no past instant."""
 
 _LONGEST_ERROR = 500
+_FINE = '"failing_since": null, "error": null'
 
 
 @dataclass
@@ -63,15 +63,16 @@ class _Loop:
     head: str
     heartbeat_at: str = "null"
     success_at: str = "null"
-    tick_since: str = "null"
+    tick_since: float | None = None
     tick_told: bool = False
-    failing: str = field(default='"failing_since": null, "error": null')
+    failing: str = _FINE
     complained: bool = False
 
     def text(self) -> str:
+        tick_since = "null" if self.tick_since is None else repr(self.tick_since)
         return (
             f'{self.head}, "heartbeat_at": {self.heartbeat_at}, "success_at": {self.success_at}, '
-            f'"tick_since": {self.tick_since}, {self.failing}}}'
+            f'"tick_since": {tick_since}, {self.failing}}}'
         )
 
 
@@ -98,29 +99,38 @@ def loop_ended() -> None:
             logger.debug("the evidence %s could not be removed: %s", loop.name, error)
 
 
-@contextmanager
-def tick_under_way() -> Iterator[None]:
+class _Tick(AbstractContextManager[None]):
+    """One tick; a class, because a generator takes longer than the rest of a tick's evidence."""
+
+    __slots__ = ("_loop",)
+
+    def __enter__(self) -> None:
+        self._loop: _Loop | None = process.current().slots.get(_SLOT)
+        if self._loop is not None:
+            self._loop.tick_since, self._loop.tick_told = clock.epoch(), False
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if self._loop is None:
+            return
+        try:
+            if error is not None:
+                tick_failed(error)
+        finally:
+            self._loop.tick_since = None
+
+
+def tick_under_way() -> AbstractContextManager[None]:
     """A tick of this process' loop, if it has one: a command that ticks once leaves no evidence."""
-    loop: _Loop | None = process.current().slots.get(_SLOT)
-    if loop is None:
-        yield
-        return
-    loop.tick_since, loop.tick_told = repr(clock.epoch()), False
-    try:
-        yield
-    except BaseException as error:
-        tick_failed(error)
-        raise
-    finally:
-        loop.tick_since = "null"
+    return _Tick()
 
 
 def tick_works() -> None:
     """The tick under way, if there is one, may take long from here on, and is no dead loop."""
     loop: _Loop | None = process.current().slots.get(_SLOT)
-    if loop is not None and loop.tick_since != "null" and not loop.tick_told:
+    if loop is not None and loop.tick_since is not None and not loop.tick_told:
         loop.tick_told = True
-        _write(loop, loop.name, loop.text())
+        if _write(loop, loop.name, loop.text()):
+            gateway_evidence.make_good()
 
 
 def tick_failed(error: BaseException) -> None:
@@ -140,13 +150,14 @@ def beat(*, success: bool) -> None:
     loop = _loop()
     at = repr(clock.epoch())
     loop.heartbeat_at = at
-    loop.tick_since = "null"
-    _write(loop, HEARTBEAT, at)
+    loop.tick_since = None
+    written = _write(loop, HEARTBEAT, at)
     if success:
         loop.success_at = at
-        loop.failing = '"failing_since": null, "error": null'
-        _write(loop, SUCCESS, at)
-    _write(loop, loop.name, loop.text())
+        loop.failing = _FINE
+        written = _write(loop, SUCCESS, at) or written
+    if _write(loop, loop.name, loop.text()) or written:
+        gateway_evidence.make_good()
 
 
 def age_s(signal: str) -> float | None:
@@ -170,7 +181,7 @@ def _loop() -> _Loop:
     return loop
 
 
-def _write(loop: _Loop, name: str, text: str) -> None:
+def _write(loop: _Loop, name: str, text: str) -> bool:
     """Write a signal. One that cannot be written is missed by the status; the loop goes on."""
     try:
         store.current_store().write_signal(name, text)
@@ -178,6 +189,6 @@ def _write(loop: _Loop, name: str, text: str) -> None:
         if not loop.complained:
             logger.warning("Cron ticker heartbeat '%s' could not be written: %s", name, error)
         loop.complained = True
-    else:
-        loop.complained = False
-        gateway_evidence.make_good()
+        return False
+    loop.complained = False
+    return True

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 from hermes_cron.store import (
+    LOCK_TIMEOUT_S,
     Document,
     Edit,
     JobStore,
@@ -89,7 +90,7 @@ class FakeStore:
         clock: Callable[[], float] = lambda: 0.0,
         wait: Wait | None = None,
         task: Callable[[], object] | None = None,
-        lock_timeout_s: float = 10.0,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
     ) -> None:
         self.volume = Volume() if volume is None else volume
         self.name = name
@@ -153,11 +154,13 @@ class FakeStore:
         volume = self.volume
         if name not in volume.signals:  # what is there has a name that was looked at
             _component(name, "signal")
-        self._alive()
+        if self.dead:
+            self._alive()
         try:
             if self._seam is not None:
                 self._seam("store.signal", signal=name)
-            volume.check("write")
+            if volume.forbidden:
+                volume.check("write")
         except OSError as error:
             self._cannot_write(error, "write", name)
         volume.signals[name] = text

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from unittest import mock
 
 from simulator.durations import format_duration
 from simulator.fault_rule import SEAMS, Fault
+from simulator.faults import FaultPlan
 from simulator.hosts import BodyResult, Surroundings
 from simulator.kernel.tasks import Task
 from simulator.raising import build_exception
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunStage"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _PLAIN_BODY = Body()
 
@@ -42,9 +44,14 @@ class RunStage:
         )
         self._phases: dict[Task, list[str]] = {}
         self._phases_matter = any(SEAMS[fault.into].phases for fault in world.scenario.faults)
+        self._struck: frozenset[str] = frozenset()
         self._runs = 0
         self._runs_of: dict[str, int] = {}
         self._bodies = {job.id: job for job in world.scenario.jobs}
+
+    def arm(self, plan: FaultPlan) -> None:
+        """Faults may strike from now on."""
+        self._world.plan, self._struck = plan, plan.seams
 
     def set_zone(self, zone: str) -> None:
         """Somebody changes the configured zone."""
@@ -111,7 +118,7 @@ class RunStage:
             task.decisions = nth = task.decisions + 1
             if task.delays is not None and nth in task.delays:
                 kernel.deviate(task, nth)
-        if seam not in self._world.plan.seams:
+        if seam not in self._struck:
             return call()
         fault = self.consult(seam, job=job)
         if fault is None:
@@ -125,30 +132,35 @@ class RunStage:
 
     def is_struck(self, seam: str) -> bool:
         """See `Stage`."""
-        return seam in self._world.plan.seams
+        return seam in self._struck
 
-    def phase(self, name: str, call: Callable[[], T]) -> T:
+    def in_phase(self, name: str, real: Callable[P, T]) -> Callable[P, T]:
         """See `Stage`."""
-        task = self._world.kernel.current
-        if not self._phases_matter or task is None:
-            return call()
-        stack = self._phases.setdefault(task, [])
-        stack.append(name)
-        try:
-            return call()
-        finally:
-            stack.pop()
+        if not self._phases_matter:
+            return real
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            task = self._kernel.current
+            if task is None:
+                return real(*args, **kwargs)
+            stack = self._phases.setdefault(task, [])
+            stack.append(name)
+            try:
+                return real(*args, **kwargs)
+            finally:
+                stack.pop()
+
+        return call
 
     def consult(self, seam: str, *, job: str | None = None) -> Fault | None:
         """The fault that strikes this passage; it is recorded as fired."""
-        world = self._world
-        plan = world.plan
-        if seam not in plan.seams:
+        if seam not in self._struck:
             return None
+        world = self._world
         task = world.kernel.current
         stack = self._phases.get(task) if task is not None else None
         phase = stack[-1] if stack else None
-        struck = plan.consult(
+        struck = world.plan.consult(
             seam,
             world.kernel.now_us - world.kernel.start_us,
             machine=world.name_here(),
@@ -185,7 +197,7 @@ class RunStage:
             task.decisions = nth = task.decisions + 1
             if task.delays is not None and nth in task.delays:
                 kernel.deviate(task, nth)
-        if name not in self._world.plan.seams:
+        if name not in self._struck:
             return None
         fault = self.consult(name, job=_job_of(context))
         if fault is None:

@@ -52,6 +52,7 @@ class Volume:
         records: the execution records, oldest first.
         outputs: the outputs of each job, by name, the oldest first.
         aside: corrupt contents of the jobs file of which a copy was kept.
+        forbidden: the error number of each of "read", "write" and "lock" that fails; see `forbid`.
         temporaries: temporary files of the jobs file that a killed writer left.
         present: whether there was ever a write here, so that a missing file is noticed.
         locks: who holds each lock that is held: the store and the task, or a name.
@@ -70,7 +71,7 @@ class Volume:
         self.on_release: list[Callable[[str], None]] = []
         self._jobs: Document | bytes | None = None
         self._before: Document | bytes | None = None
-        self._forbidden: dict[str, int] = {}
+        self.forbidden: dict[str, int] = {}
         self._writes = 0
         if records is not None:
             self.corrupt(json.dumps({"jobs": list(records)}).encode())
@@ -96,7 +97,7 @@ class Volume:
         Raises:
             OSError: with the number that `forbid` was given.
         """
-        number = self._forbidden.get(what)
+        number = self.forbidden.get(what)
         if number is not None:
             raise OSError(number, f"{what} is forbidden")
 
@@ -112,7 +113,7 @@ class Volume:
 
     def keep_aside(self, name: str) -> str | None:
         """Copy a damaged jobs file, once for each content; the name of the copy."""
-        if not isinstance(self._jobs, bytes) or self._forbidden:
+        if not isinstance(self._jobs, bytes) or self.forbidden:
             return None
         if self._jobs not in self.aside:
             self.aside.append(self._jobs)
@@ -207,12 +208,12 @@ class Volume:
 
     def forbid(self, what: str, number: int = errno.EACCES) -> None:
         """Every "read" of the jobs, "write" of anything or "lock" fails with that error number."""
-        self._forbidden[what] = number
+        self.forbidden[what] = number
         self._look()
 
     def allow(self, what: str) -> None:
         """Undo `forbid`."""
-        self._forbidden.pop(what, None)
+        self.forbidden.pop(what, None)
         self._look()
 
     def break_executions(self) -> None:
@@ -229,5 +230,5 @@ class Volume:
         return self._jobs or b""
 
     def _look(self) -> None:
-        readable = isinstance(self._jobs, Document) and "read" not in self._forbidden
+        readable = isinstance(self._jobs, Document) and "read" not in self.forbidden
         self.document = self._jobs if isinstance(self._jobs, Document) and readable else None

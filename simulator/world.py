@@ -190,9 +190,10 @@ class World:
         """The jobs stand, then faults are armed and the machines boot."""
         self.operator.prepare()
         self._until(self.kernel.start_us)
-        self.plan = FaultPlan(self.scenario.faults)
+        plan = FaultPlan(self.scenario.faults)
         if (fake := self.fake) is not None:
-            self.plan.leave_out(lambda fault: cannot_strike(fault, fake))
+            plan.leave_out(lambda fault: cannot_strike(fault, fake))
+        self.stage.arm(plan)
         for machine in self.machines.values():
             machine.boot()
         for step in self.scenario.steps:

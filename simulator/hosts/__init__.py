@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from simulator.target import Target
 
 __all__ = ["BodyResult", "Host", "Reading", "Stage", "Surroundings", "reference_host"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -105,8 +106,8 @@ class Stage(Protocol):
         """Whether any fault of this run is put at a seam, so that it has to be there."""
         ...
 
-    def phase(self, name: str, call: Callable[[], T]) -> T:
-        """Say what the store is used for during `call` (`simulator.fault_rule.PHASES`)."""
+    def in_phase(self, name: str, real: Callable[P, T]) -> Callable[P, T]:
+        """`real`, saying what it uses the store for (`simulator.fault_rule.PHASES`)."""
         ...
 
     def run_body(self, job: Mapping[str, Any]) -> BodyResult:

@@ -19,6 +19,7 @@ from hermes_cron import (
     auth,
     by_hand,
     config,
+    due,
     gateway,
     jobs,
     process,
@@ -45,10 +46,7 @@ LOOP_LOGGER = "cron.scheduler_provider"
 # What nearly every tick says, once for all of them.
 _ASYNC, _QUIET, _CLEAN = {"sync": False}, {"error": None, "dispatched": 0}, {"success": True}
 _PHASES = {
-    "get_due_jobs": "due",
     "advance_next_run": "advance",
-    "claim_job_for_fire": "claim",
-    "mark_job_run": "mark",
     "create_job": "create",
     "update_job": "update",
     "pause_job": "update",
@@ -178,9 +176,10 @@ def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
     yield jobs, "mark_job_run", _mark(stage, jobs.mark_job_run)
     yield gateway, "run_start", _started(stage, gateway.run_start)
     yield gateway, "run_fire", _fired(stage, gateway.run_fire)
+    # Not `jobs.get_due_jobs` itself: a tick takes care of one that somebody replaced.
+    yield due, "scan", stage.in_phase("due", due.scan)
     for name, phase in _PHASES.items():
-        if name not in {"claim_job_for_fire", "mark_job_run"}:
-            yield jobs, name, _in_phase(stage, phase, getattr(jobs, name))
+        yield jobs, name, stage.in_phase(phase, getattr(jobs, name))
 
 
 def _new_id(real: Callable[[], str]) -> Callable[[], str]:
@@ -209,13 +208,6 @@ def _body(stage: Stage, job: Mapping[str, Any]) -> tuple[bool, str, str, str | N
     return result.success, result.output, result.final_text, result.error
 
 
-def _in_phase(stage: Stage, phase: str, real: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return stage.phase(phase, lambda: real(*args, **kwargs))
-
-    return call
-
-
 def _tick(stage: Stage, real: Callable[..., int]) -> Callable[..., int]:
     def tick(*args: Any, **kwargs: Any) -> int:
         sync = kwargs.get("sync")
@@ -241,28 +233,30 @@ def _heartbeat(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _recover(stage: Stage, real: Callable[[], int]) -> Callable[[], int]:
+    phased = stage.in_phase("recover", real)
+
     def recover() -> int:
-        return stage.around("recover", lambda: stage.phase("recover", real))
+        return stage.around("recover", phased)
 
     return recover
 
 
 def _claim_due(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
-    def claim_due(due: list[Any]) -> Any:
-        job = str(due[0].get("id")) if len(due) == 1 else None
-        return stage.around("claim", lambda: stage.phase("claim", lambda: real(due)), job=job)
+    phased = stage.in_phase("claim", real)
+
+    def claim_due(found: list[Any]) -> Any:
+        job = str(found[0].get("id")) if len(found) == 1 else None
+        return stage.around("claim", lambda: phased(found), job=job)
 
     return claim_due
 
 
 def _claim(stage: Stage, real: Callable[..., bool]) -> Callable[..., bool]:
+    phased = stage.in_phase("claim", real)
+
     def claim_job_for_fire(job_id: str, **kwargs: Any) -> bool:
         try:
-            won = stage.around(
-                "claim",
-                lambda: stage.phase("claim", lambda: real(job_id, **kwargs)),
-                job=job_id,
-            )
+            won = stage.around("claim", lambda: phased(job_id, **kwargs), job=job_id)
         except BaseException as error:
             stage.record("claim", job=job_id, won=False, error=type(error).__name__)
             raise
@@ -273,12 +267,12 @@ def _claim(stage: Stage, real: Callable[..., bool]) -> Callable[..., bool]:
 
 
 def _mark(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
+    phased = stage.in_phase("mark", real)
+
     def mark_job_run(job_id: str, success: bool, *args: Any, **kwargs: Any) -> Any:
         try:
             result = stage.around(
-                "mark",
-                lambda: stage.phase("mark", lambda: real(job_id, success, *args, **kwargs)),
-                job=job_id,
+                "mark", lambda: phased(job_id, success, *args, **kwargs), job=job_id
             )
         except BaseException as error:
             stage.record("mark", job=job_id, ok=success, error=type(error).__name__)
@@ -344,6 +338,10 @@ class _Ear(logging.Handler):
     def __init__(self, stage: Stage) -> None:
         super().__init__(logging.INFO)
         self._stage = stage
+
+    def createLock(self) -> None:  # noqa: N802 - the name that it has there
+        """None is needed: nothing interrupts a task that records."""
+        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Record it, unless it is chatter."""

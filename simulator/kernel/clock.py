@@ -41,11 +41,13 @@ def monotonic_us(kernel: Kernel) -> int:
     return kernel.now_us - task.clock.monotonic_origin_us
 
 
-_time = time.time
+_time, _monotonic = time.time, time.monotonic
+
+# These two are in one piece, because every loop asks them at every turn.
 
 
 def _fake_time() -> float:
-    """`time.time`; in one piece, because everything asks it at every turn."""
+    """`time.time`."""
     kernel = here()
     if kernel is None:
         return _time()
@@ -58,7 +60,22 @@ def _fake_time() -> float:
     return (kernel.now_us + task.clock.wall_offset_us) / 1_000_000
 
 
+def _fake_monotonic() -> float:
+    """`time.monotonic`."""
+    kernel = here()
+    if kernel is None:
+        return _monotonic()
+    task = kernel.current
+    if task is None:
+        return monotonic_us(kernel) / 1_000_000
+    task.spins = spins = task.spins + 1
+    if spins > SPIN_LIMIT:
+        kernel.polls(task)
+    return (kernel.now_us - task.clock.monotonic_origin_us) / 1_000_000
+
+
 _fake_time.__name__ = _fake_time.__qualname__ = "time"
+_fake_monotonic.__name__ = _fake_monotonic.__qualname__ = "monotonic"
 
 
 def _readers() -> dict[str, Callable[..., Any]]:
@@ -82,7 +99,7 @@ def _readers() -> dict[str, Callable[..., Any]]:
         nanoseconds = f"{name}_ns"
         readers[name] = reader(name, lambda kernel: monotonic_us(kernel) / 1_000_000)
         readers[nanoseconds] = reader(nanoseconds, lambda kernel: monotonic_us(kernel) * 1000)
-    return readers
+    return readers | {"monotonic": _fake_monotonic}
 
 
 def _clock_id_us(kernel: Kernel, clock_id: int) -> int:
