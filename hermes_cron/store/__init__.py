@@ -12,7 +12,7 @@ store in its place.
 """
 
 from hermes_cron import config, paths, process
-from hermes_cron.store.base import EXECUTIONS_KEPT, OUTPUTS_KEPT, JobStore
+from hermes_cron.store.base import EXECUTIONS_KEPT, LOCK_TIMEOUT_S, OUTPUTS_KEPT, JobStore
 from hermes_cron.store.document import BrokenRecord, Document, parse, safe_component, serialize
 from hermes_cron.store.edit import Edit
 from hermes_cron.store.errors import StoreBusy, StoreError, StoreUnreadable, StoreWriteFailed
@@ -20,6 +20,7 @@ from hermes_cron.store.json_file import JsonFileStore
 
 __all__ = [
     "EXECUTIONS_KEPT",
+    "LOCK_TIMEOUT_S",
     "OUTPUTS_KEPT",
     "BrokenRecord",
     "Document",

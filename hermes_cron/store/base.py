@@ -7,13 +7,16 @@ from typing import Any, Protocol
 from hermes_cron.store.document import Document
 from hermes_cron.store.edit import Edit
 
-__all__ = ["EXECUTIONS_KEPT", "OUTPUTS_KEPT", "JobStore"]
+__all__ = ["EXECUTIONS_KEPT", "LOCK_TIMEOUT_S", "OUTPUTS_KEPT", "JobStore"]
 
 EXECUTIONS_KEPT = 5000
 """How many execution records a store keeps: the newest."""
 
 OUTPUTS_KEPT = 50
 """How many outputs of each job a store keeps: the newest."""
+
+LOCK_TIMEOUT_S = 10.0
+"""How long an edit waits for the lock, unless the store is told otherwise."""
 
 
 class JobStore(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hermes_cron.store.base import EXECUTIONS_KEPT
-from hermes_cron.store.files import PRIVATE_FILE, replace_file, write_all
+from hermes_cron.store.files import replace_file, write_all
 
 __all__ = ["ExecutionLog"]
 
@@ -28,9 +28,11 @@ class ExecutionLog:
     def __init__(self, path: str) -> None:
         self.path = path
         self._file = Path(path)
-        self._inode: int | None = None
-        self._size = 0
-        self._lines = 0
+        self._start_over(None)
+
+    def _start_over(self, inode: int | None) -> None:
+        self._inode = inode
+        self._size = self._lines = 0
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Add records; keeps a broken file aside and shortens a long one.
@@ -42,7 +44,7 @@ class ExecutionLog:
         data = "".join(json.dumps(record) + "\n" for record in records).encode()
         if not self._catch_up():
             self._rebuild()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, PRIVATE_FILE)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND)
         try:
             size = os.fstat(descriptor).st_size
             # A killed writer may have left half a line: it must not swallow ours.
@@ -73,7 +75,7 @@ class ExecutionLog:
         if job_id is None:
             return _parse(lines)[0]
         # Parsing is what costs: only lines that name the job are worth it.
-        named = json.dumps(job_id).encode("ascii")
+        named = json.dumps(job_id).encode()
         records, _ = _parse([line for line in lines if named in line])
         return [record for record in records if record.get("job_id") == job_id]
 
@@ -86,18 +88,14 @@ class ExecutionLog:
             raise
 
     def _catch_up(self) -> bool:
-        """Count the lines that others appended; False when the file has to be looked at whole."""
+        """Count the lines that others appended; False when the file has to be written anew."""
         try:
             with self._file.open("rb") as file:
                 status = os.fstat(file.fileno())
                 if status.st_ino != self._inode or status.st_size < self._size:
-                    self._size = self._lines = 0
-                    self._inode = status.st_ino
+                    self._start_over(status.st_ino)
                 file.seek(self._size)
                 added = file.read()
-        except FileNotFoundError:
-            self._size = self._lines = 0
-            return True
         except OSError:
             return False
         self._size += len(added)
@@ -106,13 +104,13 @@ class ExecutionLog:
 
     def _rebuild(self) -> None:
         """Write the newest good records anew, the broken file being kept aside first."""
-        data = None
+        data = b""
         if self._file.is_file():
             data = self._file.read_bytes()
         elif self._file.exists():
             self._file.replace(f"{self.path}.corrupt-{self._file.stat().st_ino:x}")
-        records, broken = _parse((data or b"").splitlines())
-        if data and broken:
+        records, broken = _parse(data.splitlines())
+        if broken:
             replace_file(f"{self.path}.corrupt-{zlib.crc32(data):08x}", data)
             logger.error("%d broken lines in %s: a copy is kept aside", broken, self.path)
         kept = records[-EXECUTIONS_KEPT:]
@@ -124,17 +122,13 @@ class ExecutionLog:
 
 def _parse(lines: Sequence[bytes]) -> tuple[list[dict[str, Any]], int]:
     """The records in `lines` and how many lines are none."""
-    records: list[dict[str, Any]] = []
-    broken = 0
-    for line in lines:
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        if isinstance(record, dict):
-            records.append(record)
-        else:
-            broken += 1
-    return records, broken
+    filled = [line for line in lines if line.strip()]
+    records = [record for record in map(_loads, filled) if isinstance(record, dict)]
+    return records, len(filled) - len(records)
+
+
+def _loads(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None

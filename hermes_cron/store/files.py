@@ -8,14 +8,17 @@ import logging
 import os
 import stat
 import zlib
+from collections.abc import Mapping
+from contextlib import suppress
 from itertools import count
 from typing import Final
 
-from hermes_cron import clock
+from hermes_cron import clock, process
 from hermes_cron.store.errors import StoreWriteFailed, write_reason
 
 __all__ = [
     "PRIVATE_FILE",
+    "make_private_file",
     "make_private_folder",
     "replace_file",
     "sweep",
@@ -37,6 +40,10 @@ _HINTS: Final = {
     "too_many_files": "this process has too many files open",
     "io": "look at the disk",
 }
+_HINTS_BY_NUMBER: Final[Mapping[int | None, str]] = {
+    errno.EBUSY: "it is a mount point of its own: mount its folder instead",
+    errno.ENOTDIR: "move away what is in the way",
+}
 _serial = count()
 
 
@@ -47,32 +54,35 @@ def make_private_folder(folder: str) -> None:
         StoreWriteFailed: it cannot be made, or is something else.
     """
     try:
-        mode = os.stat(folder).st_mode
-    except FileNotFoundError:
-        mode = 0
-    except OSError as error:
-        raise write_failed("make the folder", folder, error, step="write") from error
-    if stat.S_ISDIR(mode):
+        try:
+            mode = os.stat(folder).st_mode
+        except FileNotFoundError:
+            _make_folder(folder, os.path.dirname(folder) or ".")
+            mode = os.stat(folder).st_mode
+        if not stat.S_ISDIR(mode):
+            raise NotADirectoryError(errno.ENOTDIR, "a folder is needed there")
         if mode & 0o077:
             _quietly_chmod(folder)
-        return
-    try:
-        parent = os.path.dirname(folder)
-        if parent and not os.path.isdir(parent):
-            make_private_folder(parent)
-        os.mkdir(folder, PRIVATE_FOLDER)
     except StoreWriteFailed:
         raise  # about the folder above, which is the one to look at
-    except FileExistsError:
-        if not os.path.isdir(folder):
-            raise StoreWriteFailed(
-                f"{folder} is in the way: a folder is needed there; move it away",
-                step="write",
-                number=errno.ENOTDIR,
-            ) from None
     except OSError as error:
         raise write_failed("make the folder", folder, error, step="write") from error
-    _give_to_owner_of(os.path.dirname(folder) or ".", folder)
+
+
+def make_private_file(path: str) -> None:
+    """Make an empty file where none is, for the owner of its folder only.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    try:
+        descriptor = os.open(path, _WRITE, PRIVATE_FILE)
+    except FileExistsError:
+        return
+    try:
+        _leave_to(os.stat(os.path.dirname(path)), descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def replace_file(
@@ -100,10 +110,11 @@ def replace_file(
         folder, f"{prefix}{name}.{_HOST:08x}.{os.getpid()}.{next(_serial)}.tmp"
     )
     step = "write"
-    made = False
     try:
         descriptor = os.open(temporary, _WRITE, PRIVATE_FILE)
-        made = True
+    except OSError as error:
+        raise write_failed("write", target, error, step=step) from error
+    try:
         try:
             write_all(descriptor, data)
             _keep_owner(descriptor, target, folder)
@@ -119,8 +130,7 @@ def replace_file(
         step = "replace"
         os.replace(temporary, target)
     except BaseException as error:
-        if made:
-            _quietly_remove(temporary)
+        _quietly_remove(temporary)
         if isinstance(error, OSError):
             raise write_failed("write", target, error, step=step) from error
         raise
@@ -132,7 +142,7 @@ def replace_file(
 def sync_folder(folder: str) -> None:
     """Put a replacement on the disk. A failure is logged: the new state is already in force."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
@@ -143,37 +153,30 @@ def sync_folder(folder: str) -> None:
         logger.log(level, "%s was written, but its folder could not be synced: %s", folder, error)
 
 
-def sweep(folder: str, *, locked_prefix: str | None = None) -> int:
+def sweep(folder: str, *, locked_prefix: str | None = None) -> None:
     """Remove temporary files of writers that are gone.
 
     Args:
         folder: where to look, not below it.
         locked_prefix: the start of the names that are only written under a lock that the caller
             holds: whoever wrote them is gone.
-
-    Returns:
-        How many were removed.
     """
-    removed = 0
     try:
         with os.scandir(folder) as found:
             names = [entry.name for entry in found if entry.name.endswith(".tmp")]
     except OSError:
-        return 0
+        return
     for name in names:
         path = os.path.join(folder, name)
         under_our_lock = locked_prefix is not None and name.startswith(locked_prefix)
         if name.startswith(".") and (under_our_lock or _left_over(path, name)):
-            removed += _quietly_remove(path)
-    return removed
+            _quietly_remove(path)
 
 
 def write_failed(what: str, path: str, error: OSError, *, step: str) -> StoreWriteFailed:
     """The store's error for a system call that failed."""
     reason = write_reason(error)
-    hint = _HINTS[reason]
-    if error.errno == errno.EBUSY:
-        hint = "it is a mount point of its own: mount its folder instead"
+    hint = _HINTS_BY_NUMBER.get(error.errno, _HINTS[reason])
     return StoreWriteFailed(
         f"could not {what} {path} ({step}: {error.strerror or error}); "
         f"the old state stands; {hint}, then try again",
@@ -197,30 +200,25 @@ def _left_over(path: str, name: str) -> bool:
     """Whether the writer of a temporary file is gone: dead here, or silent for long elsewhere."""
     parts = name.removesuffix(".tmp").rsplit(".", 3)
     here = f"{_HOST:08x}"
-    if len(parts) == 4 and parts[1] == here and parts[2].isdigit():  # noqa: PLR2004 the name's parts
-        return int(parts[2]) != os.getpid() and not _alive(int(parts[2]))
+    if len(parts) == 4 and parts[1] == here and parts[2].isdecimal():  # noqa: PLR2004 the name's parts
+        return not process.current().pid_is_alive(int(parts[2]))
     try:
         return clock.epoch() - os.stat(path).st_mtime > _FOREIGN_LEFT_OVER_S
     except OSError:
         return False
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _quietly_remove(path: str) -> bool:
-    try:
+def _quietly_remove(path: str) -> None:
+    with suppress(OSError):
         os.unlink(path)
-    except OSError:
-        return False
-    return True
+
+
+def _make_folder(folder: str, above: str) -> None:
+    if not os.path.isdir(above):
+        make_private_folder(above)
+    with suppress(FileExistsError):  # somebody else was faster
+        os.mkdir(folder, PRIVATE_FOLDER)
+        _leave_to(os.stat(above), folder)
 
 
 def _quietly_chmod(folder: str) -> None:
@@ -231,23 +229,17 @@ def _quietly_chmod(folder: str) -> None:
 
 
 def _keep_owner(descriptor: int, target: str, folder: str) -> None:
-    """Leave the file to who had it: root's command must not lock the gateway's user out."""
-    if os.geteuid() != 0:
-        return
     try:
         owner = os.stat(target)
     except OSError:
         owner = os.stat(folder)
-    if owner.st_uid != 0:
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    _leave_to(owner, descriptor)
 
 
-def _give_to_owner_of(folder: str, path: str) -> None:
-    if os.geteuid() != 0:
-        return
-    owner = os.stat(folder)
-    if owner.st_uid != 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
+def _leave_to(owner: os.stat_result, made: str | int) -> None:
+    """Leave what was made to this owner: root's command must not lock the gateway's user out."""
+    if os.geteuid() == 0 and os.stat(made).st_uid != owner.st_uid:
+        os.chown(made, owner.st_uid, owner.st_gid)
 
 
 # Process ids mean something on one machine only; containers that share a disk have other names.

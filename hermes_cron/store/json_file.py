@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 from hermes_cron import clock
 from hermes_cron.paths import Paths
-from hermes_cron.store.base import OUTPUTS_KEPT
+from hermes_cron.store.base import LOCK_TIMEOUT_S, OUTPUTS_KEPT
 from hermes_cron.store.document import Document, parse, safe_component, serialize
 from hermes_cron.store.edit import Edit
 from hermes_cron.store.errors import StoreError, StoreUnreadable
@@ -41,7 +41,7 @@ class JsonFileStore:
         self,
         paths: Callable[[], Paths],
         *,
-        lock_timeout_s: float = 10.0,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
         outputs_kept: Callable[[], int] = lambda: OUTPUTS_KEPT,
     ) -> None:
         self.lock_timeout_s = lock_timeout_s

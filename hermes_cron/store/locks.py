@@ -9,7 +9,7 @@ import filelock
 
 from hermes_cron import clock
 from hermes_cron.store.errors import StoreBusy
-from hermes_cron.store.files import write_failed
+from hermes_cron.store.files import PRIVATE_FILE, make_private_file, write_failed
 
 __all__ = ["LockTable"]
 
@@ -23,7 +23,7 @@ class _Named:
         self.turn = threading.Lock()
         self.holder: int | None = None
         # One object for all threads: only the one whose turn it is touches it.
-        self.file = filelock.FileLock(path, mode=0o600, thread_local=False)
+        self.file = filelock.FileLock(path, mode=PRIVATE_FILE)
 
 
 class LockTable:
@@ -76,6 +76,7 @@ class LockTable:
 
 def _lock_file(lock: filelock.BaseFileLock, path: str, left_s: float, timeout_s: float) -> None:
     try:
+        make_private_file(path)
         lock.acquire(timeout=left_s, poll_interval=_POLL_S)
     except filelock.Timeout:
         raise _busy(path, timeout_s, "another process") from None

@@ -403,17 +403,6 @@ def test_unknown_fields_survive_every_change(home):
     assert home.job()["theirs"] == {"a": [1, None]}
 
 
-@pytest.mark.parametrize(("wanted", "kept"), [("3", 3), ("0", 50), ("many", 50), ("true", 50)])
-def test_as_many_outputs_are_kept_as_configured(home, wanted, kept):
-    (home.path / "config.yaml").write_text(f"cron: {{output_retention: {wanted}}}")
-    for number in range(55):
-        home.wait(seconds=1)
-        jobs.save_job_output("job", str(number))
-    found = store.current_store().outputs("job")
-    assert len(found) == kept
-    assert Path(found[-1]).read_text() == "54"
-
-
 def test_the_newest_output_stays_in_a_repeated_hour(tmp_path, monkeypatch):
     """The wall goes back from 03:00 to 02:00; what is written then is not the oldest."""
     for home in make_home(tmp_path, monkeypatch, "Europe/Berlin"):
