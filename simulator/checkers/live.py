@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from simulator.checkers.disturbance import general_disturbances
+from simulator.checkers.disturbance import damage, general_disturbances
 from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
 from simulator.checkers.extras import extras_under
 from simulator.checkers.facts import Facts, facts_of
@@ -116,7 +116,7 @@ def live_6(history: History, scenario: Scenario) -> Finding:
             if due.manual or due.at_us <= unclear_us or not _must_be_recorded(facts, due):
                 continue
             judgement.reached()
-            if not missed.has(due.at_us):
+            if not missed.has(due.at_us) and not _record_refused(facts, due):
                 judgement.violated(
                     f"job {job}, due {when(due.at_us)}: missed, and no record says so"
                 )
@@ -151,11 +151,27 @@ def _known_since(facts: Facts, at_us: int) -> bool:
     )
 
 
+def _record_refused(facts: Facts, due: Due) -> bool:
+    """Whether the disk refused a record of the job before it ran again: a trace may be lost."""
+    runs = facts.runs.get(due.job, [])
+    index = bisect_right(runs, due.at_us, key=lambda run: run.begin.at_us)
+    until_us = runs[index].begin.at_us + facts.slack_us if index < len(runs) else FOREVER
+    return any(
+        due.at_us <= event.at_us <= until_us and event.data.get("job") in {None, due.job}
+        for event in facts.history.of("fault")
+        if event.data.get("seam") == "store.execution" and event.data.get("does") == "raise"
+    )
+
+
 def _unwritable(facts: Facts, died: Event) -> bool:
-    """Whether records were refused when the next process settled what a dead one left."""
+    """Whether the next process could not settle what a dead one left: store or records refused."""
     back = next((life for life in facts.all_lives if life.boot.n > died.n), None)
-    until_n = back.start_left.n if back is not None and back.start_left is not None else FOREVER
-    return back is not None and any(
+    if back is None:
+        return False
+    left = back.start_left
+    until_n, until_us = (left.n, left.at_us) if left is not None else (FOREVER, back.end_us)
+    torn = any(at_us <= back.boot.at_us and until_us <= end for at_us, end in damage(facts))
+    return torn or any(
         back.boot.n < event.n < until_n and event.data.get("seam") == "store.execution"
         for event in facts.history.of("fault")
     )

@@ -104,7 +104,26 @@ def half_past(hour: int) -> Build:
     return build.run("j", "3h30m") if hour == 2 else build
 
 
+def untold(refused_at: int) -> Build:
+    """J's fire of 2h comes into its run of 1h and is skipped; the disk refuses a record."""
+    build = Build(external=True).up().arm("j", 0, "1h").fire("j", "1h", arms="2h", lasts=4000)
+    build.add("2h", "nas.fired", "nas", job_id="j", fire_at=iso("2h"))
+    build.deliver("j", "2h", "2h", answer="ignored").arm("j", "2h", "3h")
+    build.fault(refused_at, "store.execution", job="j")
+    return build.fire("j", "3h", arms="4h")
+
+
+def interrupted(mended_at: str) -> Build:
+    """A machine dies in a run while the store is torn, which is mended for good at some time."""
+    more = f"steps: [{{at: 1h, do: damage, what: torn, for: {mended_at}}}]\n"
+    build = Build(more, external=True).up().arm("j", 0, "1h").add("1h", "fire.begin", job="j")
+    build.run("j", "1h", None).op("1h", "damage").add(3700, "crash", "a").up("70m")
+    return build.missed("j", "2h", "3h")
+
+
 PAIRS = [
+    ("LIVE-6", "the disk refused its record", untold(7200), untold(3600)),
+    ("LIVE-6", "the store is torn", interrupted("30m"), interrupted("5m")),
     (
         "LIVE-13",
         "a paused job is run by hand",
