@@ -12,6 +12,7 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     plan          what the operator wanted, by the scenario and its steps
     matching      occurrences against runs, each at most once; missed, late and excused told apart
     disturbance   what may legitimately keep a job from running
+    cut           what was taken and cut off before its body
     extras        runs that no occurrence is left for, and whose fault they are
     truth         what was so whenever the status was asked for
     rest          the registry whenever nothing is going on

@@ -8,7 +8,8 @@ missed for a reason, missed for none, late, a second run of one occurrence, a ru
 from bisect import bisect_left, bisect_right
 from typing import Any
 
-from simulator.checkers.disturbance import cut_short, disturbances
+from simulator.checkers.cut import cut_short
+from simulator.checkers.disturbance import disturbances
 from simulator.checkers.dues import Due, Extra, JobMatch, dues_of, early_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import EARLY_LEEWAY_US, BodyRun

@@ -1,0 +1,78 @@
+"""Occurrences that were taken and never came to their body: they may not run again (ONCE-9)."""
+
+from bisect import bisect_left
+
+from simulator.checkers.disturbance import read_behind
+from simulator.checkers.facts import Facts
+from simulator.checkers.happened import CLAIM_TTL_US, EARLY_LEEWAY_US, BodyRun, Window
+from simulator.checkers.struck import hangs_of
+from simulator.checkers.wanted import Plan, commits_by_job
+from simulator.event import Event
+from simulator.fold import instant_us
+
+__all__ = ["cut_short"]
+
+
+def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
+    """Occurrences that were taken in the store and cut off before the body: (due, taken).
+
+    To run such a one again is forbidden (ONCE-9). It is excused when its machine died, or its claim
+    failed, or a read did not see it, after it was taken, nothing ran until the host looked, and the
+    host says "unknown". Likewise when its machine hung until its claim was over: it may not begin
+    then, and says that it is skipped where nobody else could.
+    """
+    job, found = plan.job.id, list[Window]()
+    stored = [
+        event
+        for event, record in commits_by_job(facts).get(job, ())
+        if isinstance((record or {}).get("fire_claim"), dict)
+    ]
+    for told, due_us, state in _told_over(facts).get(job, ()) if stored else ():
+        index = bisect_left(stored, due_us - EARLY_LEEWAY_US, key=lambda event: event.at_us)
+        taken = stored[index] if index < len(stored) else None
+        if taken is None or taken.n > told.n:
+            continue
+        cut = state == "unknown" and _cut(facts, job, taken, told)
+        if not cut and not _hung(facts, taken, told):
+            continue
+        if not any(taken.n < run.begin.n < told.n for run in runs):
+            found.append((due_us, taken.at_us))
+    return found
+
+
+def _told_over(facts: Facts) -> dict[str, list[tuple[Event, int, str]]]:
+    """Where the host says that an occurrence's end is unknown, or that it is skipped, by job."""
+
+    def build() -> dict[str, list[tuple[Event, int, str]]]:
+        found: dict[str, list[tuple[Event, int, str]]] = {}
+        for told in facts.history.of("execution"):
+            for record in told.data["records"]:
+                state = record.get("state")
+                if state not in {"unknown", "skipped"}:
+                    continue
+                due_us = instant_us(record.get("occurrence"))
+                if due_us is not None:
+                    found.setdefault(str(record.get("job_id")), []).append((told, due_us, state))
+        return found
+
+    return facts.history.derived("told over", build)
+
+
+def _cut(facts: Facts, job: str, taken: Event, told: Event) -> bool:
+    """Whether its machine died, its claim failed, or a read did not see it, before it was told."""
+    crashed = [e for e in facts.history.of("crash") if e.machine == taken.data.get("by")]
+    failed = [
+        event
+        for event in facts.faults
+        if event.data.get("seam") == "claim" and event.data.get("job") == job
+    ]
+    cuts = [*crashed, *failed, *read_behind(facts, job)]
+    return any(taken.n < event.n < told.n for event in cuts)
+
+
+def _hung(facts: Facts, taken: Event, told: Event) -> bool:
+    """Whether the machine that took an occurrence hung then, until its claim was over."""
+    return any(
+        start >= taken.at_us and min(end, told.at_us) - start >= CLAIM_TTL_US
+        for start, end in hangs_of(facts, str(taken.data.get("by")))
+    )
