@@ -3,7 +3,7 @@
 Built from a history once and shared by all checkers of it (`facts_of`). Nothing here judges.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -87,6 +87,7 @@ class Facts:
                 lives[-1].stop_requested = event
             elif event.kind == "provider.start":
                 lives[-1].started = lives[-1].started or event
+                lives[-1].last_started = event
             elif event.kind in ends:
                 lives[-1].end = event
             elif lives[-1].start_left is None:
@@ -116,10 +117,9 @@ class Facts:
 
     def life_at(self, event: Event) -> Life | None:
         """The process of this event's machine that it happened in."""
-        for life in reversed(self.lives.get(event.machine, ())):
-            if life.boot.n <= event.n:
-                return life
-        return None
+        lives = self.lives.get(event.machine, [])
+        index = bisect_right(lives, event.n, key=lambda life: life.boot.n) - 1
+        return lives[index] if index >= 0 else None
 
     def serving(self, n: int) -> list[Life]:
         """The processes that are up, and not asked to leave, at event `n`."""

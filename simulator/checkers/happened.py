@@ -44,6 +44,7 @@ class Life:
     boot: Event
     up: Event | None = None
     started: Event | None = None
+    last_started: Event | None = None
     start_left: Event | None = None
     stop_requested: Event | None = None
     end: Event | None = None

@@ -7,7 +7,7 @@ from itertools import islice, zip_longest
 from simulator.checkers.clocks import LOCK_BOUND_US, kept_locks
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER, Life, Tick
+from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
 from simulator.checkers.struck import deadline_us, lasts_us, start_struck
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -157,8 +157,8 @@ def _at_once_us(facts: Facts, life: Life) -> tuple[int, bool]:
 
     It is that of a fallback where the start of the provider failed.
     """
-    starts = [event for event in facts.history.of("provider.start") if facts.life_at(event) is life]
-    start_us, allowed_us = starts[-1].at_us, _AT_ONCE_US + facts.held_us
+    assert life.last_started is not None
+    start_us, allowed_us = life.last_started.at_us, _AT_ONCE_US + facts.held_us
     if _may_wait(facts, life.machine, start_us):
         allowed_us += LOCK_BOUND_US  # it waits for what it has to settle first, but not for ever
     at_once_us = deadline_us(facts, life.machine, start_us, allowed_us)
@@ -167,13 +167,18 @@ def _at_once_us(facts: Facts, life: Life) -> tuple[int, bool]:
 
 def _may_wait(facts: Facts, machine: str, at_us: int) -> bool:
     """Whether somebody else may have kept a lock: a process that hung at any step of the store."""
-    hung = (
-        (event, event.at_us + lasts_us(facts, event))
-        for event in facts.history.of("fault")
-        if event.machine != machine and str(event.data.get("seam")).startswith("store.")
-    )
-    windows = [*kept_locks(facts), *hung]
-    return any(kept.at_us <= at_us <= until_us for kept, until_us in windows)
+
+    def build() -> list[Window]:
+        hung = [
+            (event.at_us, event.at_us + lasts_us(facts, event))
+            for event in facts.history.of("fault")
+            if event.machine != machine and str(event.data.get("seam")).startswith("store.")
+        ]
+        return merge([*hung, *((kept.at_us, until_us) for kept, until_us in kept_locks(facts))])
+
+    windows = facts.history.derived(("kept from", machine), build)
+    index = bisect_right(windows, (at_us, FOREVER)) - 1
+    return index >= 0 and windows[index][1] >= at_us
 
 
 def _nobody_to_tick(facts: Facts, life: Life) -> bool:

@@ -160,7 +160,10 @@ def _first_clean(facts: Facts, life: Life) -> int:
     """The number of the event that ended the first clean tick of a process; FOREVER for none."""
     ticks = facts.ticks.get(life.machine, [])
     first = bisect_right(ticks, life.boot.n, key=lambda tick: tick.begin.n)
-    ends = (tick.end.n for tick in islice(ticks, first, None) if tick.clean and tick.end)
+    last = len(ticks)
+    if life.end is not None:
+        last = bisect_right(ticks, life.end.n, key=lambda tick: tick.begin.n)
+    ends = (tick.end.n for tick in islice(ticks, first, last) if tick.clean and tick.end)
     return next(ends, FOREVER)
 
 
