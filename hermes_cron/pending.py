@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 
 from hermes_cron import claims, jobs, process, store
 from hermes_cron.process import Execution
@@ -80,8 +79,7 @@ def mark(
         try:
             jobs.mark_job_run(execution.job_id, success, error, delivery_error=delivery_error)
         finally:
-            with suppress(ValueError):  # another task's context: nothing to take back
-                process.execution.reset(token)
+            process.execution.reset(token)
 
     try:
         write()

@@ -9,6 +9,10 @@ from hermes_cron import executions, process, store
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 _ID = executions._id
+DAY = 24 * 60
+DAILY = {"kind": "cron", "expr": "0 9 * * *"}
+NINE_O_CLOCK = {"id": "job", "schedule": {"kind": "cron", "expr": "* 9 * * *"}}
+IN_BERLIN = (NOW + timedelta(days=30)).astimezone(ZoneInfo("Europe/Berlin"))
 MINUTELY = {"id": "job", "schedule": {"kind": "interval", "minutes": 1}}
 
 
@@ -148,6 +152,17 @@ class TestFirst:
         ids = {_ID(MINUTELY, at(0), at(last)) for last in (20, 20, 21)}
         assert len(ids) == 2
 
+    def test_the_same_of_another_job_is_told_as_its_own(self):
+        """By an id of the length that all have."""
+        ids = {_ID({"id": job}, at(0), at(1)) for job in ("job", "other")}
+        assert [len(one) for one in ids] == [12, 12]
+
+    @pytest.mark.parametrize(("before", "last"), [(21, 20), (5000, 4999)])
+    def test_a_stretch_is_told_by_its_first_and_its_last(self, monkeypatch, before, last):
+        monkeypatch.setattr(executions, "_id", _ID)
+        [found] = executions.missed(MINUTELY, at(0), at(before), at(6000))
+        assert found["id"] == _ID(MINUTELY, at(0), at(last))
+
 
 class TestMissed:
     def test_each_gets_a_record_from_the_first_until_before_the_end(self):
@@ -157,6 +172,10 @@ class TestMissed:
     @pytest.mark.parametrize("first", [3, 4])
     def test_an_end_that_is_not_later_leaves_none(self, first):
         assert executions.missed(MINUTELY, at(first), at(3), at(90)) == []
+
+    def test_of_no_time_at_all_no_schedule_is_asked(self):
+        broken = {"id": "job", "schedule": {"kind": "cron", "expr": "none"}}
+        assert executions.missed(broken, at(3), at(3), at(90)) == []
 
     def test_without_a_schedule_none_is_known(self):
         assert executions.missed({"id": "job"}, at(0), at(3), at(90)) == []
@@ -197,6 +216,10 @@ class TestMissed:
         assert skipped == said("skipped", iso(), until=iso(999), count=1000, reason="still running")
         assert missed == said("missed", iso(999), until=iso(4999), count=1, count_is_least=True)
 
+    def test_of_very_many_the_last_is_meant_in_the_hosts_zone(self):
+        [found] = executions.missed(NINE_O_CLOCK, at(0), at(30 * DAY), IN_BERLIN)
+        assert (found["until"], found["count"]) == ("2026-04-01T09:59:00+02:00", 1000)
+
 
 class TestOvertaken:
     def test_the_first_and_what_came_since(self):
@@ -219,6 +242,12 @@ class TestOvertaken:
         assert found["count_is_least"] is True
 
     def test_just_below_they_are_counted_to_the_end(self):
-        [found] = executions.overtaken(MINUTELY, at(0), at(997))
-        assert (found["until"], found["count"]) == (iso(997), 998)
+        [found] = executions.overtaken(MINUTELY, at(0), at(998))
+        assert (found["until"], found["count"]) == (iso(998), 999)
         assert "count_is_least" not in found
+
+    def test_they_are_meant_in_the_hosts_zone(self):
+        [found] = executions.overtaken({**NINE_O_CLOCK, "schedule": DAILY}, at(0), IN_BERLIN)
+        assert found["until"] == "2026-04-01T09:00:00+02:00"
+        [found] = executions.overtaken(NINE_O_CLOCK, at(0), IN_BERLIN)
+        assert found["until"] == "2026-04-01T09:59:00+02:00"
