@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from hermes_cron import clock, config, liveness, process, store
@@ -103,8 +103,11 @@ def make_good() -> None:
         missed.tell()
 
 
-def read_all() -> dict[str, dict[str, Any]]:
+def read_all(but: Container[str] = ()) -> dict[str, dict[str, Any]]:
     """What every gateway of this home last said, by signal name; unreadable ones are left out.
+
+    Args:
+        but: names that need not be read.
 
     Raises:
         OSError: the evidence as a whole cannot be looked at.
@@ -112,7 +115,7 @@ def read_all() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     home = store.current_store()
     for name in home.signals():
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) and name not in but:
             try:
                 facts = json.loads(home.read_signal(name) or "")
             except (OSError, ValueError):
@@ -144,7 +147,7 @@ def sweep(alive: set[int]) -> None:
     """Remove what gateways of this host left that are not `alive`. Never raises."""
     here = process.current().host
     try:
-        for name, facts in read_all().items():
+        for name, facts in read_all({f"{PREFIX}{pid}" for pid in alive}).items():
             if facts.get("host") == here and facts["pid"] not in alive:
                 store.current_store().remove_signal(name)
     except Exception as error:  # left-overs mislead nobody: their process is not there

@@ -75,15 +75,19 @@ class RunStage:
 
     def process(self) -> Any:
         """See `Stage`."""
-        task = self._kernel.current
-        life = task.machine.life if task is not None and task.machine is not None else None
-        return life.process if life is not None else self.life().process
+        task: Any = self._kernel.current
+        try:
+            return task.machine.life.process
+        except AttributeError:
+            return self.life().process
 
     def store(self) -> Any:
         """See `Stage`."""
-        task = self._kernel.current
-        life = task.machine.life if task is not None and task.machine is not None else None
-        return life.store if life is not None else self.life().store
+        task: Any = self._kernel.current
+        try:
+            return task.machine.life.store
+        except AttributeError:
+            return self.life().store
 
     def pids(self) -> list[int]:
         """See `Stage`."""

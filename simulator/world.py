@@ -289,7 +289,9 @@ class World:
         def record(kind: str, /, **data: Any) -> None:
             if kind == "signal":  # its text is no text of the history, which stands beside the line
                 data["content"] = data.pop("text")
-            put(kernel.now_us, "store" if kind.startswith("store.") else name, kind, data)
+                put(kernel.now_us, name, kind, data)
+            else:
+                put(kernel.now_us, "store" if kind.startswith("store.") else name, kind, data)
 
         return record
 

@@ -285,7 +285,7 @@ def _mark(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
 
 def _started(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
     def may_dispatch() -> bool:
-        return stage.around("dispatch", lambda: True)
+        return stage.around("dispatch", _yes)
 
     def run_start(provider: Any, stop_event: Any, offered: Mapping[str, Any]) -> Any:
         stage.record(
@@ -307,6 +307,10 @@ def _started(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return run_start
+
+
+def _yes() -> bool:
+    return True
 
 
 def _taken(provider: Any, offered: Mapping[str, Any]) -> list[str]:

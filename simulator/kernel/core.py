@@ -129,7 +129,8 @@ class Core:
                 self._stuck = 0 if timeout_us else self._stuck + 1
                 self.now_us = wake
                 return False
-            self._push(wake, _TASK, task, task.epoch)
+            self._serial = serial = self._serial + 1
+            heappush(heap, (wake, _TASK, serial, task, task.epoch))
             task.timed = True
         task.waits_for = waits_for
         task.since_us = self.now_us
@@ -250,7 +251,12 @@ class Core:
                 heappush(heap, (machine.paused_until_us, _TASK, serial, task, epoch))
                 continue
             task.epoch = epoch + 1
-            self._count(us)
+            if us > self.now_us:
+                self.now_us = us
+                self._stuck = 0
+                self.events += 1
+            else:
+                self._count(us)
             self.current = task
             return task  # type: ignore[no-any-return]
         return None
@@ -274,8 +280,10 @@ class Core:
         self.switches += 1
         if following is None:
             self.leave()
-        else:
+        elif following.glet is None:
             following.switch()
+        else:
+            following.glet.switch()
 
     def _attend(self) -> str | None:
         """What only the hub does: failures, garbage, callbacks, the end; a reason ends the run."""

@@ -57,7 +57,10 @@ def _wait(kernel: Kernel, event: Any, timeout: float | None) -> bool:
         return True
     if task is None:
         raise OutsideTask("an Event that is not set is waited for outside a task")
-    waiters = _event_waiters(event)
+    try:
+        waiters = event._sim_waiters  # noqa: SLF001
+    except AttributeError:
+        waiters = _event_waiters(event)
     waiters.append(task)
     if kernel.park(event, None if timeout is None else as_us(timeout)):
         return True
