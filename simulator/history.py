@@ -139,7 +139,9 @@ class History:
 
     def of(self, *kinds: str) -> Sequence[Event]:
         """The events of these kinds, in order. The index grows with the history."""
-        return self._pick(kinds) if self._blocks else self._plain(kinds)
+        if self._blocks:
+            return self._pick(kinds)
+        return list(self.derived(("of", kinds), lambda: self._plain(kinds)))
 
     def _pick(self, kinds: tuple[str, ...]) -> Picked:
         """Events of these kinds (all, without any) of the blocks too."""
