@@ -1,8 +1,8 @@
 """Which jobs are due now: the scan behind `jobs.get_due_jobs`.
 
-The scan looks at every job once for each state of the jobs file and remembers until when nothing
-can be due; until then an idle tick costs a comparison. What it has to repair or collapse it writes,
-all in one write, before it answers.
+The scan looks at every record once and remembers until when nothing can be due (`agenda`); until
+then an idle tick costs a comparison. What it has to repair or collapse it writes, all in one write,
+before it answers.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hermes_cron import (
     store,
     upkeep,
 )
+from hermes_cron.agenda import Agenda
 from hermes_cron.records import Job
 from hermes_cron.schedule import ScheduleError
 from hermes_cron.store import Document, Edit
@@ -34,25 +35,11 @@ __all__ = ["advance", "scan"]
 logger = logging.getLogger(__name__)
 
 _SLOT = "hermes_cron.due"
-_LOOKED_SLOT = "hermes_cron.due.looked"
+_AGENDA_SLOT = "hermes_cron.due.agenda"
 _LOOK_AGAIN_S = 3600.0  # at what could not be repaired
 _ZONE_AGAIN_S = 300.0  # at whether the zone was changed, which may make a job due earlier
 _DUE: Final = -1.0
 _MEND: Final = -2.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Looked:
-    """A record that was looked at, and the epoch until when it is not due.
-
-    Documents share the records that did not change, so a change of one job costs no new look at
-    the others.
-    """
-
-    job: Mapping[str, Any]
-    at: float
-    until: float
-    zone: tzinfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +72,6 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     at = clock_now().timestamp() if patched else clock.epoch()
     if quiet is not None and quiet.document is document and quiet.since <= at < quiet.until:
         return []
-    heartbeat.tick_works()
     now = clock_now()
     zone = records.zone_of(now)
     if (
@@ -96,24 +82,28 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     ):
         slots[_SLOT] = _Quiet(document, at, _soon(at, quiet.planned), quiet.planned, zone)
         return []
+    heartbeat.tick_works()
     # Next times that are too far off are looked for when the clock may have been ahead.
     suspicious = quiet is None or at < quiet.since
-    verdicts = _look_at_all(document, now, suspicious)
+    agenda: Agenda = slots.setdefault(_AGENDA_SLOT, Agenda())
+    if suspicious:
+        agenda = slots[_AGENDA_SLOT] = Agenda()
+    verdicts = _look_at_all(agenda, document, now, suspicious)
     if _MEND in verdicts.values():
         to_mend = [job_id for job_id, verdict in verdicts.items() if verdict == _MEND]
         _mend_all(to_mend, now, suspicious)
         document = store.current_store().read()
         verdicts = {
             job_id: at + _LOOK_AGAIN_S if verdict == _MEND else verdict
-            for job_id, verdict in _look_at_all(document, now, suspicious=False).items()
+            for job_id, verdict in _look_at_all(agenda, document, now, suspicious=False).items()
         }
-    due = [job for job in document.jobs if verdicts[job["id"]] == _DUE]
+    due = [job_id for job_id, verdict in verdicts.items() if verdict == _DUE]
     if not due:
-        until = min(verdicts.values(), default=math.inf)
+        until = min(agenda.next_at(), *verdicts.values(), math.inf)
         slots[_SLOT] = _Quiet(document, at, _soon(at, until), until, zone)
     elif quiet is None or quiet.document is not document:
         slots[_SLOT] = _Quiet(document, at, at, at)
-    return [records.normalise(job) for job in due]
+    return [records.normalise(document.get(job_id) or {}) for job_id in due]
 
 
 def _soon(at: float, planned: float) -> float:
@@ -135,29 +125,16 @@ def advance(job_id: str, now: datetime) -> bool:
         return bool(job["next_run_at"] != before)
 
 
-def _look_at_all(document: Document, now: datetime, suspicious: bool) -> dict[str, float]:
-    """For each job that may run some time: due, to be mended, or the epoch until when it is not."""
+def _look_at_all(
+    agenda: Agenda, document: Document, now: datetime, suspicious: bool
+) -> dict[str, float]:
+    """For each job that has to be looked at: due, to be mended, or the epoch until when neither."""
     if document.broken:
         _report_broken(document)
     verdicts: dict[str, float] = {}
-    state = process.current()
-    running, at, zone = state.running, now.timestamp(), records.zone_of(now)
-    before: dict[str, _Looked] = {} if suspicious else state.slots.get(_LOOKED_SLOT, {})
-    state.slots[_LOOKED_SLOT] = looked = {}
-    for job in document.jobs:
-        job_id = job["id"]
-        kept = before.get(job_id)
-        # Nothing can have changed: neither the record, nor the zone, nor too much time. In line,
-        # because a thousand jobs are asked at every tick at which one of them is due.
-        if (
-            kept is not None
-            and kept.job is job
-            and kept.at <= at < kept.until
-            and kept.zone == zone
-            and job_id not in running
-        ):
-            verdicts[job_id], looked[job_id] = kept.until, kept
-            continue
+    running, at, zone = process.current().running, now.timestamp(), records.zone_of(now)
+    for job_id in agenda.to_look_at(document, at, zone, running):
+        job = document.get(job_id) or {}
         try:
             verdict = _look(job, now, suspicious, job_id in running)
         except Exception:
@@ -170,7 +147,7 @@ def _look_at_all(document: Document, now: datetime, suspicious: bool) -> dict[st
             verdict = at + _LOOK_AGAIN_S
         verdicts[job_id] = verdict
         if verdict > at and job_id not in running:
-            looked[job_id] = _Looked(job, at, verdict, zone)
+            agenda.settle(job_id, verdict)
     return verdicts
 
 

@@ -10,7 +10,7 @@ old, with its text and its due time, so that touching 1 of 1000 jobs costs one r
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -24,6 +24,7 @@ _NEEDS_REPAIR: Final = -math.inf
 # The zone is not known here: a naive time is at the earliest what it is in the zone furthest east.
 _EASTMOST_S: Final = 14 * 3600
 _LONGEST_NAME: Final = 200
+_LONGEST_JOURNAL: Final = 10_000  # ids of changed jobs; a new one costs one look at all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ class Document:
         self._jobs: tuple[dict[str, Any], ...] | None = None
         self._broken: tuple[BrokenRecord, ...] | None = None
         self._next_due: float | None = None
+        self._journal: list[str] = []
+        self._written = 0
 
     @property
     def places(self) -> Mapping[str, int]:
@@ -153,17 +156,40 @@ class Document:
         job: dict[str, Any] = self.entries[place].value
         return job
 
-    def with_entries(self, entries: Iterable[Entry], *, same_places: bool = False) -> "Document":
+    def with_entries(
+        self,
+        entries: Iterable[Entry],
+        *,
+        changed: Sequence[str] | None = None,
+        same_places: bool = False,
+    ) -> "Document":
         """A document of other records; what stands beside them stays.
 
         Args:
             entries: all of them, in file order.
+            changed: the ids of the jobs that are others than here, new or gone; None for unknown.
             same_places: every id is where it is here, so that nothing is looked for again.
         """
         other = Document(entries, extra=self.extra, updated_at=self.updated_at)
         if same_places:
             other._places = self._places
+        if changed is not None:
+            # Documents of one line share one journal; who goes on from an older one has his own.
+            if len(self._journal) == self._written < _LONGEST_JOURNAL:
+                other._journal = self._journal
+            other._journal += changed
+            other._written = len(other._journal)
         return other
+
+    def changed_since(self, older: "Document") -> Sequence[str] | None:
+        """The ids of the jobs that may differ from those of `older`, some of them gone.
+
+        None when there is no telling.
+        """
+        journal, written = older._journal, older._written  # noqa: SLF001 - of its own class
+        if journal is not self._journal or written > self._written:
+            return None
+        return journal[written : self._written]
 
     def _find_broken(self) -> Iterable[BrokenRecord]:
         places = self.places

@@ -117,7 +117,10 @@ class Edit:
         changes = _differences(self.document, entries)
         if not changes and self._same_order(entries):
             return None
-        return self.document.with_entries(entries), changes
+        if self.document.broken:  # of two records with one id the other may count now
+            return self.document.with_entries(entries), changes
+        changed = [job_id for job_id, _ in changes if job_id is not None]
+        return self.document.with_entries(entries, changed=changed), changes
 
     def _fresh(self) -> dict[str, Entry]:
         """The records that were touched and say something else now."""
@@ -149,7 +152,8 @@ class Edit:
             entries[self.document.places[job_id]] = entry
         in_order = sorted(fresh, key=self.document.places.__getitem__)
         changes: list[Change] = [(job_id, fresh[job_id].value) for job_id in in_order]
-        return self.document.with_entries(entries, same_places=True), changes
+        after = self.document.with_entries(entries, changed=in_order, same_places=True)
+        return after, changes
 
     def _same_order(self, entries: Sequence[Entry]) -> bool:
         old = self.document.entries
