@@ -5,6 +5,7 @@ A map:
 - ``requirements.toml``, `catalogue`: the contract as data, 108 requirements with ids for ever
 - `target`: find the provider that the user means; `host`: what the kit asks of a host
 - `engine`, `probes`: judge it, requirement by requirement; `verdicts`: how the parts add up
+- `searching`: the search of profile nightly
 - `suites`: the class to subclass with one fixture; `plugin`: the pytest plugin under it
 - `cli`, `report`: the command ``hermes-contract``, and what it prints and writes
 - `controls`: broken and odd providers that prove that the suite has teeth
@@ -18,14 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from contract_tests.engine import Judge
+    from contract_tests.searched import Search
     from contract_tests.suites import CronSchedulerContract, ProviderHarness
 
-__all__ = ["CronSchedulerContract", "Judge", "ProviderHarness"]
+__all__ = ["CronSchedulerContract", "Judge", "ProviderHarness", "Search"]
 
 _HOMES = {
     "CronSchedulerContract": "contract_tests.suites",
     "Judge": "contract_tests.engine",
     "ProviderHarness": "contract_tests.suites",
+    "Search": "contract_tests.searched",
 }
 
 

@@ -24,9 +24,19 @@ from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
 from contract_tests.deviations import in_the_light_of
 from contract_tests.registry import Registry, kit_registry
+from contract_tests.searched import Search, Searched, can_search
+from contract_tests.searching import in_the_light_of_search, not_searched, search
 from contract_tests.surface import HostSurface, reference_surface
 from contract_tests.target import Subject
-from contract_tests.verdicts import KINDS, Assessment, Deviation, Profile, Result, Ruling
+from contract_tests.verdicts import (
+    KINDS,
+    Assessment,
+    Deviation,
+    Profile,
+    Result,
+    Ruling,
+    searches,
+)
 
 __all__ = [
     "Context",
@@ -135,13 +145,15 @@ class Judge:
     Args:
         target: what to judge.
         capabilities: what the provider declares; None takes what it shows.
-        profile: the level that decides the verdict as a whole.
+        profile: what decides the verdict as a whole; ``nightly`` has a search besides.
         contract: the version that is claimed; rows that came later are reported, not scored.
         deviations: what its author knows to be broken.
         host: the host to judge it in.
+        how: how to search, in a profile that does.
 
     Raises:
-        ValueError: this kit has no such version of the contract.
+        ValueError: this kit has no such version of the contract, or what the profile needs is not
+            installed.
     """
 
     def __init__(
@@ -153,7 +165,12 @@ class Judge:
         contract: str | None = None,
         deviations: Iterable[Deviation] = (),
         host: HostSurface | None = None,
+        how: Search | None = None,
     ) -> None:
+        if searches(profile) and not can_search():
+            raise ValueError(f"profile {profile} searches: pip install 'hermes-cron[explore]'")
+        self._how = how or Search()
+        self._searched: Searched | None = None
         self._contract = catalogue.load().claimed(contract)
         self._deviations = {deviation.id: deviation for deviation in deviations}
         folder = Path(tempfile.mkdtemp(prefix="hermes-contract-"))
@@ -198,11 +215,25 @@ class Judge:
             self._capabilities = self.shown
         return self._capabilities
 
+    @property
+    def searched(self) -> Searched | None:
+        """What the search tried and found, made at the first question; None without one."""
+        if searches(self._profile) and self._searched is None:
+            self._searched = self._search()
+        return self._searched
+
+    def _search(self) -> Searched:
+        if not self.capabilities & KINDS:
+            return not_searched(self._how, "it is neither blocking nor external")
+        if (spun := self.context.shared.get("spun")) is not None:
+            return not_searched(self._how, spun)
+        return search(self.target, self.capabilities, self._how)
+
     def judge(self, requirement_id: str) -> Result:
         """The verdict on one requirement."""
         requirement = catalogue.load().get(requirement_id)
         if requirement.id not in self._results:
-            result = self._judge(requirement)
+            result = in_the_light_of_search(self._judge(requirement), self.searched)
             today = dt.datetime.now(dt.UTC).date()
             self._results[requirement.id] = in_the_light_of(result, self._deviations, today)
         return self._results[requirement.id]
@@ -240,6 +271,7 @@ class Judge:
             ),
             notes=tuple(self._remarks()),
             registry=self.target.registry,
+            search=self.searched,
         )
 
     def _detected(self) -> frozenset[str]:

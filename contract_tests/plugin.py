@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from contract_tests.report.model import Report
 
-__all__ = ["pytest_addoption", "pytest_configure", "suite_of"]
+__all__ = ["profile_of", "pytest_addoption", "pytest_configure", "suite_of"]
 
 _PROPERTY = "hermes_contract"
 _MARK = "hermes_contract_ids"
 _EXPORTED = ("contract_tests.suites.contract", "CronSchedulerContract")
 _FORMS = ("json", "junit", "markdown")
+_PROFILES = ("core", "strict", "ci", "nightly")
+_OF_A_SEARCH = "test_search_tried_enough"
 
 
 class _Suite:
@@ -63,9 +65,17 @@ class _Recorder:
         return self._suites[name], judged.removeprefix("test_").replace("_", "-")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Learn which contract classes there are."""
+        """Learn which contract classes there are, and leave out what their profile has not."""
         for item in items:
             self._of(item)
+        items[:] = [item for item in items if not self._without_a_search(item)]
+
+    def _without_a_search(self, item: Any) -> bool:
+        """Whether a test asks for the search of a class whose profile has none."""
+        of_a_search = getattr(item, "originalname", None) == _OF_A_SEARCH
+        if not of_a_search or _exported(item.cls) is None:
+            return False
+        return str(profile_of(item.cls, self._config)) != "nightly"
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Note what ``-k``, ``-m`` or another plugin left out."""
@@ -129,6 +139,11 @@ def suite_of(item: Any) -> str:
     return f"{'.'.join([item.module.__name__, *names])}{given}"
 
 
+def profile_of(cls: Any, config: pytest.Config) -> Any:
+    """The profile that a contract class is judged by."""
+    return config.getoption("contract_profile", default=None) or cls.profile
+
+
 def _exported(cls: Any) -> Any:
     """The exported class, as far as this one is made of it; no attribute of a class can hide it."""
     if not hasattr(cls, _MARK):
@@ -162,19 +177,33 @@ def _say(terminal: Any, name: str, report: Report | None) -> None:
     )
     if report is None:
         return
-    levels = ("core", "strict") if report.profile == "strict" else ("core",)
+    if report.search is not None:
+        terminal.write_line(f"  {report.search.sentence}")
     reasons: dict[str, list[str]] = {}
     for row in report.requirements:
-        if row.level in levels and row.verdict not in ("PASS", "NOT_SUPPORTED"):
+        if row.verdict not in ("PASS", "NOT_SUPPORTED"):
             reason = row.evidence[0] if row.verdict == "NOT_RUN" and row.evidence else row.verdict
+            if report.profile == "core" and row.level == "strict":
+                reason += " (strict, reported only)"
             reasons.setdefault(reason, []).append(row.id)
     for reason, ids in reasons.items():
         terminal.write_line(f"  {reason}: {', '.join(ids)}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Where to leave the report of the contract classes in a run."""
+    """How to judge the contract classes of a run, and where to leave their reports."""
     group = parser.getgroup("hermes-cron contract")
+    group.addoption(
+        "--contract-profile",
+        choices=_PROFILES,
+        help="judge contract classes by this profile, whatever they say",
+    )
+    group.addoption(
+        "--contract-seed",
+        type=int,
+        metavar="N",
+        help="what the search of profile nightly draws from",
+    )
     for form in _FORMS:
         group.addoption(
             f"--contract-{form}",

@@ -10,19 +10,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contract_tests.catalogue import Level, Requirement
+from contract_tests.searched import Searched
 
 __all__ = [
     "EXIT_CODES",
     "KINDS",
+    "PROFILES",
     "Assessment",
     "Deviation",
     "Overall",
     "Profile",
     "Result",
     "Ruling",
+    "demanded",
+    "searches",
 ]
 
-Profile = Literal["core", "strict"]
+Profile = Literal["core", "strict", "ci", "nightly"]
 Overall = Literal["conformant", "violated", "inconclusive", "deviating"]
 
 # 2 is wrong use. Deviating: nothing is wrong beyond the listed deviations, which is not conformant.
@@ -33,8 +37,27 @@ EXIT_CODES: dict[Overall, int] = {
     "deviating": 4,
 }
 
+# What decides: core alone, or strict with it. ci is what a pull request waits for: all rows, and
+# nothing that is drawn. nightly has a search besides.
+PROFILES: dict[Profile, tuple[Level, ...]] = {
+    "core": ("core",),
+    "strict": ("core", "strict"),
+    "ci": ("core", "strict"),
+    "nightly": ("core", "strict"),
+}
+
 # What drives a provider; nothing that matters is judged of one that is neither.
 KINDS = frozenset({"blocking", "external"})
+
+
+def demanded(profile: Profile, level: Level) -> bool:
+    """Whether rows of a level decide in a profile, or are reported only."""
+    return level in PROFILES[profile]
+
+
+def searches(profile: Profile) -> bool:
+    """Whether a profile has a search."""
+    return profile == "nightly"
 
 
 class Ruling(enum.StrEnum):
@@ -103,6 +126,7 @@ class Assessment:
         notes: what a reader should know besides.
         selected: the ids that were asked for; None for all.
         registry: the fake that was given for its registry; None when that is NAS.
+        search: what the profile's search tried and found; None without one.
     """
 
     target: str
@@ -115,6 +139,7 @@ class Assessment:
     notes: tuple[str, ...] = ()
     selected: frozenset[str] | None = None
     registry: str | None = None
+    search: Searched | None = None
 
     def expected(self, level: Level | None = None) -> tuple[Result, ...]:
         """The rows that a level, or the whole profile, demands of a target like this one."""
@@ -124,7 +149,7 @@ class Assessment:
             if self._applies(row)
             and self.scores(row.requirement)
             and (level or row.requirement.level) == row.requirement.level
-            and (level or self._demands(row.requirement.level))
+            and (level or demanded(self.profile, row.requirement.level))
         )
 
     def not_judged(self, level: Level) -> tuple[Result, ...]:
@@ -156,9 +181,14 @@ class Assessment:
 
     @property
     def verdict(self) -> Overall:
-        """The profile's: for ``strict`` the worse of both levels."""
-        levels: tuple[Level, ...] = ("core", "strict") if self.profile == "strict" else ("core",)
-        return max((self.verdict_of(level) for level in levels), key=_WORSE.index)
+        """The profile's: the worst of its levels, and of its search.
+
+        What a search found is in the rows that it breaks.
+        """
+        parts = [self.verdict_of(level) for level in PROFILES[self.profile]]
+        if searches(self.profile) and (self.search is None or self.search.verdict == "unknown"):
+            parts.append("inconclusive")
+        return max(parts, key=_WORSE.index)
 
     def verdict_of(self, level: Level) -> Overall:
         """The verdict on one level, apart from the other.
@@ -190,9 +220,6 @@ class Assessment:
     def scores(self, requirement: Requirement) -> bool:
         """Whether a row counts for the version of the contract that is claimed."""
         return int(requirement.since) <= int(self.contract)
-
-    def _demands(self, level: Level) -> bool:
-        return self.profile == "strict" or level == "core"
 
 
 _EXECUTED = (Ruling.PASS, Ruling.FAIL, Ruling.KNOWN_DEVIATION)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 ACTION = yaml.safe_load((ROOT / ".github/actions/contract/action.yml").read_text())
 
 
-def run_check(folder, **inputs):
+def run_check(folder, commands=Path(sys.executable).parent, **inputs):
     """The check step in a folder, with the action's own defaults for what is not given."""
     step = next(step for step in ACTION["runs"]["steps"] if step["id"] == "check")
     given = {key: row.get("default", "") for key, row in ACTION["inputs"].items()} | inputs
@@ -21,7 +21,7 @@ def run_check(folder, **inputs):
         for name, text in step["env"].items()
     }
     files = {name: str(folder / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{commands}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-eo", "pipefail", "-c", step["run"]],
         cwd=folder,
@@ -51,6 +51,21 @@ def test_a_broken_one_fails_and_says_why(tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     assert (tmp_path / "GITHUB_OUTPUT").read_text() == "verdict=violated\n"
     assert "ABC-4" in (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
+
+
+@pytest.mark.parametrize(
+    ("profile", "more"),
+    [("ci", ""), ("nightly", " --seed 12 --scenarios hermes-contract/scenarios")],
+)
+def test_only_the_night_gives_a_seed_and_keeps_scenarios(tmp_path, profile, more):
+    command = tmp_path / "bin" / "hermes-contract"
+    command.parent.mkdir()
+    command.write_text('#!/bin/sh\necho "$@" > words\n')
+    command.chmod(0o755)
+    done = run_check(tmp_path, commands=command.parent, target="x:Y", profile=profile, seed="12")
+    assert done.returncode == 0, done.stderr
+    words = (tmp_path / "words").read_text()
+    assert words.startswith(f"check x:Y --profile {profile}{more} --json ")
 
 
 @pytest.mark.parametrize("step", ACTION["runs"]["steps"], ids=lambda step: step["id"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from contract_tests.verdicts import EXIT_CODES, Deviation, Profile
+from contract_tests.verdicts import EXIT_CODES, PROFILES, Deviation, Profile, searches
 
 # Loaded when a check runs: --help and wrong use answer at once.
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from contract_tests.engine import Judge
     from contract_tests.report.model import Report
+    from contract_tests.searched import Search
     from contract_tests.target import Subject
 
 __all__ = ["check"]
@@ -32,7 +33,18 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     metavar="ATTRIBUTE",
     help="A fake of the registry that it talks to, where that is not NAS: my_pkg.testing:Fake.",
 )
-@click.option("--profile", type=click.Choice(["core", "strict"]), default="core", show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice(tuple(PROFILES)),
+    default="core",
+    show_default=True,
+    help="What decides: core; strict, or ci, where both levels do; nightly, with a search besides.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), help="What a nightly search draws from. Default: 0."
+)
+@click.option("--examples", type=click.IntRange(1), help="How many it draws. Default: 200.")
+@click.option("--days", type=click.IntRange(1, 31), help="How long one lasts at most. Default: 1.")
 @click.option(
     "--capabilities",
     metavar="LIST",
@@ -68,6 +80,9 @@ def check(
     target: str,
     registry: str | None,
     profile: Profile,
+    seed: int | None,
+    examples: int | None,
+    days: int | None,
     capabilities: str | None,
     contract: str | None,
     only: str | None,
@@ -94,6 +109,7 @@ def check(
         "contract": _version(contract),
         "deviations": _deviations(deviations_file),
         "profile": profile,
+        "how": _search(profile, {"seed": seed, "examples": examples, "days": days}),
     }
     try:
         subject = _subject(target, registry)
@@ -179,6 +195,17 @@ def _ids(text: str | None) -> tuple[str, ...] | None:
         return tuple(catalogue.load().get(word).id for word in given)
     except catalogue.UnknownRequirementError as error:
         raise click.UsageError(f"--only: {error}") from error
+
+
+def _search(profile: Profile, given: dict[str, int | None]) -> Search:
+    from contract_tests.searched import Search, can_search
+
+    said = {name: value for name, value in given.items() if value is not None}
+    if said and not searches(profile):
+        raise click.UsageError(f"--{next(iter(said))} goes with --profile nightly, which searches")
+    if searches(profile) and not can_search():
+        raise click.UsageError("a search needs Hypothesis: pip install 'hermes-cron[explore]'")
+    return Search(**said)
 
 
 def _version(text: str | None) -> str:

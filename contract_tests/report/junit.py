@@ -3,6 +3,7 @@
 from xml.etree import ElementTree as ET
 
 from contract_tests.report.model import Report, Row
+from contract_tests.verdicts import demanded
 
 __all__ = ["as_junit"]
 
@@ -37,8 +38,7 @@ def _case(suite: ET.Element, row: Row, report: Report) -> str | None:
     group = row.id.rsplit("-", 1)[0]
     case = ET.SubElement(suite, "testcase", classname=f"{report.target}.{group}", name=row.id)
     tag = _TAGS.get(row.verdict)
-    counts = report.profile == "strict" or row.level == "core"
-    if row.verdict == "NOT_RUN" and counts and row.scored:
+    if row.verdict == "NOT_RUN" and demanded(report.profile, row.level) and row.scored:
         tag = "error"
     if tag is None:
         return None

@@ -31,6 +31,8 @@ def as_markdown(report: Report) -> str:
     if len(failures) > _MOST_FAILURES:
         lines += [f"and {len(failures) - _MOST_FAILURES} more, see the JSON report", ""]
     lines += [f"- {_plain(note)}" for note in report.notes]
+    if report.search is not None:
+        lines += [f"- {_plain(report.search.sentence)}"]
     proof = report.self_test
     proven = (
         "teeth not proven since the kit was changed"

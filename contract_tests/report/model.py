@@ -5,14 +5,16 @@ Keys are stable within a ``report`` number; a new number may change them.
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from contract_tests import catalogue
 from contract_tests.report import kit
+from contract_tests.searched import Searched
 from contract_tests.verdicts import Assessment, Deviation, Overall, Profile, Result, Ruling
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
 
 Verdict = Literal["PASS", "FAIL", "NOT_SUPPORTED", "KNOWN_DEVIATION", "NOT_RUN", "KIT_ERROR"]
 Count = Annotated[int, Field(ge=0)]
+_SEARCH = TypeAdapter(Searched | None)
 
 
 class _Model(BaseModel):
@@ -100,6 +103,7 @@ class Report(_Model):
     capabilities: Capabilities
     counts: dict[str, Count]
     notes: tuple[str, ...]
+    search: Searched | None = None
     requirements: tuple[Row, ...]
 
     @property
@@ -141,6 +145,7 @@ def report_of(assessment: Assessment) -> Report:
         ),
         counts=assessment.counts(),
         notes=assessment.notes,
+        search=assessment.search,
         requirements=tuple(row_of(result, assessment) for result in assessment.results),
     )
 
@@ -163,7 +168,7 @@ def row_of(result: Result, assessment: Assessment) -> Row:
         reached=result.reached,
         excerpt=result.excerpt,
         scenarios=result.scenarios,
-        replay=_replay(requirement.id, assessment) if bad else None,
+        replay=_replay(result, assessment) if bad else None,
         deviation=None if known is None else _known(known),
     )
 
@@ -172,7 +177,11 @@ def _known(known: Deviation) -> KnownDeviation:
     return KnownDeviation(reason=known.reason, link=known.link, expires=known.expires)
 
 
-def _replay(requirement_id: str, assessment: Assessment) -> str:
+def _replay(result: Result, assessment: Assessment) -> str:
+    requirement_id = result.requirement.id
+    found = None if assessment.search is None else assessment.search.of(requirement_id)
+    if found is not None and found.sentence in result.evidence:
+        return found.replay
     words = ["hermes-contract", "check", assessment.target]
     if assessment.registry:
         words += ["--registry", assessment.registry]
@@ -199,6 +208,7 @@ def assessment_of(report: Report) -> Assessment:
         notes=report.notes,
         selected=frozenset(row.id for row in report.requirements if row.selected),
         registry=report.registry,
+        search=report.search,
     )
 
 
@@ -213,6 +223,7 @@ def head_of(assessment: Assessment) -> dict[str, Any]:
         "declared": sorted(assessment.declared),
         "shown": sorted(assessment.shown),
         "notes": list(assessment.notes),
+        "search": None if assessment.search is None else asdict(assessment.search),
     }
 
 
@@ -243,6 +254,7 @@ def report_from(
             results=results,
             notes=tuple(head["notes"]),
             registry=head["registry"],
+            search=_SEARCH.validate_json(json.dumps(head["search"])),
         )
     )
 

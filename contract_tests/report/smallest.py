@@ -10,7 +10,7 @@ from contract_tests.verdicts import Result, Ruling
 from simulator.checkers import CHECKERS
 from simulator.explore.shrinking import shrink
 from simulator.scenario import Scenario
-from simulator.scenario_file import to_yaml
+from simulator.scenario_file import parse_scenario, to_yaml
 
 __all__ = ["write_smallest"]
 
@@ -32,11 +32,20 @@ def write_smallest(judge: Judge, results: tuple[Result, ...], folder: Path) -> d
         requirement = result.requirement.id
         if result.verdict not in (Ruling.FAIL, Ruling.KNOWN_DEVIATION):
             continue
-        scenario = next(_smallest(judge, requirement, result.scenarios), None)
+        scenario = _searched(judge, result)
+        scenario = scenario or next(_smallest(judge, requirement, result.scenarios), None)
         if scenario is not None:
             written[requirement] = folder / f"{scenario.name}.yaml"
             written[requirement].write_text(to_yaml(scenario), encoding="utf-8")
     return written
+
+
+def _searched(judge: Judge, result: Result) -> Scenario | None:
+    """The scenario of a failure that only the search has seen."""
+    found = None if judge.searched is None else judge.searched.of(result.requirement.id)
+    if found is None or found.sentence not in result.evidence:
+        return None
+    return parse_scenario(found.scenario)
 
 
 def _smallest(judge: Judge, requirement: str, names: tuple[str, ...]) -> Iterator[Scenario]:

@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from contract_tests.catalogue import Level
 from contract_tests.report.model import Report, Row
-from contract_tests.verdicts import KINDS
+from contract_tests.verdicts import KINDS, demanded
 
 __all__ = ["print_report"]
 
@@ -101,9 +102,8 @@ def _print_some(lines: tuple[str, ...], most: int, before: str, console: Console
 
 
 def _print_open(report: Report, console: Console) -> None:
-    """What was expected and has no result: each by itself, unless there are too many to read."""
-    levels = ("core", "strict") if report.profile == "strict" else ("core",)
-    rows = [row for row in report.requirements if row.verdict == "NOT_RUN" and row.level in levels]
+    """What has no result, whether it counts or not: each by itself, unless they are too many."""
+    rows = [row for row in report.requirements if row.verdict == "NOT_RUN"]
     if len(rows) > _MOST_OPEN:
         reasons = Counter(row.evidence[0] if row.evidence else "no reason" for row in rows)
         for reason, count in reasons.most_common(_MOST_OPEN):
@@ -114,7 +114,8 @@ def _print_open(report: Report, console: Console) -> None:
 
 
 def _print_verdict(report: Report, console: Console) -> None:
-    for level in ("core", "strict"):
+    levels: tuple[Level, ...] = ("core", "strict")
+    for level in levels:
         verdict = report.verdicts[level]
         rows = [row for row in report.requirements if row.level == level]
         counts = Counter(row.verdict for row in rows)
@@ -122,9 +123,11 @@ def _print_verdict(report: Report, console: Console) -> None:
         said = f"[{_OVERALL[verdict]}]{level}: {verdict}[/], {counts['PASS']} of {judged} hold"
         if away := counts["NOT_SUPPORTED"]:
             said += f", {away} do not apply"
-        if level == "strict" and report.profile == "core":
+        if not demanded(report.profile, level):
             said += " (reported only; --profile strict counts it)"
         console.print(said)
+    if report.search is not None:
+        console.print(escape(report.search.sentence))
     proof = report.self_test
     console.print(
         "teeth of this kit: not proven since it was changed; run hermes-contract self-test"

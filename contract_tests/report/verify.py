@@ -8,6 +8,9 @@ from pydantic import ValidationError
 from contract_tests import catalogue
 from contract_tests.report import kit
 from contract_tests.report.model import Report, Row, assessment_of, report_of
+from contract_tests.verdicts import searches
+from simulator.explore.reach import FLOORS
+from simulator.scenario_file import ScenarioError, parse_scenario
 
 __all__ = ["ReportError", "objections", "read_report"]
 
@@ -51,6 +54,7 @@ def objections(report: Report) -> Iterator[str]:
             if key != "smallest" and getattr(its, key) != value:
                 yield f"{its.id}: {key} is {getattr(its, key)!r}, and should be {value!r}"
         yield from _odd(its)
+    yield from _odd_search(report)
     for part in ("verdict", "verdicts", "counts"):
         if getattr(report, part) != getattr(anew, part):
             yield f"{part} is {getattr(report, part)}; its rows add up to {getattr(anew, part)}"
@@ -69,6 +73,32 @@ def _strange(report: Report) -> str | None:
         return f"its contract is {report.contract!r}, and {error}"
     strange = {*report.capabilities.declared, *report.capabilities.shown} - catalogue.CAPABILITIES
     return f"{', '.join(sorted(strange))} is no capability" if strange else None
+
+
+def _odd_search(report: Report) -> Iterator[str]:
+    """What no search of ours says."""
+    searched = report.search
+    if (searched is not None) != searches(report.profile):
+        yield f"profile {report.profile}, {'without' if searched is None else 'with'} a search"
+    if searched is None:
+        return
+    if searched.tried > searched.examples:
+        yield f"its search tried {searched.tried} of {searched.examples} examples"
+    if searched.tried and {one.what: one.least for one in searched.floors} != FLOORS:
+        yield "the floors of its search are not those of this kit"
+    by_id = {row.id: row for row in report.requirements}
+    for found in searched.findings:
+        row = by_id.get(found.requirement)
+        if row is None or row.verdict not in ("FAIL", "KNOWN_DEVIATION", "KIT_ERROR"):
+            said = "is no requirement" if row is None else f"is {row.verdict}"
+            yield f"its search found {found.requirement} violated, which {said}"
+        try:
+            held = parse_scenario(found.scenario).expect.hold
+        except ScenarioError as error:
+            yield f"its search's scenario for {found.requirement} is none: {error}"
+        else:
+            if held != (found.requirement,):
+                yield f"its search's scenario for {found.requirement} is of {', '.join(held)}"
 
 
 def _odd(row: Row) -> Iterator[str]:

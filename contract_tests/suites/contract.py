@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,10 +13,11 @@ from contract_tests import catalogue
 from contract_tests.catalogue import Requirement
 from contract_tests.deviations import DeviationError, read_deviations
 from contract_tests.engine import Judge
-from contract_tests.plugin import suite_of
+from contract_tests.plugin import profile_of, suite_of
 from contract_tests.report.model import head_of, row_of
+from contract_tests.searched import Search
 from contract_tests.suites.harness import ProviderHarness
-from contract_tests.verdicts import Deviation, Profile, Result, Ruling
+from contract_tests.verdicts import Deviation, Profile, Result, Ruling, demanded
 
 __all__ = ["CronSchedulerContract"]
 
@@ -30,7 +32,10 @@ class CronSchedulerContract:
     Attributes:
         contract: the contract version that is claimed.
         capabilities: what the provider declares; None takes what it shows.
-        profile: ``core``, or ``strict``; the other level is reported and fails nothing.
+        profile: ``core``, where strict is reported and fails nothing; ``strict``, or ``ci``, where
+            both count; ``nightly``, with a search besides. pytest's ``--contract-profile`` goes
+            before it.
+        search: how a nightly one searches; ``--contract-seed`` goes before its seed.
         known_deviations: a TOML file of what is known to be broken, beside the test module or by
             its whole path; see `contract_tests.deviations`.
     """
@@ -38,6 +43,7 @@ class CronSchedulerContract:
     contract: ClassVar[str] = "1"
     capabilities: ClassVar[frozenset[str] | set[str] | None] = None
     profile: ClassVar[Profile] = "core"
+    search: ClassVar[Search] = Search()
     known_deviations: ClassVar[str | Path | None] = None
     # How the plugin knows a contract class without importing this module.
     hermes_contract_ids: ClassVar[tuple[str, ...]] = ()
@@ -56,26 +62,42 @@ class CronSchedulerContract:
         """Override this for more than a class."""
         return ProviderHarness(provider)
 
+    def test_search_tried_enough(
+        self, harness: ProviderHarness, request: pytest.FixtureRequest
+    ) -> None:
+        """A search that found nothing must have tried something; profile nightly only."""
+        judge = _judge_of(type(self), harness, request)
+        assert judge.searched is not None, "it is collected for a profile that searches"
+        if judge.searched.verdict == "unknown":
+            pytest.fail(judge.searched.sentence, pytrace=False)
 
-def _judge_of(cls: type[CronSchedulerContract], harness: ProviderHarness, suite: str) -> Judge:
+
+def _judge_of(
+    cls: type[CronSchedulerContract], harness: ProviderHarness, request: pytest.FixtureRequest
+) -> Judge:
     """The one judge of a suite: a simulated run serves many requirements."""
+    suite = suite_of(request.node)
     if "_hermes_contract_judges" not in cls.__dict__:
         cls._hermes_contract_judges = {}
     judges: dict[str, Judge] = cls.__dict__["_hermes_contract_judges"]
     with contextlib.suppress(KeyError):
         return judges[suite]
-    judges[suite] = _new_judge(cls, harness)
+    judges[suite] = _new_judge(cls, harness, request.config)
     return judges[suite]
 
 
-def _new_judge(cls: type[CronSchedulerContract], harness: ProviderHarness) -> Judge:
+def _new_judge(
+    cls: type[CronSchedulerContract], harness: ProviderHarness, config: pytest.Config
+) -> Judge:
+    seed = config.getoption("contract_seed")
     try:
         return Judge(
             harness.subject,
             capabilities=cls.capabilities,
-            profile=cls.profile,
+            profile=profile_of(cls, config),
             contract=cls.contract,
             deviations=_deviations(cls),
+            how=cls.search if seed is None else replace(cls.search, seed=seed),
         )
     except (ValueError, DeviationError) as error:
         pytest.fail(f"{cls.__name__}: {error}", pytrace=False)
@@ -93,13 +115,12 @@ def _method(requirement: Requirement) -> Callable[..., None]:
         self: CronSchedulerContract, harness: ProviderHarness, request: pytest.FixtureRequest
     ) -> None:
         cls = type(self)
-        suite = suite_of(request.node)
-        judge = _judge_of(cls, harness, suite)
+        judge = _judge_of(cls, harness, request)
         result = judge.judge(requirement.id)
-        request.node.user_properties.append(("hermes_contract", _told(suite, judge, result)))
+        request.node.user_properties.append(("hermes_contract", _told(request, judge, result)))
         if result.verdict is Ruling.KNOWN_DEVIATION:
             pytest.xfail(result.evidence[-1])
-        if _is_bad(cls, result):
+        if _is_bad(profile_of(cls, request.config), result):
             pytest.fail(_explained(result), pytrace=False)
 
     test.__name__ = f"test_{requirement.id.replace('-', '_')}"
@@ -108,21 +129,21 @@ def _method(requirement: Requirement) -> Callable[..., None]:
     return test
 
 
-def _told(suite: str, judge: Judge, result: Result) -> dict[str, Any]:
+def _told(request: pytest.FixtureRequest, judge: Judge, result: Result) -> dict[str, Any]:
     """What the plugin needs, in plain values: it crosses from an xdist worker to its controller."""
     assessment = judge.assessment([result])
     return {
-        "suite": suite,
+        "suite": suite_of(request.node),
         "head": head_of(assessment),
         "row": row_of(result, assessment).model_dump(mode="json"),
     }
 
 
-def _is_bad(cls: type[CronSchedulerContract], result: Result) -> bool:
+def _is_bad(profile: Profile, result: Result) -> bool:
     """Whether the test fails: an unknown is a failure too, never a skip."""
     if result.verdict in (Ruling.PASS, Ruling.NOT_SUPPORTED):
         return False
-    return cls.profile == "strict" or result.requirement.level == "core"
+    return demanded(profile, result.requirement.level)
 
 
 def _explained(result: Result) -> str:

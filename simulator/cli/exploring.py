@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["explore_command"]
 
-_STORAGE = "HYPOTHESIS_STORAGE_DIRECTORY"
-
 
 def explore_command(provider: str, out: Path, examples: int, **how: Any) -> int:
     """Search, print, write what was found; the exit code. The rest goes to `explore`."""
@@ -40,13 +34,10 @@ def explore_command(provider: str, out: Path, examples: int, **how: Any) -> int:
         raise click.UsageError(str(error)) from error
     console = Console(soft_wrap=True, highlight=False)
     began = time.perf_counter()
-    with (
-        _kept_out_of_the_folder(),
-        Progress(
-            TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=console, transient=True, disable=not console.is_terminal,
-        ) as progress,
-    ):  # fmt: skip
+    with Progress(
+        TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    ) as progress:  # fmt: skip
         task = progress.add_task("", total=examples)
 
         def on_progress(count: int) -> None:
@@ -59,20 +50,6 @@ def explore_command(provider: str, out: Path, examples: int, **how: Any) -> int:
     _print_found(console, done, provider, out)
     _print_reach(console, done, time.perf_counter() - began)
     return EXIT_CODES[done.verdict]
-
-
-@contextmanager
-def _kept_out_of_the_folder() -> Iterator[None]:
-    """Hypothesis keeps what it reads of modules in `.hypothesis`; not in the user's folder."""
-    if _STORAGE in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="hermes-explore-") as folder:
-        os.environ[_STORAGE] = folder
-        try:
-            yield
-        finally:
-            del os.environ[_STORAGE]
 
 
 def _print_found(console: Console, done: Exploration, provider: str, out: Path) -> None:

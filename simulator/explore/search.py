@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +17,8 @@ from simulator.hosts import Host
 from simulator.target import Target
 
 __all__ = ["Exploration", "Found", "explore"]
+
+_STORAGE = "HYPOTHESIS_STORAGE_DIRECTORY"
 
 
 @dataclass(frozen=True)
@@ -99,12 +104,14 @@ def explore(
     if workers > 1 and not isinstance(target, str):
         raise ValueError("more workers need the provider's name: processes find it by that")
     looker = Looker.of(target, host, seed, days)
+    spec = target if isinstance(target, str) else None
     seen: list[Seen] = []
-    for some in chunks(looker, target if isinstance(target, str) else None, examples, workers):
-        seen += some
-        on_progress(len(seen))
-        if not keep_going and any(one.violations for one in some):
-            break
+    with _kept_out_of_the_folder():
+        for some in chunks(looker, spec, examples, workers):
+            seen += some
+            on_progress(len(seen))
+            if not keep_going and any(one.violations for one in some):
+                break
     return Exploration(
         target=looker.target.label,
         seed=seed,
@@ -112,6 +119,20 @@ def explore(
         findings=_findings(looker, seen),
         reach=reach_of(seen, looker.target.capabilities),
     )
+
+
+@contextmanager
+def _kept_out_of_the_folder() -> Iterator[None]:
+    """Hypothesis keeps what it reads of modules in `.hypothesis`; not in the user's folder."""
+    if _STORAGE in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="hermes-explore-") as folder:
+        os.environ[_STORAGE] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_STORAGE]
 
 
 def _findings(looker: Looker, seen: Sequence[Seen]) -> tuple[Found, ...]:

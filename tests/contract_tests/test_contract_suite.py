@@ -55,7 +55,8 @@ def test_no_fixture_is_a_failure_and_no_skip(tmp_path):
 def test_there_is_a_plain_method_for_each_requirement():
     methods = {name for name in vars(CronSchedulerContract) if name.startswith("test_")}
     ids = [row.id for row in catalogue.load().requirements]
-    assert methods == {f"test_{key.replace('-', '_')}" for key in ids}
+    of_the_search = {"test_search_tried_enough"}
+    assert methods - of_the_search == {f"test_{key.replace('-', '_')}" for key in ids}
     assert CronSchedulerContract.test_TICK_2.__doc__.startswith("No exception of a tick")
 
 
