@@ -1,6 +1,7 @@
 """What was so each time a status was asked for, by ticks, signals of the store and lives."""
 
 import math
+from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,11 +80,12 @@ def truths(facts: Facts) -> list[Truth]:
         clean = {life.boot.n: _first_clean(facts, life) for life in facts.all_lives}
         found = []
         for status in facts.history.of("status"):
-            beat, success = _last(beats, status), _last(successes, status)
+            beat, success = _last(facts, beats, status), _last(facts, successes, status)
             lives = facts.serving(status.n)
             last = [tick for life in lives for tick in _last_tick(facts, life, status)]
             running = [tick for tick in last if tick.end is None or tick.end.n > status.n]
-            untold = [tick for tick in last if _end_untold(facts, tick, status)]
+            told = [tick for life in lives for tick in _told_last(facts, life, status)]
+            untold = [tick for tick in told if _end_untold(facts, tick, status)]
             found.append(
                 Truth(
                     status,
@@ -112,17 +114,21 @@ def truths(facts: Facts) -> list[Truth]:
     return facts.history.derived("truths", build) if facts.blocking else []
 
 
-def _signals(facts: Facts, name: str) -> list[Event]:
-    """The writes of one evidence file."""
-    return [event for event in facts.history.of("signal") if event.data.get("name") == name]
+def _signals(facts: Facts, name: str) -> array[int]:
+    """The numbers of the writes of one evidence file."""
+    numbers = array("q")
+    for ns, _, _, data in facts.history.columns("signal"):
+        numbers.extend([n for n, one in zip(ns, data, strict=True) if one.get("name") == name])
+    return numbers
 
 
-def _last(events: list[Event], before: Event) -> Event | None:
+def _last(facts: Facts, numbers: array[int], before: Event) -> Event | None:
     """The last write before an event; None when what it wrote is no plausible time."""
-    index = bisect_right(events, before.n, key=lambda event: event.n) - 1
+    index = bisect_right(numbers, before.n) - 1
     if index < 0:
         return None
-    return events[index] if math.isfinite(_stated_s(events[index])) else None
+    signal = facts.history[numbers[index]]
+    return signal if math.isfinite(_stated_s(signal)) else None
 
 
 def _stated_s(signal: Event) -> float:
@@ -174,16 +180,23 @@ def _last_tick(facts: Facts, life: Life, status: Event) -> list[Tick]:
     return [] if index < 0 or ticks[index].begin.n < life.boot.n else [ticks[index]]
 
 
-def _end_untold(facts: Facts, tick: Tick, status: Event) -> bool:
-    """Whether a fault kept the end of a tick, which had been told of, from being told."""
-    end, history = tick.end, facts.history
-    return (
-        end is not None
-        and end.n < status.n
-        and _told(facts, tick, status)
-        and _any_of(history.of("fault"), end, status)
-        and not _any_of(history.of("signal"), end, status)
+def _told_last(facts: Facts, life: Life, status: Event) -> list[Tick]:
+    """The tick in which a process wrote the last signal that it wrote before a status."""
+    signals = facts.history.derived(
+        ("signals", life.machine),
+        lambda: [one for one in facts.history.of("signal") if one.machine == life.machine],
     )
+    index = bisect_right(signals, status.n, key=lambda signal: signal.n) - 1
+    if index < 0:
+        return []
+    found = _last_tick(facts, life, signals[index])
+    return [tick for tick in found if tick.end is None or signals[index].n < tick.end.n]
+
+
+def _end_untold(facts: Facts, tick: Tick, status: Event) -> bool:
+    """Whether a fault kept the end of a tick, which told of itself last, from being told."""
+    end = tick.end
+    return end is not None and end.n < status.n and _any_of(facts.history.of("fault"), end, status)
 
 
 def _told(facts: Facts, tick: Tick, status: Event) -> bool:

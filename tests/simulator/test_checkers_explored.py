@@ -95,3 +95,25 @@ def test_no_jump_silences_a_job_that_is_not_there_yet():
     assert made_after_the_jump("190m").judge("LIVE-11").verdict == "unknown"
     assert made_after_the_jump("170m", "200m", "230m").judge("LIVE-11").verdict == "held"
     assert made_after_the_jump("170m").judge("LIVE-11").verdict == "violated"
+
+
+def beats_lost_for_long(asked: str, *, heard: bool = False) -> Build:
+    """From ten minutes on no heartbeat can be written; the tick at 20 tells that it works."""
+    build = Build("jobs: [{id: j, schedule: every 20m}]\n").up().loop(last="10m")
+    for minute in range(10, 40):
+        build.add(f"{minute}m", "tick.begin", sync=False)
+        if minute == 20:
+            build.add("20m", "signal", name="ticker-1", content="{}").run("j", "20m")
+        build.add(f"{minute}m", "tick.end", error=None, dispatched=0)
+        build.add(f"{minute}m", "heartbeat", success=True).fault(f"{minute}m", "heartbeat")
+        if heard and minute == 20:
+            build.add("20m", "signal", name="ticker-1", content="{}")
+    return build.status(asked, verdict="unknown", names=["j"])
+
+
+def test_what_was_told_last_stands_though_other_ticks_came_since():
+    """For ten intervals of that tick, and only where its end was not told."""
+    assert beats_lost_for_long("22m30s").judge("STAT-2").verdict == "held"
+    assert beats_lost_for_long("31m").judge("STAT-2").verdict == "violated"
+    assert beats_lost_for_long("19m30s").judge("STAT-2").verdict == "violated"
+    assert beats_lost_for_long("22m30s", heard=True).judge("STAT-2").verdict == "violated"
