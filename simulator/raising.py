@@ -12,7 +12,14 @@ from pydantic import Field, PlainSerializer, model_validator
 
 from simulator.scenario_base import Model
 
-__all__ = ["Raise", "RaiseField", "build_exception", "say_raise"]
+__all__ = ["Raise", "RaiseField", "SpeechlessError", "build_exception", "say_raise"]
+
+
+class SpeechlessError(Exception):
+    """An exception whose own text raises; a scenario names it by its dotted type."""
+
+    def __str__(self) -> str:
+        raise TypeError("this exception has no text")
 
 
 class Raise(Model):

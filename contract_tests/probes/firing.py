@@ -132,7 +132,7 @@ def _change(bench: FireBench, job_id: str, state: JobChange) -> Callable[[], Non
 
 @watching("FIRE-5", "registry-bodies-raise")
 def a_raising_body_is_a_failed_run(_: Context, watched: Watched) -> Outcome:
-    """Five kinds of exception, those that end a process included, each job fired twice."""
+    """Six kinds of exception, those that end a process included, each job fired twice."""
     if trouble := watched.trouble():
         return trouble
     for fire in watched.facts.fires:
