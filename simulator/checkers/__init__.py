@@ -8,6 +8,7 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     facts         a history, ordered by them
     struck        what its faults struck, as far as the scenario says
     wanted        what a plan is made of
+    effects       when an operation took effect, by what the store took in meanwhile
     beginnings    how a job's plan begins: its definition, its record
     plan          what the operator wanted, by the scenario and its steps
     matching      occurrences against runs, each at most once; missed, late and excused told apart

@@ -3,8 +3,9 @@
 from typing import Any
 
 from simulator import oracle
+from simulator.checkers.effects import as_counted
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER
+from simulator.checkers.happened import FOREVER, Op
 from simulator.checkers.struck import zone_at
 from simulator.checkers.wanted import Plan, Segment, commits_by_job
 from simulator.durations import DAY_US, SECOND_US
@@ -15,7 +16,7 @@ _LATE_CREATION_US = 120 * SECOND_US
 _ABSENT = object()
 
 
-def begin(facts: Facts, plan: Plan, at_us: int, n: int) -> None:
+def begin(facts: Facts, plan: Plan, at_us: int, n: int, *, made_by: Op | None = None) -> None:
     """The job is made at `at_us`, after event `n`, and its record then as the scenario says."""
     record = plan.job.record
     if "schedule" in record:
@@ -28,6 +29,8 @@ def begin(facts: Facts, plan: Plan, at_us: int, n: int) -> None:
     schedule = read_schedule(facts, plan, plan.job.schedule, at_us)
     if schedule is None:
         return
+    if made_by is not None:
+        schedule = as_counted(facts, made_by, plan.job.schedule, schedule)
     if isinstance(schedule, oracle.Once) and left is None:
         left = 1  # and it stays so when it gets another schedule
     ran = sum(run.begin.n < n for run in facts.runs.get(plan.job.id, ()))
@@ -136,6 +139,7 @@ def on_stated_grid(
         if grid is not None and event.n > until_n:
             break
         stated = _instant_us(facts, record.get("next_run_at"))
-        if stated is not None and at_us < stated <= event.at_us + schedule.period_us:
+        latest_us = event.at_us + schedule.period_us + facts.skew_us
+        if stated is not None and at_us < stated <= latest_us:
             grid = oracle.Every(stated, schedule.period_us)
     return grid or schedule

@@ -11,6 +11,7 @@ from typing import Any
 
 from simulator import oracle
 from simulator.checkers.beginnings import begin, counts_from, on_stated_grid, read_schedule
+from simulator.checkers.effects import as_counted, effect_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
 from simulator.checkers.struck import rule_of, zone_at
@@ -134,12 +135,10 @@ def _was_gone(facts: Facts, op: Op) -> bool:
 
 def _apply(facts: Facts, plan: Plan, op: Op) -> None:
     """Take in one operation that took effect."""
-    begin_us, begin_n = op.begin.at_us, op.begin.n
-    assert op.end is not None
     wanted = (op.step.set if op.step is not None else None) or {}
     if op.do == "create":
         _end_of_life(facts, plan, op)
-        begin(facts, plan, begin_us, begin_n)
+        begin(facts, plan, effect_us(facts, op), op.begin.n, made_by=op)
         return
     if op.do == "update":
         if "repeat" in wanted:
@@ -189,7 +188,7 @@ def _end_of_life(facts: Facts, plan: Plan, op: Op) -> None:
 
 def _reschedule(facts: Facts, plan: Plan, op: Op, wanted: Mapping[str, Any]) -> None:
     """A new schedule counts from now. An interval that is the old one may keep its grid."""
-    begin_us, begin_n = op.begin.at_us, op.begin.n
+    begin_us = effect_us(facts, op)
     old = plan.segments[-1] if plan.segments and plan.segments[-1].to_n == FOREVER else None
     was_on = _close(plan, op)
     schedule = read_schedule(facts, plan, wanted["schedule"], begin_us)
@@ -204,7 +203,9 @@ def _reschedule(facts: Facts, plan: Plan, op: Op, wanted: Mapping[str, Any]) -> 
     )
     if same and old is not None and not _next_changed(facts, op):
         schedule = old.schedule
-    plan.segments.append(Segment(schedule, counts_from(schedule, begin_us), begin_n))
+    else:
+        schedule = as_counted(facts, op, str(wanted["schedule"]), schedule)
+    plan.segments.append(Segment(schedule, counts_from(schedule, begin_us), op.begin.n))
 
 
 def _next_changed(facts: Facts, op: Op) -> bool:
@@ -234,7 +235,7 @@ def _close(plan: Plan, op: Op) -> bool:
 
 def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
     """Resume or trigger: the schedule goes on from now; an interval by the grid then stored."""
-    begin_us, begin_n = op.begin.at_us, op.begin.n
+    begin_us = effect_us(facts, op)
     assert op.end is not None
     text = next(
         (
@@ -258,8 +259,8 @@ def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
     schedule: oracle.Schedule = previous
     if isinstance(previous, oracle.Every):
         anchored = oracle.Every(begin_us + previous.period_us, previous.period_us)
-        schedule = on_stated_grid(facts, plan, anchored, begin_us, begin_n, until_n=op.end.n)
+        schedule = on_stated_grid(facts, plan, anchored, begin_us, op.begin.n, until_n=op.end.n)
     from_us = counts_from(schedule, begin_us)
     if isinstance(schedule, oracle.Once) and (was_on or op.do in _AT_ONCE):
         from_us = begin_us  # what was due before belongs to the part before, or is what was asked
-    plan.segments.append(Segment(schedule, from_us, begin_n))
+    plan.segments.append(Segment(schedule, from_us, op.begin.n))

@@ -8,7 +8,7 @@ told and did nothing.
 from __future__ import annotations
 
 import pytest
-from histories import Build, iso
+from histories import Build, iso, us
 
 TWO = "jobs: [{id: j, schedule: every 1h}, {id: k, schedule: '30 10 * * *'}]\n"
 
@@ -121,7 +121,32 @@ def interrupted(mended_at: str) -> Build:
     return build.missed("j", "2h", "3h")
 
 
+def made_late(counts_from: str) -> Build:
+    """J is to be made at 10m, on a machine that sleeps until 50m; its hour counts from somewhere."""
+    more = "jobs: [{id: j, schedule: every 1h, created: by a step}]\nsteps:\n"
+    more += "- {at: 5m, do: suspend, machine: a, for: 45m}\n- {at: 10m, do: create, job: j}\n"
+    build = Build(more).op("5m", "suspend").up().loop(first="50m")
+    build.add("10m", "op", "operator", do="create", job="j")
+    first = f"{us(counts_from) + us('1h')}us"
+    build.store("50m", "j", next_run_at=iso(first))
+    build.add("50m", "op.end", "operator", do="create", job="j", error=None)
+    return build.runs("j", first, f"{us(first) + us('1h')}us", f"{us(first) + us('2h')}us")
+
+
+def resumed_by(*, ahead: bool) -> Build:
+    """A machine whose clock is two seconds ahead resumes j, and it is armed by that clock."""
+    more = "machines: {a: {skew: 2s}}\n" if ahead else ""
+    more += "jobs: [{id: j, schedule: every 1h}, {id: k, schedule: 20 * * * *}]\n"
+    build = Build(more, external=True).up()
+    build.arm("j", 0, "1h").arm("k", 0, "20m").store(0, "j", enabled=True, next_run_at=iso("1h"))
+    build.op("10m", "resume", "j").store("10m", "j", next_run_at=iso(4202))
+    return build.arm("j", "10m", 4202).fire("k", "20m", arms="80m")
+
+
 PAIRS = [
+    ("LIVE-1", "its machine slept", made_late("50m"), made_late("53m")),
+    ("LIVE-1", "a clock that was read before the lock", made_late("40m"), made_late("5m")),
+    ("RECON-1", "a clock that is ahead", resumed_by(ahead=True), resumed_by(ahead=False)),
     ("LIVE-6", "the disk refused its record", untold(7200), untold(3600)),
     ("LIVE-6", "the store is torn", interrupted("30m"), interrupted("5m")),
     (

@@ -1,0 +1,61 @@
+"""When an operation took effect: an operator waits for locks, and for a machine that sleeps.
+
+The store says when it was written. The host's clock lies between the beginning of the operation and
+that write, give or take how far the clocks of machines are apart; a schedule that counts from now
+counts from there.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from simulator import oracle
+from simulator.checkers.facts import Facts
+from simulator.checkers.happened import Op
+from simulator.checkers.wanted import commits_by_job
+from simulator.durations import SECOND_US
+from simulator.event import Event
+from simulator.fold import instant_us
+
+__all__ = ["as_counted", "effect_us"]
+
+_DECIDES = ("schedule", "next_run_at", "enabled", "state")
+"""What an operation changes in the record of its job."""
+
+
+def effect_us(facts: Facts, op: Op) -> int:
+    """When what an operation did was stored; its beginning when it stored nothing."""
+    write = _write_of(facts, op)
+    return op.begin.at_us if write is None else write[0].at_us
+
+
+def as_counted(facts: Facts, op: Op, text: str, schedule: oracle.Schedule) -> oracle.Schedule:
+    """A schedule that counts from `effect_us`, moved to where the host counted from, if it may."""
+    write = _write_of(facts, op)
+    stated = None if write is None else instant_us(write[1].get("next_run_at"))
+    by_the_wall = isinstance(schedule, oracle.CronTimes) or text.strip()[4:5] == "-"
+    if write is None or stated is None or by_the_wall:
+        return schedule
+    assert not isinstance(schedule, oracle.CronTimes)
+    first_us = schedule.first_us if isinstance(schedule, oracle.Every) else schedule.at_us
+    moved_us = stated - first_us
+    rounded_us = SECOND_US if isinstance(schedule, oracle.Once) else 0
+    earliest_us = op.begin.at_us - write[0].at_us - facts.skew_us
+    if not earliest_us <= moved_us <= facts.skew_us + rounded_us:
+        return schedule
+    if isinstance(schedule, oracle.Every):
+        return replace(schedule, first_us=stated)
+    return replace(schedule, at_us=stated)
+
+
+def _write_of(facts: Facts, op: Op) -> tuple[Event, dict[str, Any]] | None:
+    """The write by which an operation changed its job."""
+    assert op.end is not None
+    before: dict[str, Any] = {}
+    for event, record in commits_by_job(facts).get(str(op.job), ()):
+        if event.n > op.end.n:
+            break
+        after = record or {}
+        if event.n > op.begin.n and any(after.get(name) != before.get(name) for name in _DECIDES):
+            return event, after
+        before = after
+    return None
