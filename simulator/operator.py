@@ -185,7 +185,13 @@ def _hold(world: World, step: Step) -> None:
     """Somebody who is no gateway takes a lock as soon as it is free, and keeps it."""
     lock, volume = step.lock or "jobs", world.volume
     if lock in volume.locks:
-        world.later(1, _hold, world, step)
+
+        def again(freed: str) -> None:
+            if freed == lock:
+                volume.on_release.remove(again)
+                world.later(1, _hold, world, step)  # who waits for it goes first
+
+        volume.on_release.append(again)
         return
     volume.hold_lock(lock)
     if step.lasts is not None:

@@ -9,11 +9,14 @@
 Seams, effects and operations are read from their catalogues (`SEAMS`, `OPERATIONS`), so that a new
 one is drawn as soon as it is there. Most faults are anchored to events ("the third provision", "the
 mark of the job's second run"), and several of them to the same event: what goes wrong twice within
-two seconds is hardly ever drawn by instants. Every number is drawn from a small range, because
-Hypothesis mixes constants of the modules that happen to be loaded into large ones.
+two seconds is hardly ever drawn by instants. What has an instant, steps above all, is mostly near
+one of a few that the scenario shares, and jobs share schedules: trouble is where things meet. Every
+number is drawn from a small range, because Hypothesis mixes constants of the modules that happen to
+be loaded into large ones.
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
@@ -34,20 +37,33 @@ _STARTS = (
     ("UTC", "2026-03-02T08:00:00"),
     ("UTC", "2026-12-31T19:00:17"),
     ("Asia/Kolkata", "2026-06-10T07:45:00"),
-    ("Europe/Berlin", "2026-03-28T23:00:00"),
-    ("Europe/Berlin", "2026-10-24T23:00:00"),
-    ("America/New_York", "2026-03-07T23:30:00"),
-    ("Australia/Lord_Howe", "2026-10-03T23:00:00"),
+    ("Europe/Berlin", "2026-03-29T00:30:00"),
+    ("Europe/Berlin", "2026-10-25T00:30:00"),
+    ("America/New_York", "2026-03-08T00:30:00"),
+    ("Australia/Lord_Howe", "2026-10-04T00:30:00"),
 )
-_SCHEDULES = (
-    "every 1h", "every 30m", "every 20m", "*/15 * * * *", "0 * * * *", "25 */2 * * *",
-    "30 2 * * *", "every 7m", "every 90m", "40m", "100m",
+"""Two hours or less before what is special about them: most scenarios last three."""
+_HOURS = (3, 3, 3, 3, 3, 3, 6, 6, 6, 12)
+_FREQUENT = (
+    "every 30m", "every 20m", "every 10m", "every 7m", "*/5 * * * *", "*/15 * * * *",
 )  # fmt: skip
+_AT_NIGHT = ("30 2 * * *", "15,45 1-4 * * *", "*/20 2 * * *")
+"""For what starts after midnight: elsewhere they would name nothing within reach."""
+_SCHEDULES = (
+    *_FREQUENT, "every 1h", "every 90m", "0 * * * *", "25 */2 * * *", "30 2 * * *", "* * * * *",
+    "40m", "100m",
+)  # fmt: skip
+_NO_SCHEDULES = ("0 0 31 2 *", "61 * * * *", "every 0m", "at noon")
+_NEVER = "2031-01-01T00:00:00+00:00"
 _RECORDS: tuple[dict[str, Any], ...] = (
     {"next_run_at": "garbage"},
+    {"next_run_at": None},
     {"schedule": {"kind": "cron", "expr": "61 * * * *", "display": "61 * * * *"}},
     {"id": None},
+    {"id": "job-1"},
     {"schedule": None},
+    {"fire_claim": {"at": _NEVER, "by": "gone:4711"}},
+    {"fire_claim": {"at": "tomorrow", "by": 5}},
 )
 _OUTAGES = ("1s", "30s", "3m", "20m", "2h")
 _RAISED = (
@@ -79,15 +95,22 @@ def _often(common: Any, *rest: Any) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def jobs(draw: st.DrawFn, *, job_id: str = "job", breakable: bool = True) -> dict[str, Any]:
+def jobs(
+    draw: st.DrawFn,
+    *,
+    job_id: str = "job",
+    breakable: bool = True,
+    schedules: Sequence[str] = _SCHEDULES,
+) -> dict[str, Any]:
     """One job, as a file would say it.
 
     Args:
         draw: Hypothesis'.
         job_id: Its id.
         breakable: Whether its stored record may be broken.
+        schedules: Those that it may have.
     """
-    job: dict[str, Any] = {"id": job_id, "schedule": draw(st.sampled_from(_SCHEDULES))}
+    job: dict[str, Any] = {"id": job_id, "schedule": draw(st.sampled_from(schedules))}
     job["runs_for"] = draw(_often("1s", "0s", "20s", "3m", "8m", "40m"))
     kind = draw(_often("ok", "raises", "fails", "crashes", "repeat", "repeat"))
     nth = {"nth": draw(st.integers(1, 4))}
@@ -97,29 +120,38 @@ def jobs(draw: st.DrawFn, *, job_id: str = "job", breakable: bool = True) -> dic
         job["body"] = {"fails": "no", **nth}
     elif kind == "crashes":
         job["body"] = {"crashes": True, "restarts_after": draw(st.sampled_from(_OUTAGES)), **nth}
-    elif kind == "repeat" and job["schedule"][0] not in "14":  # a one-shot has its own
+    elif kind == "repeat" and " " in job["schedule"]:  # a one-shot has its own
         job["repeat"] = draw(st.integers(1, 4))
-    if breakable and draw(st.integers(0, 19)) == 19:  # noqa: PLR2004 - one in twenty
+    if breakable and draw(st.integers(0, 9)) == 9:  # noqa: PLR2004 - one in ten
         job["record"] = draw(st.sampled_from(_RECORDS))
     return job
 
 
 @st.composite
-def _instants(draw: st.DrawFn, lasts_us: int) -> str:
-    """Mostly near a full ten minutes, where most things are due."""
-    whole = draw(st.integers(0, min(lasts_us // (600 * SECOND_US), 99)))
-    offset = draw(st.sampled_from(("0s", "1s", "2s", "-1s", "30s", "-20s", "61s", "4m")))
-    at_us = whole * 600 * SECOND_US + parse_duration(offset)
+def _moments(draw: st.DrawFn, lasts_us: int) -> int:
+    """A full ten minutes, where most things are due; microseconds since the start."""
+    return draw(st.integers(0, min(lasts_us // (600 * SECOND_US), 99))) * 600 * SECOND_US
+
+
+@st.composite
+def _instants(draw: st.DrawFn, lasts_us: int, moments: Sequence[int] = ()) -> str:
+    """Near a full ten minutes; mostly near one of `moments`, where there are any."""
+    some = _moments(lasts_us)
+    near = st.one_of(st.sampled_from(moments), st.sampled_from(moments), some) if moments else some
+    offset = draw(
+        st.sampled_from(("0s", "1s", "2s", "-1s", "30s", "-20s", "61s", "4m", "-2m", "9m"))
+    )
+    at_us = draw(near) + parse_duration(offset)
     return format_duration(min(max(at_us, SECOND_US), lasts_us - SECOND_US))
 
 
 @st.composite
-def _when(draw: st.DrawFn, lasts_us: int) -> dict[str, Any]:
+def _when(draw: st.DrawFn, lasts_us: int, moments: Sequence[int]) -> dict[str, Any]:
     """Which passages a fault strikes that is not anchored to one event."""
     where = draw(st.sampled_from(("at", "window", "times")))
     if where == "times":
         return {"nth": draw(st.integers(1, 8)), "times": draw(_often(2, 3, 5, 20))}
-    first = draw(_instants(lasts_us))
+    first = draw(_instants(lasts_us, moments))
     if where == "at":
         return {"at": first}
     last_us = parse_duration(first) + parse_duration(draw(st.sampled_from(_OUTAGES)))
@@ -135,6 +167,7 @@ def faults(
     lasts_us: int,
     capabilities: Collection[str] = CAPABILITIES,
     anchors: Sequence[tuple[str, int]] = (),
+    moments: Sequence[int] = (),
 ) -> Fault | None:
     """One fault at any seam that a provider with these capabilities passes.
 
@@ -145,6 +178,7 @@ def faults(
         lasts_us: The horizon, microseconds since the start.
         capabilities: What the provider declares.
         anchors: Events (job, its nth passage) that several faults share.
+        moments: Instants that several faults and steps share, microseconds since the start.
 
     Returns:
         None when what was drawn cannot mean anything together.
@@ -169,8 +203,10 @@ def faults(
     said |= (
         {"nth": nth if place.job else draw(st.integers(1, 12))}
         if anchored
-        else draw(_when(lasts_us))
+        else draw(_when(lasts_us, moments))
     )
+    if effect == "crash" and "until" in said:  # two hours of a boot a second show nothing more
+        said["times"] = draw(st.integers(1, 5))
     if place.job and draw(st.integers(0, 3)):
         said["job"] = job if anchored and job else draw(st.sampled_from(job_ids))
     if place.machine and len(machines) > 1 and draw(st.booleans()):
@@ -220,6 +256,7 @@ def steps(
     machines: Sequence[str],
     lasts_us: int,
     capabilities: Collection[str] = CAPABILITIES,
+    moments: Sequence[int] = (),
 ) -> Step | None:
     """One step of the operator or of the outside world; see `faults` for the arguments.
 
@@ -230,14 +267,16 @@ def steps(
         "machine": st.sampled_from(machines),
         "job": st.sampled_from(job_ids),
         "for": st.sampled_from(_OUTAGES),
-        "set": st.sampled_from([{"schedule": schedule} for schedule in _SCHEDULES]),
+        "set": st.sampled_from(
+            [{"schedule": schedule} for schedule in (*_SCHEDULES, *_NO_SCHEDULES)]
+        ),
         "fire_at": st.just("last"),
         "times": st.integers(1, 3),
         "by": st.sampled_from(("2s", "-2s", "10m", "-10m", "1h", "-1h")),
         "to": st.sampled_from(sorted({zone for zone, _start in _STARTS})),
         "what": st.sampled_from(sorted(DAMAGES)),
     }
-    unfit = {"create", "status", *(() if "external" in capabilities else ("deliver", "forget"))}
+    unfit = {"create", *(() if "external" in capabilities else ("deliver", "forget"))}
     do = draw(st.sampled_from([name for name in OPERATIONS if name not in unfit]))
     must, may = OPERATIONS[do]
     if not must <= values.keys():
@@ -247,7 +286,7 @@ def steps(
         if name == "for" or draw(st.booleans()):  # a machine that stays off shows nothing more
             said[name] = draw(values[name])
     try:
-        return Step.model_validate({"at": draw(_instants(lasts_us)), "do": do, **said})
+        return Step.model_validate({"at": draw(_instants(lasts_us, moments)), "do": do, **said})
     except ValidationError:
         return None
 
@@ -280,7 +319,9 @@ def scenarios(
     days: int = 1,
     tasks: Sequence[str] = (),
 ) -> Scenario:
-    """A whole scenario: one or two machines, up to four jobs, a few steps and faults, a tape.
+    """A whole scenario: one or two machines, a few jobs, steps and faults, a tape.
+
+    One in ten has a crowd of jobs, more than most hosts run at a time.
 
     Args:
         draw: Hypothesis'.
@@ -290,28 +331,34 @@ def scenarios(
         tasks: Names of tasks that the tape may hold back.
     """
     zone, start = draw(st.sampled_from(_STARTS))
-    lasts_us = draw(st.sampled_from((3, 3, 6, 6, 12, 24 * days))) * DAY_US // 24
+    crowd = draw(st.integers(0, 9)) == 9  # noqa: PLR2004 - one in ten
+    lasts_us = draw(st.sampled_from((3,) if crowd else (*_HOURS, 24 * days))) * DAY_US // 24
     machines = draw(st.sampled_from((["a"], ["a"], ["a", "b"])))
-    job_ids = [f"job-{nth}" for nth in range(1, draw(st.integers(1, 4)) + 1)]
+    job_ids = [f"job-{nth}" for nth in range(1, draw(_counts(crowd=crowd)) + 1)]
     known: dict[str, Any] = {
         "job_ids": job_ids,
         "machines": machines,
         "lasts_us": lasts_us,
         "capabilities": capabilities,
+        "moments": draw(st.lists(_moments(lasts_us), min_size=1, max_size=2)),
     }
     anchors = draw(
         st.lists(st.tuples(st.sampled_from(job_ids), st.integers(1, 6)), min_size=1, max_size=2)
     )
+    special = [*draw(_timestamps(start)), *(_AT_NIGHT if "T00" in start else ())]
+    some = st.sampled_from([*_SCHEDULES, *special])
+    shared = [draw(st.sampled_from(_FREQUENT)), *draw(st.lists(some, max_size=0 if crowd else 2))]
     drawn_jobs = [
-        draw(jobs(job_id=job_id, breakable=nth > 0)) for nth, job_id in enumerate(job_ids)
+        draw(jobs(job_id=job_id, breakable=nth > 0, schedules=shared if nth else shared[:1]))
+        for nth, job_id in enumerate(job_ids)
     ]
     late = len(job_ids) > 1 and draw(st.integers(0, 4)) == 0
     standing = job_ids[:-1] if late else job_ids  # what is not there yet cannot be changed
-    drawn_steps = _drawn(draw, steps(**known | {"job_ids": standing}), draw(_often(0, 1, 1, 2, 3)))
+    drawn_steps = _drawn(draw, steps(**known | {"job_ids": standing}), draw(_often(1, 0, 2, 3, 4)))
     if late:
-        drawn_jobs[-1]["created"] = "by a step"
-        made = {"at": draw(_instants(lasts_us)), "do": "create", "job": job_ids[-1]}
-        drawn_steps.append(Step.model_validate(made))
+        drawn_jobs[-1] |= draw(_made_late(start))
+        made = {"at": draw(_instants(lasts_us, known["moments"])), "do": "create"}
+        drawn_steps.append(Step.model_validate({**made, "job": job_ids[-1]}))
     drawn_faults = _drawn(draw, faults(**known, anchors=anchors), draw(_often(2, 1, 3, 4, 6)))
     return Scenario.model_validate(
         {
@@ -328,6 +375,27 @@ def scenarios(
             "tape": draw(tapes(tasks=[t for t in tasks if t.split("#")[0] in machines])),
         }
     )
+
+
+def _counts(*, crowd: bool) -> st.SearchStrategy[int]:
+    """How many jobs."""
+    return st.integers(9, 12) if crowd else st.integers(1, 4)
+
+
+@st.composite
+def _timestamps(draw: st.DrawFn, start: str, first: int = 1) -> list[str]:
+    """Two wall times on a full ten minutes, the `first` such or later, as a one-shot's schedule."""
+    tens = draw(st.lists(st.integers(first, 15), min_size=2, max_size=2))
+    hour = datetime.fromisoformat(start).replace(second=0)
+    return [(hour + timedelta(minutes=10 * ten)).isoformat() for ten in tens]
+
+
+@st.composite
+def _made_late(draw: st.DrawFn, start: str) -> dict[str, Any]:
+    """What is different about a job that a step makes: also what must be refused then."""
+    wrong = st.sampled_from([*_NO_SCHEDULES, *draw(_timestamps(start, -6))])
+    schedule = {"schedule": draw(wrong)} if draw(st.integers(0, 2)) == 0 else {}
+    return {"created": "by a step", "record": {}, **schedule}
 
 
 def _drawn(draw: st.DrawFn, strategy: st.SearchStrategy[Any], count: int) -> list[Any]:

@@ -139,7 +139,7 @@ class Volume:
     def free(self, name: str) -> None:
         """Give a lock back."""
         if self.locks.pop(name, None) is not None:
-            for tell in self.on_release:
+            for tell in tuple(self.on_release):
                 tell(name)
 
     # What goes wrong.

@@ -3,6 +3,7 @@
 Which job, when and in which zone comes from the scenario; whether it was taken, from the answer.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,6 +12,7 @@ from simulator import oracle
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.struck import zone_at
+from simulator.checkers.wanted import commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.history import History
@@ -53,11 +55,18 @@ def _given(facts: Facts) -> Iterator[_Given]:
         text = known[job_id].schedule if do == "create" else wanted.get("schedule")
         if do == "resume":
             text = texts.get(job_id)
-        if isinstance(text, str):
+        if isinstance(text, str) and (do == "create" or _stands(facts, job_id, end.n)):
             given = _Given(do, job_id, text, op.begin.at_us if op else end.at_us, end)
             if given.taken:
                 texts[job_id] = text
             yield given
+
+
+def _stands(facts: Facts, job_id: str, n: int) -> bool:
+    """Whether the job was in the store before event `n`: to one that is gone, nothing is given."""
+    stored = commits_by_job(facts).get(job_id, ())
+    index = bisect_left(stored, n, key=lambda pair: pair[0].n) - 1
+    return index >= 0 and stored[index][1] is not None
 
 
 def time_6(history: History, scenario: Scenario) -> Finding:

@@ -1,11 +1,14 @@
 """What is drawn: all of the catalogue, always valid, anchored to events more often than to instants."""
 
 from collections import Counter
+from datetime import datetime
+from itertools import pairwise
 from types import MappingProxyType
 
 import pytest
 
 from simulator import fault_rule, strategies
+from simulator.durations import MINUTE_US
 from simulator.explore.drawing import draw_scenario
 from simulator.fault_rule import EFFECTS, SEAMS
 from simulator.scenario_file import parse_scenario, to_yaml
@@ -31,7 +34,7 @@ def test_the_whole_catalogue_is_drawn(many):
     assert {fault.into for fault in faults} == set(SEAMS)
     assert {fault.effect for fault in faults} == set(EFFECTS)
     done = {step.do for scenario in many for step in scenario.steps}
-    assert done == set(OPERATIONS) - {"status"}, "the status is looked at anyway"
+    assert done == set(OPERATIONS)
 
 
 def test_a_new_seam_is_drawn_as_soon_as_it_is_in_the_catalogue(monkeypatch):
@@ -64,6 +67,39 @@ def test_faults_of_one_scenario_share_their_events(many):
         events = Counter((fault.job, fault.nth) for fault in scenario.faults if fault.job)
         shared += any(count > 1 for (_job, nth), count in events.items() if nth)
     assert shared > len(many) // 20
+
+
+def test_steps_of_one_scenario_share_their_instants(many):
+    """An update and a crash within two minutes of each other; by chance it would be one in nine."""
+    several = [scenario for scenario in many if len(scenario.steps) > 1]
+    near = sum(
+        any(later.at - step.at <= 2 * MINUTE_US for step, later in pairwise(scenario.steps))
+        for scenario in several
+    )
+    assert near > len(several) // 3
+
+
+def test_most_scenarios_have_something_due_often_and_a_crowd_has_it_at_once(many):
+    often = [any(job.schedule in strategies._FREQUENT for job in one.jobs) for one in many]
+    assert all(often)
+    crowds = [scenario for scenario in many if len(scenario.jobs) > 8]
+    assert len(many) // 20 < len(crowds) < len(many) // 5
+    for scenario in crowds:
+        assert len({job.schedule for job in scenario.jobs if job.created == "at start"}) == 1
+
+
+def test_what_must_be_refused_is_drawn(many):
+    given = [step.set["schedule"] for scenario in many for step in scenario.steps if step.set]
+    made = [job.schedule for scenario in many for job in scenario.jobs]
+    assert {*given, *made} >= set(strategies._NO_SCHEDULES)
+    past = [
+        job
+        for scenario in many
+        for job in scenario.jobs
+        if job.schedule.startswith("20") and datetime.fromisoformat(job.schedule) < scenario.start
+    ]
+    assert past
+    assert all(job.created == "by a step" for job in past), "at the start none could be made"
 
 
 @pytest.mark.parametrize(
