@@ -436,6 +436,25 @@ class TestFires:
         assert tries == [[], ["job"]]
         assert agent.armed() == {"job": "10:00:00"}
 
+    def test_an_arm_that_fails_before_the_run_is_told_before_it(self, agent):
+        """STAT-11: a machine that dies in the run tells nobody, and another one may live."""
+        plant(agent)
+        agent.provider.start(agent.stop_event)
+        agent.wait(hours=1)
+        assert claims.reserve("job", "2026-03-02T09:00:00+00:00").outcome == "reserved"
+        told = []
+
+        def refuse(job):
+            raise TimeoutError
+
+        def body(job):
+            told.append(agent.signal()["failures"]["job"]["call"])
+            return True, "out", "text", None
+
+        agent.home.body, agent.provider._arm_one_shot = body, refuse
+        assert agent.provider.fire_due("job") is True
+        assert told == ["provision"]
+
     def test_after_the_last_run_nothing_is_armed(self, agent):
         """RECON-6."""
         plant(agent, repeat={"times": 1, "completed": 0})

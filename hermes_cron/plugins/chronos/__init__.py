@@ -219,6 +219,8 @@ class ChronosCronScheduler(CronScheduler):
             return
         if job is not None and _wanted.is_promised(job) and _wanted.is_wanted(job):
             self._attempt("provision", job_id, self._arm, job)
+            if self._account.misses(job_id):  # a machine that dies in the run tells no more
+                self._account.write()
 
     def _attempt(
         self, call: str, job_id: str, function: Callable[[Any], None], of: Any, spent_s: float = 0.0

@@ -59,6 +59,11 @@ class Account:
         with self._lock:
             self._failures.pop(job_id, None)
 
+    def misses(self, job_id: str) -> bool:
+        """Whether a call for the job failed that nothing made good."""
+        with self._lock:
+            return job_id in self._failures
+
     def settled(self, wanted: Mapping[str, str], armed: Mapping[str, str], *, listed: bool) -> None:
         """Note how a round ended, and drop the failures of jobs that it left nothing to do for."""
         with self._lock:
