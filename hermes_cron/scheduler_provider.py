@@ -93,17 +93,18 @@ class CronScheduler(ABC):
             was lost, before the run or at its very beginning, or the job is gone or no longer to be
             run.
         """
-        from hermes_cron import claim_rules, jobs, records, runs, scheduler
+        from hermes_cron import jobs, records, runs, scheduler
 
         if not jobs.claim_job_for_fire(job_id):
             return False
         job = jobs.get_job(job_id)
-        stay = "gone" if job is None else records.stay_reason(job)
-        if job is None or stay is not None:
-            claim = claim_rules.claim_of(job or {}) or {}
-            extra = {"job_id": job_id, "occurrence": claim.get("occurrence")}
-            logger.info("Job %s is %s: its fire runs nothing", job_id, stay, extra=extra)
-            _give_back(job, stay or "gone")
+        if job is None:
+            extra = {"job_id": job_id, "occurrence": None}
+            logger.info("Job %s is gone: its fire runs nothing", job_id, extra=extra)
+            return False
+        stay = records.stay_reason(job)
+        if stay is not None:
+            _give_back(job, stay)
             return False
         execution = runs.hold(job)
         try:
@@ -163,7 +164,7 @@ class InProcessCronScheduler(CronScheduler):
         due_s = clock.monotonic()
         while not stop_event.is_set():
             begun_s = clock.monotonic()
-            if begun_s - due_s >= interval or begun_s < due_s - interval:
+            if abs(begun_s - due_s) >= interval:
                 due_s = begun_s  # overslept, or the clock was replaced: a new grid, no burst
             clean = False
             try:
@@ -240,7 +241,7 @@ def _configured_provider() -> object:
     from hermes_cron import config
 
     try:
-        value = config.cfg_get(config.load_config(), "cron", "provider", default="")
+        value = config.cfg_get(config.load_config(), "cron", "provider")
     except BaseException as error:
         raise RuntimeError(f"the configuration could not be read: {in_a_line(error)}") from error
     if value is None:
@@ -270,13 +271,13 @@ def _fall_back(configured: object, reason: str) -> CronScheduler:
     return InProcessCronScheduler()
 
 
-def _give_back(job: dict[str, Any] | None, stay: str) -> None:
+def _give_back(job: dict[str, Any], stay: str) -> None:
     """End the claim on a job that an operator stopped in the same moment."""
-    from hermes_cron import claims
+    from hermes_cron import claim_rules, claims
 
-    claim = (job or {}).get("fire_claim")
-    if job is None or not isinstance(claim, dict):
-        return
+    claim = claim_rules.claim_of(job) or {}
+    extra = {"job_id": job["id"], "occurrence": claim.get("occurrence")}
+    logger.info("Job %s is %s: its fire runs nothing", job["id"], stay, extra=extra)
     try:
         claims.release(job["id"], claim.get("token"), stay)
     except Exception as error:  # then it ends by its time

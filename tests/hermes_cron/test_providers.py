@@ -13,7 +13,7 @@ import pytest
 from jobs_home import make_home
 
 import hermes_cron
-from hermes_cron import clock, jobs, scheduler
+from hermes_cron import claims, clock, executions, heartbeat, jobs, scheduler, store
 from hermes_cron.scheduler_provider import CronScheduler, InProcessCronScheduler
 
 LOGGER = "cron.scheduler_provider"
@@ -162,6 +162,13 @@ class TestTicks:
         assert record.name == LOGGER
         assert record.exc_info[0] is error
 
+    def test_the_heartbeat_hears_why_a_tick_failed(self, loop, monkeypatch):
+        heard = []
+        monkeypatch.setattr(heartbeat, "tick_failed", heard.append)
+        loop.tick_raises = {2: ValueError("by the tick")}
+        loop.run()
+        assert heard == [loop.tick_raises[2]]
+
     def test_an_error_whose_text_raises_is_logged_too(self, loop, caplog):
         class UnspeakableError(Exception):
             def __str__(self):
@@ -194,15 +201,20 @@ class TestTicks:
         )
         loop.run()
         assert len(loop.began) == 3
-        assert caplog.text.count("Cron ticker heartbeat could not be written") == 4
+        said = [(r.levelname, r.getMessage(), r.exc_info[0]) for r in caplog.records]
+        what = f"Cron ticker heartbeat could not be written: {error.__name__}"
+        assert said == [("WARNING", what, error)] * 4
 
     @pytest.mark.parametrize("error", DEADLY)
-    def test_nothing_that_the_recovery_raises_ends_the_loop(self, loop, monkeypatch, error):
+    def test_nothing_that_the_recovery_raises_ends_the_loop(self, loop, monkeypatch, caplog, error):
         def recover():
             raise error
 
         monkeypatch.setattr(scheduler, "recover", recover)
         assert len(loop.run().began) == 3
+        [said] = caplog.records
+        assert said.getMessage() == f"Cron start-up recovery failed: {error.__name__}"
+        assert said.exc_info[0] is error
 
     def test_the_recovery_comes_after_the_first_heartbeat(self, loop, monkeypatch):
         monkeypatch.setattr(scheduler, "recover", lambda: loop.log.append(("recover", None)) or 0)
@@ -210,11 +222,14 @@ class TestTicks:
         assert [kind for kind, _ in loop.log[:3]] == ["beat", "recover", "tick"]
 
     @pytest.mark.parametrize("error", DEADLY)
-    def test_one_wait_that_raises_does_not_end_the_loop(self, loop, error):
+    def test_one_wait_that_raises_does_not_end_the_loop(self, loop, caplog, error):
         """TICK-5: and the next tick still comes an interval later."""
         loop.wait_raises = {1: error()}
         loop.run(interval=60)
         assert [at - loop.began[0] for at in loop.began] == [0, 60, 120]
+        [said] = caplog.records
+        assert said.getMessage() == f"Cron ticker wait failed: {error.__name__}"
+        assert said.exc_info[0] is error
 
     def test_a_wait_that_always_raises_is_no_hot_loop(self, loop):
         loop.wait_raises = dict.fromkeys(range(1, 4), OSError())
@@ -245,13 +260,14 @@ class TestTicks:
     def test_the_log_shows_that_it_lives(self, loop, caplog):
         """TICK-9: at start and at every fifth tick."""
         caplog.set_level(logging.INFO, LOGGER)
-        loop.waits_left = 11
+        loop.waits_left = 14
+        loop.tick_raises = {10: ValueError()}
         loop.run()
         said = [r.getMessage() for r in caplog.records if r.levelno == logging.INFO]
-        assert said[0] == "In-process cron scheduler started (interval=60s)"
-        assert [text.split(",")[0] for text in said[1:]] == [
-            "Cron ticker alive: 5 ticks",
-            "Cron ticker alive: 10 ticks",
+        assert said == [
+            "In-process cron scheduler started (interval=60s)",
+            "Cron ticker alive: 5 ticks, the last one clean",
+            "Cron ticker alive: 10 ticks, the last one not clean",
         ]
 
     def test_a_real_stop_event_ends_a_wait_at_once(self, monkeypatch):
@@ -300,6 +316,12 @@ class TestCadence:
         self.offsets(loop, 4)
         assert max(loop.waited) == 60
 
+    def test_a_clock_that_goes_back_by_a_slot_is_followed_at_once(self, loop):
+        loop.tick_takes = dict.fromkeys(range(1, 4), 1.0)
+        loop.wait_oversleeps = {1: -60.0}
+        self.offsets(loop, 3)
+        assert loop.waited == [59, 59, 59]
+
     def test_a_clock_that_stands_still_waits_plainly(self, loop, monkeypatch):
         monkeypatch.setattr(clock, "monotonic", lambda: 5.0)
         self.offsets(loop, 4)
@@ -343,30 +365,68 @@ class TestFireDue:
         assert provider.fire_due("job") is False
         assert home.ran == []
 
-    def test_a_job_that_is_gone_runs_nothing(self, home, provider, monkeypatch):
+    def test_a_job_that_is_gone_runs_nothing(self, home, provider, monkeypatch, caplog):
+        caplog.set_level(logging.INFO, LOGGER)
         assert provider.fire_due("nobody") is False
         monkeypatch.setattr(jobs, "claim_job_for_fire", lambda job_id: True)
         assert provider.fire_due("nobody") is False
+        [said] = caplog.records
+        assert said.getMessage() == "Job nobody is gone: its fire runs nothing"
+        assert (said.job_id, said.occurrence) == ("nobody", None)
+
+    @pytest.fixture
+    def stopped_meanwhile(self, home, monkeypatch):
+        """Makes a job that is due, and that somebody stops once it is claimed."""
+
+        def plant(**fields):
+            def claim_and_stop(job_id):
+                won = claim(job_id)
+                home.change(**fields)
+                return won
+
+            claim = jobs.claim_job_for_fire
+            monkeypatch.setattr(jobs, "claim_job_for_fire", claim_and_stop)
+            home.plant()
+
+        return plant
 
     @pytest.mark.parametrize(
-        "fields", [{"state": "paused"}, {"enabled": False}, {"state": "completed"}]
+        ("fields", "why"),
+        [
+            ({"state": "paused"}, "paused"),
+            ({"enabled": False}, "paused"),
+            ({"state": "completed"}, "completed"),
+        ],
     )
     def test_what_was_stopped_after_the_claim_runs_nothing(
-        self, home, provider, monkeypatch, fields
+        self, home, stopped_meanwhile, caplog, fields, why
     ):
         """FIRE-4; and the claim does not keep the job from running once it is resumed."""
-        home.plant()
-        claim = jobs.claim_job_for_fire
-
-        def claim_and_stop(job_id):
-            won = claim(job_id)
-            home.change(**fields)
-            return won
-
-        monkeypatch.setattr(jobs, "claim_job_for_fire", claim_and_stop)
-        assert provider.fire_due("job") is False
+        caplog.set_level(logging.INFO, LOGGER)
+        stopped_meanwhile(**fields)
+        assert InProcessCronScheduler().fire_due("job") is False
         assert home.ran == []
         assert home.job()["fire_claim"] is None
+        assert executions.attempts()[-1]["reason"] == f"given back: {why}"
+        [said] = [record for record in caplog.records if record.name == LOGGER]
+        assert said.getMessage() == f"Job job is {why}: its fire runs nothing"
+        assert (said.job_id, said.occurrence) == ("job", home.at.isoformat())
+
+    def test_a_claim_that_cannot_be_given_back_is_said(
+        self, provider, stopped_meanwhile, monkeypatch, caplog
+    ):
+        stopped_meanwhile(state="paused")
+
+        def release(*_args):
+            raise store.StoreError("no space")
+
+        monkeypatch.setattr(claims, "release", release)
+        assert provider.fire_due("job") is False
+        [said] = [record for record in caplog.records if record.name == LOGGER]
+        assert said.getMessage() == (
+            "Job job: its claim could not be given back: StoreError: no space"
+        )
+        assert said.exc_info[0] is store.StoreError
 
     def test_false_when_the_claim_was_lost_before_the_body_began(self, home, provider, monkeypatch):
         """FIRE-1: true means claimed and run."""
@@ -403,4 +463,6 @@ class TestFireDue:
 
         monkeypatch.setattr(scheduler, "run_one_job", run_one_job)
         assert provider.fire_due("job") is True
-        assert "Job job: the run raised past its own record" in caplog.text
+        [said] = [record for record in caplog.records if record.name == LOGGER]
+        assert said.getMessage() == "Job job: the run raised past its own record: SystemExit"
+        assert said.exc_info[0] is SystemExit

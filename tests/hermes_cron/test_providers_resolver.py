@@ -13,6 +13,7 @@ from hermes_cron.plugins import vetting
 from hermes_cron.scheduler_provider import (
     CronScheduler,
     InProcessCronScheduler,
+    provider_in_charge,
     resolve_cron_scheduler,
 )
 
@@ -257,12 +258,23 @@ def test_a_name_that_is_no_name_runs_no_code(home, caplog, name):
     assert "not a provider name" in plugins.why_not_loaded(name)
 
 
-@pytest.mark.parametrize("value", ["42", "[a, b]", "true", "{a: b}"])
-def test_a_value_that_is_no_text_is_refused(home, caplog, value):
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("42", "42"), ("[a, b]", "['a', 'b']"), ("true", "True"), ("{a: b}", "{'a': 'b'}")],
+)
+def test_a_value_that_is_no_text_is_refused(home, caplog, value, said):
     configure(home, value)
-    caplog.clear()
-    assert type(resolve_cron_scheduler()) is InProcessCronScheduler
-    assert "using built-in ticker" in caplog.text
+    resolves_to_builtin(caplog, configured=said, because="not a provider name")
+
+
+def test_in_charge_is_what_runs_here_else_what_is_configured(home):
+    class Empty(InProcessCronScheduler):
+        def __len__(self):
+            return 0
+
+    assert type(provider_in_charge()) is InProcessCronScheduler
+    process.current().provider = running = Empty()
+    assert provider_in_charge() is running
 
 
 def test_an_availability_that_hangs_does_not_hang_the_host(home, caplog, monkeypatch):
