@@ -65,15 +65,15 @@ def test_errors_travel_between_processes(error):
 
 
 @pytest.mark.parametrize(
-    ("error", "known"),
+    ("kind", "known"),
     [
-        (StoreError("said"), {"reason": "io"}),
-        (StoreBusy("said"), {"reason": "busy"}),
-        (StoreWriteFailed("said"), {"reason": "io", "step": "write"}),
+        (StoreError, {"reason": "io"}),
+        (StoreBusy, {"reason": "busy"}),
+        (StoreWriteFailed, {"reason": "io", "step": "write"}),
     ],
 )
-def test_a_store_that_says_no_more_has_the_plainest_reason(error, known):
-    assert vars(error) == known
+def test_a_store_that_says_no_more_has_the_plainest_reason(kind, known):
+    assert vars(kind("said")) == known
 
 
 def test_a_failure_without_a_number_is_one_of_the_disk():

@@ -85,8 +85,11 @@ def test_an_append_looks_only_at_what_others_added(path, parsed):
     assert parsed.call_count == 3
 
 
-def test_it_remembers_what_it_looked_at_before_a_write_that_failed(path, parsed):
-    log = log_of(path, 1, 2)
+@pytest.mark.parametrize("opens", [log_of, ExecutionLog])
+def test_it_remembers_what_it_looked_at_before_a_write_that_failed(path, parsed, opens):
+    """Whether it had written itself or not."""
+    log_of(path, 1, 2)
+    log = opens(path)
     log_of(path, 3, 4, 5)
     with (
         mock.patch("os.write", side_effect=OSError(errno.ENOSPC, "full")),

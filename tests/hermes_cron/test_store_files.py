@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from itertools import count
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -43,6 +44,25 @@ def test_what_is_missing_above_a_folder_is_made_too(folder):
 def test_a_folder_is_made_in_the_current_one(folder):
     files.make_private_folder("cron")
     assert os.listdir() == ["cron"]  # noqa: PTH208 the current one is meant
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_new_folder_is_open_to_others_at_no_moment():
+    before = os.umask(0)
+    with mock.patch("os.chmod") as chmod:
+        files.make_private_folder("cron")
+    os.umask(before)
+    assert not chmod.called
+    assert mode(Path("cron")) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make others' folders")
+@pytest.mark.parametrize(("who", "given"), [(0, 1), (1000, 0)])
+def test_only_root_gives_to_the_owner_of_the_folder(folder, who, given):
+    os.chown(folder, 65534, 65534)
+    with mock.patch("os.geteuid", return_value=who), mock.patch("os.chown") as chown:
+        files.replace_file("jobs.json", b"{}")
+    assert chown.call_count == given
 
 
 @pytest.mark.parametrize(("given", "touched"), [(0o700, 0), (0o500, 0), (0o750, 1), (0o701, 1)])
@@ -251,6 +271,12 @@ def test_what_cannot_be_looked_at_stays(folder):
     with failing("stat", errno.EACCES), failing("unlink", errno.EACCES) as unlink:
         files.sweep(str(folder))
     assert not unlink.called
+
+
+def test_what_cannot_be_removed_stays(folder):
+    with failing("unlink", errno.EACCES) as unlink:
+        assert not swept(folder, ".half.tmp", age_s=3601)
+    assert unlink.called
 
 
 def test_a_folder_that_is_not_there_has_nothing_to_sweep(folder):
