@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, Self, TypeVar, cast
 
 from simulator.event import Event, HistoryError, encode
-from simulator.packing import BLOCK, Block, Picked, Row, Shelf
+from simulator.packing import BLOCK, Block, Columns, Picked, Row, Shelf
 
 __all__ = ["FORMAT", "History"]
 
@@ -154,13 +154,30 @@ class History:
         return kept[1]
 
     def _plain(self, kinds: tuple[str, ...]) -> list[Event]:
+        wanted = [self._index().get(kind, ()) for kind in dict.fromkeys(kinds)]
+        found = wanted[0] if len(wanted) == 1 else sorted(chain(*wanted))
+        return self._events(found)
+
+    def _index(self) -> Mapping[str, Sequence[int]]:
+        """Where the rows of each kind are."""
         places = self._places
         for place in range(self._indexed, len(self._rows)):
             places.setdefault(self._rows[place][-2], []).append(place)
         self._indexed = len(self._rows)
-        wanted = [places.get(kind, ()) for kind in dict.fromkeys(kinds)]
-        found = wanted[0] if len(wanted) == 1 else sorted(chain(*wanted))
-        return self._events(found)
+        return places
+
+    def columns(self, kind: str) -> Iterator[Columns]:
+        """The events of one kind, in order, some at a time, as columns; no event is made of them.
+
+        For who looks at very many of them.
+        """
+        for block in self._blocks:
+            yield from block.columns(kind)
+        places = self._index().get(kind, ())
+        if places:
+            rows = (self._rows[place][-4:] for place in places)
+            at_us, machines, _, data = zip(*rows, strict=True)
+            yield [self._first + place for place in places], at_us, machines, data
 
     def text(self, n: int) -> str | None:
         """The text kept beside event `n`, or None."""

@@ -27,6 +27,9 @@ ROOM = 8 * BLOCK
 Row = tuple[int, str, str, dict[str, Any]]
 """An event without its number: when, where, its kind, its data."""
 
+Columns = tuple[Sequence[int], Sequence[int], Sequence[str], Sequence[dict[str, Any]]]
+"""The numbers, instants, machines and data of events, place by place."""
+
 Kinds = tuple[str, ...] | None
 """The kinds of events that are asked for; None for all."""
 
@@ -68,6 +71,16 @@ class Block:
         ]
         return found[0] if len(found) == 1 else sorted(chain(*found), key=_number)
 
+    def columns(self, kind: str) -> Iterator[Columns]:
+        """The events of one kind as columns; nothing where there is none."""
+        if kind in self._groups:
+            folded = self._groups[kind][1]
+            if isinstance(folded, list):
+                ns, at_us, machines, _, data = zip(*folded, strict=True)
+                yield ns, at_us, machines, data
+            else:
+                yield _columns(folded)
+
     def text(self, n: int) -> str | None:
         """The text beside event `n`, or None."""
         texts: dict[int, str] = marshal.loads(zlib.decompress(self._texts)) if self._texts else {}  # noqa: S302 - our own bytes
@@ -93,9 +106,14 @@ def _folded(
 def _unfolded(kind: str, folded: bytes | list[Event]) -> list[Event]:
     if isinstance(folded, list):
         return folded
-    ns, at_us, machines, data = marshal.loads(zlib.decompress(folded))  # noqa: S302 - our own bytes
-    rows = zip(_sums(ns), _sums(at_us), machines, repeat(kind), data, strict=False)
+    ns, at_us, machines, data = _columns(folded)
+    rows = zip(ns, at_us, machines, repeat(kind), data, strict=False)
     return [_new(Event, row) for row in rows]
+
+
+def _columns(folded: bytes) -> Columns:
+    ns, at_us, machines, data = marshal.loads(zlib.decompress(folded))  # noqa: S302 - our own bytes
+    return [*_sums(ns)], [*_sums(at_us)], machines, data
 
 
 def _steps(numbers: Sequence[int]) -> bytes:

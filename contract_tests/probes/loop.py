@@ -1,5 +1,6 @@
 """TICK: the loop, watched over virtual time."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from contract_tests.benches.between import Strike
@@ -25,9 +26,9 @@ HEARTBEAT, SUCCESS = "ticker_heartbeat", "ticker_last_success"
 LIFE_SIGN_EVERY = 5
 
 
-def ticks_of(watched: Watched) -> list[Tick]:
+def ticks_of(watched: Watched) -> Sequence[Tick]:
     """The ticks of the one machine, in order."""
-    return watched.facts.ticks.get(MACHINE, [])
+    return watched.facts.ticks_at(MACHINE)
 
 
 def signals(watched: Watched, name: str) -> list[Event]:

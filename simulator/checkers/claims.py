@@ -113,7 +113,7 @@ def _key(record: Record | None) -> object:
 def _others_look(facts: Facts, event: Event) -> bool:
     """Whether another gateway's tick was under way when this was stored."""
     for machine, ticks in facts.ticks.items():
-        index = bisect_left(ticks, event.n, key=lambda tick: tick.begin.n) - 1
+        index = ticks.begun_before(event.n) - 1
         if machine != event.data.get("by") and index >= 0:
             end = ticks[index].end
             if end is None or end.n > event.n:

@@ -14,10 +14,10 @@ from simulator.checkers.happened import (
     Fire,
     Life,
     Op,
-    Tick,
     Window,
     merge,
 )
+from simulator.checkers.ticks import Ticks, tracks_of
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.history import History
@@ -133,20 +133,23 @@ class Facts:
         ]
 
     @cached_property
-    def ticks(self) -> dict[str, list[Tick]]:
+    def ticks(self) -> dict[str, Ticks]:
         """Each gateway's ticks; those that an operator asked for are not among them."""
-        found: dict[str, list[Tick]] = {}
-        open_: dict[str, Tick] = {}
         asked = [op for op in self.ops if op.do == "tick"]
-        for event in self.history.of("tick.begin", "tick.end"):
-            if event.kind == "tick.end":
-                tick = open_.pop(event.machine, None)
-                if tick is not None:
-                    tick.end = event
-            elif event.data.get("sync") is False or not self._by_hand(event, asked):
-                tick = open_[event.machine] = Tick(event)
-                found.setdefault(event.machine, []).append(tick)
+        ends = tracks_of(self.history, "tick.end")
+        found: dict[str, Ticks] = {}
+        for machine, begins in tracks_of(self.history, "tick.begin").items():
+            waited = begins.where(lambda data: data.get("sync") is not False)
+            by_hand = {place for place in waited if self._by_hand(begins[place], asked)}
+            if by_hand:
+                begins = begins.pick(p for p in range(len(begins)) if p not in by_hand)  # noqa: PLW2901
+            if begins:
+                found[machine] = Ticks.paired(begins, ends.get(machine, begins.part(slice(0))))
         return found
+
+    def ticks_at(self, machine: str) -> Ticks:
+        """The ticks of one gateway, of one that never ticked too."""
+        return self.ticks.get(machine) or Ticks.none(machine)
 
     @staticmethod
     def _by_hand(event: Event, asked: list[Op]) -> bool:

@@ -12,6 +12,7 @@ __all__ = ["Checker", "Finding", "Judgement", "Verdict"]
 
 Verdict = Literal["held", "violated", "unknown"]
 _MOST_LINES = 12
+_MANY = 1000  # more events than that are not kept, only counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,21 @@ class Judgement:
         """Judge `requirement`; `never` says what did not come up when nothing is reached."""
         self._id = requirement
         self._never = never
-        self._reached: list[int] = []
+        self._times = 0
+        self._reached: list[int] = []  # the first of them at least
         self._reasons: list[str] = []
         self._lines: list[int] = []
 
     def reached(self, *events: Event | None) -> None:
         """Its case came up, as these events show."""
-        self._reached.append(next((event.n for event in events if event is not None), 0))
+        self.reached_at(next((event.n for event in events if event is not None), 0))
+
+    def reached_at(self, n: int) -> None:
+        """As `reached`, by the number of the event."""
+        self._times += 1
+        self._reached.append(n)
+        if len(self._reached) > _MANY:
+            self._reached = sorted(set(self._reached))[:_MOST_LINES]
 
     def violated(self, reason: str, *events: Event | None) -> None:
         """It does not hold, as these events show."""
@@ -69,7 +78,6 @@ class Judgement:
             return Finding(self._id, "violated", self._reasons[0] + more, lines, reached=True)
         if not self._reached:
             return Finding(self._id, "unknown", self._never)
-        count = len(self._reached)
-        times = "once" if count == 1 else f"{count} times"
+        times = "once" if self._times == 1 else f"{self._times} times"
         lines = tuple(sorted(set(self._reached))[:_MOST_LINES])
         return Finding(self._id, "held", f"its case came up {times}", lines, reached=True)

@@ -176,7 +176,8 @@ def store_9(history: History, scenario: Scenario) -> Finding:
     stored = history.of("store.commit")
     numbers = [event.n for event in stored]
     for machine, ticks in facts.ticks.items():
-        for tick in ticks:
+        for place in sorted({ticks.begun_before(n) - 1 for n in numbers} - {-1}):
+            tick = ticks[place]
             written = (stored[place] for place in _within(numbers, tick))
             taking = [
                 (event, taken)

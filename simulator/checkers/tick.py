@@ -1,14 +1,16 @@
 """TICK-1 to 3: a blocking provider's loop, by the host's ticks, heartbeats and log."""
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from itertools import islice, zip_longest
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
 
 from simulator.checkers.clocks import LOCK_BOUND_US, kept_locks
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
+from simulator.checkers.happened import FOREVER, Life, Window, merge
 from simulator.checkers.struck import deadline_us, lasts_us, start_struck
+from simulator.checkers.ticks import NO_END, Ticks, Track, tracks_of
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.history import History
@@ -27,43 +29,55 @@ __all__ = [
 _AT_ONCE_US = SECOND_US
 
 
-def lives_with_ticks(facts: Facts) -> Iterator[tuple[Life, list[Tick]]]:
+class Turns(NamedTuple):
+    """When a loop came round: the numbers and instants of the events that show it."""
+
+    ns: Sequence[int]
+    at_us: Sequence[int]
+
+
+def lives_with_ticks(facts: Facts) -> list[tuple[Life, Ticks]]:
     """Each process that started a provider's loop, with its ticks."""
-    if not facts.blocking:
-        return
-    for machine, lives in facts.lives.items():
-        ticks = facts.ticks.get(machine, [])
-        numbers = [tick.begin.n for tick in ticks]
-        for life in lives:
-            if life.started is None:
-                continue
-            first = bisect_left(numbers, life.started.n)
-            last = len(ticks) if life.end is None else bisect_left(numbers, life.end.n)
-            yield life, ticks[first:last]
+
+    def build() -> list[tuple[Life, Ticks]]:
+        found = []
+        for machine, lives in facts.lives.items():
+            ticks = facts.ticks_at(machine)
+            for life in lives:
+                if life.started is not None:
+                    last = len(ticks) if life.end is None else ticks.begun_before(life.end.n)
+                    found.append((life, ticks[ticks.begun_before(life.started.n) : last]))
+        return found
+
+    return facts.history.derived("lives with ticks", build) if facts.blocking else []
 
 
-def goes_on_after(facts: Facts, life: Life, ticks: list[Tick], event: Event) -> bool | None:
+def goes_on_after(facts: Facts, life: Life, ticks: Ticks, event: Event) -> bool | None:
     """Whether a tick begins within one interval after `event`; None when that cannot be told."""
     allowed_us = facts.interval_us + facts.slack_us
     limit_us = deadline_us(facts, life.machine, event.at_us, allowed_us)
     turns = turns_of(facts, life, ticks)
-    index = bisect_right(turns, event.n, key=lambda turn: turn.n)
-    if index < len(turns) and turns[index].at_us <= limit_us:
+    index = bisect_right(turns.ns, event.n)
+    if index < len(turns.ns) and turns.at_us[index] <= limit_us:
         return True
     return None if limit_us > min(life.serves_until_us, facts.end_us) else False
 
 
-def turns_of(facts: Facts, life: Life, ticks: list[Tick]) -> list[Event]:
+def turns_of(facts: Facts, life: Life, ticks: Ticks) -> Turns:
     """When the loop came round: its ticks, and those that the host was made to refuse."""
 
-    def build() -> list[Event]:
+    def build() -> Turns:
         refused = [
             event
             for event in facts.history.of("fault")
             if event.data.get("seam") == "dispatch" and facts.life_at(event) is life
         ]
-        begun = (tick.begin for tick in ticks)
-        return sorted([*refused, *begun], key=lambda event: event.n)
+        begins = ticks.begins
+        if not refused:
+            return Turns(begins.ns, begins.at_us)
+        begun = zip(begins.ns, begins.at_us, strict=True)
+        turns = sorted([*((event.n, event.at_us) for event in refused), *begun])
+        return Turns([n for n, _ in turns], [at_us for _, at_us in turns])
 
     return facts.history.derived(("turns", life.boot.n), build)
 
@@ -100,19 +114,21 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
             continue
         if asked is None or life.end_us < asked.at_us:
             continue
-        busy_us = next(
-            (
-                tick.end.at_us if tick.end else facts.last_us
-                for tick in reversed(ticks)
-                if tick.begin.n < asked.n and (tick.end is None or tick.end.n > asked.n)
-            ),
-            asked.at_us,
-        )
+        busy_us = _busy_until_us(facts, ticks, asked)
         limit_us = deadline_us(facts, life.machine, busy_us, facts.slack_us)
         left_us = left.at_us if left is not None else life.end_us
         if left_us > limit_us and facts.last_us > limit_us:
             judgement.violated(f"machine {life.machine}: start goes on after the stop", asked, left)
     return judgement.finding()
+
+
+def _busy_until_us(facts: Facts, ticks: Ticks, asked: Event) -> int:
+    """How long the tick took that was on when its machine was asked to leave; that instant else."""
+    for place in range(ticks.begun_before(asked.n) - 1, -1, -1):
+        if not ticks.ended_before(place, asked.n):
+            end = ticks[place].end
+            return facts.last_us if end is None else end.at_us
+    return asked.at_us
 
 
 def tick_2(history: History, scenario: Scenario) -> Finding:
@@ -122,9 +138,9 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
     errors = [event for event in history.of("log") if event.data.get("level") == "ERROR"]
     for life, ticks in lives_with_ticks(facts):
         _left_unasked(judgement, life, ticks)
-        for index, tick in enumerate(ticks):
-            if tick.end is None or tick.clean:
-                continue
+        for index in ticks.unclean():
+            tick = ticks[index]
+            assert tick.end is not None, "a tick that raised has an end"
             goes_on = goes_on_after(facts, life, ticks, tick.end)
             if goes_on is None:
                 continue
@@ -142,7 +158,7 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _left_unasked(judgement: Judgement, life: Life, ticks: list[Tick]) -> None:
+def _left_unasked(judgement: Judgement, life: Life, ticks: Ticks) -> None:
     """A loop that ended after a tick that raised, though nobody asked: a fallback hides it only."""
     raised = _raised_last(life, ticks)
     if _is_unasked(life) and raised is not None:
@@ -209,11 +225,14 @@ def _met_our_limits(history: History, left: Event) -> bool:
     return any(event.n < left.n for event in history.of("not_simulated"))
 
 
-def _raised_last(life: Life, ticks: list[Tick]) -> Event | None:
+def _raised_last(life: Life, ticks: Ticks) -> Event | None:
     """The end of the last tick before start was left, if that tick raised."""
     left = life.start_left
-    before = [tick for tick in ticks if tick.end and left is not None and tick.end.n < left.n]
-    return before[-1].end if before and not before[-1].clean else None
+    if left is None:
+        return None
+    before = range(ticks.begun_before(left.n) - 1, -1, -1)
+    last = next((place for place in before if ticks.ended_before(place, left.n)), None)
+    return None if last is None or ticks[last].clean else ticks[last].end
 
 
 def _how_it_left(life: Life) -> str:
@@ -242,45 +261,61 @@ def tick_3(history: History, scenario: Scenario) -> Finding:
     """A heartbeat before the first tick and after every one; success only after a clean tick."""
     facts = facts_of(history, scenario)
     judgement = Judgement("TICK-3", "no tick came to an end")
-    beats: dict[str, list[Event]] = {}
-    for event in history.of("heartbeat"):
-        beats.setdefault(event.machine, []).append(event)
+    beats = tracks_of(history, "heartbeat")
+    works = {machine: _successes(track) for machine, track in beats.items()}
     for life, ticks in lives_with_ticks(facts):
         assert life.started is not None
-        mine = beats.get(life.machine, [])
-        at = bisect_right(mine, life.started.n, key=lambda event: event.n)
-        if ticks and (at == len(mine) or mine[at].n > ticks[0].begin.n):
+        if not ticks:
+            continue
+        mine = beats.get(life.machine, Track(life.machine, "heartbeat"))
+        at = bisect_right(mine.ns, life.started.n)
+        if at == len(mine) or mine.ns[at] > ticks.begins.ns[0]:
             judgement.violated(
                 f"machine {life.machine}: no heartbeat before the first tick", ticks[0].begin
             )
         end_n = life.end.n if life.end is not None else FOREVER
-        for tick, following in zip_longest(ticks, ticks[1:]):
-            if tick.end is None:
-                continue
-            while at < len(mine) and mine[at].n < tick.end.n:
-                at += 1
-            first, until_n = at, following.begin.n if following is not None else end_n
-            while at < len(mine) and mine[at].n < until_n:
-                at += 1
-            _beats_after(judgement, tick, mine[first:at], followed=following is not None)
+        _beats_after(judgement, ticks, mine, works.get(life.machine, b""), end_n)
     return judgement.finding()
 
 
-def _beats_after(judgement: Judgement, tick: Tick, beats: list[Event], *, followed: bool) -> None:
-    """Judge the heartbeats between a tick and the next, or the end when none followed."""
-    if not beats:
-        if followed:
-            judgement.violated(f"machine {tick.begin.machine}: no heartbeat after a tick", tick.end)
-        return
-    judgement.reached(tick.end)
-    success = next((event for event in beats if event.data.get("success") is True), None)
-    if tick.clean and success is None:
-        judgement.violated(
-            f"machine {tick.begin.machine}: a clean tick, and no success mark", tick.end
+def _successes(beats: Track) -> bytes:
+    """For each heartbeat, whether it says that the tick before it was clean."""
+    return beats.flags(lambda data: data.get("success") is True)
+
+
+def _beats_after(
+    judgement: Judgement, ticks: Ticks, beats: Track, works: bytes, end_n: int
+) -> None:
+    """Judge the heartbeats between each tick and the next, or the end after the last."""
+    begun, beaten = ticks.begins.ns, beats.ns
+    failed = ticks.failed()
+    at, last = bisect_right(beaten, begun[0]), len(begun) - 1
+    for place, tick_end_n in enumerate(ticks.ends.ns):
+        if tick_end_n == NO_END:
+            continue
+        until_n = begun[place + 1] if place < last else end_n
+        while at < len(beaten) and beaten[at] < tick_end_n:
+            at += 1
+        first = at
+        while at < len(beaten) and beaten[at] < until_n:
+            at += 1
+        success = works.find(1, first, at)
+        if first < at:
+            judgement.reached_at(tick_end_n)
+        if (wrong := _wrong(first < at, place < last, success >= 0, bool(failed[place]))) is None:
+            continue
+        marks = [beats[success]] if success >= 0 else []
+        judgement.violated(f"machine {beats.machine}: {wrong}", ticks[place].end, *marks)
+
+
+def _wrong(beaten: bool, followed: bool, marked: bool, failed: bool) -> str | None:
+    """What is wrong with the heartbeats after a tick, if anything is."""
+    if not beaten:
+        return "no heartbeat after a tick" if followed else None
+    if marked == failed:
+        return (
+            "a success mark after a tick that raised"
+            if failed
+            else "a clean tick, and no success mark"
         )
-    if success is not None and not tick.clean:
-        judgement.violated(
-            f"machine {tick.begin.machine}: a success mark after a tick that raised",
-            tick.end,
-            success,
-        )
+    return None

@@ -10,6 +10,7 @@ from simulator.checkers.happened import BodyRun, Life, Tick, merge
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import deadline_us
 from simulator.checkers.tick import goes_on_after, lives_with_ticks, turns_of
+from simulator.checkers.ticks import Ticks, tracks_of
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.history import History
@@ -24,7 +25,11 @@ def tick_4(history: History, scenario: Scenario) -> Finding:
     """A heartbeat that cannot be written changes nothing."""
     facts = facts_of(history, scenario)
     judgement = Judgement("TICK-4", "every heartbeat could be written")
-    failed = [event for event in history.of("heartbeat") if event.data.get("ok") is False]
+    failed = [
+        beats[place]
+        for beats in tracks_of(history, "heartbeat").values()
+        for place in beats.where(lambda data: data.get("ok") is False)
+    ]
     failed += [e for e in history.of("fault") if e.data.get("seam") == "store.signal"]
     _loop_survives(facts, judgement, failed, "a heartbeat that could not be written")
     return judgement.finding()
@@ -60,12 +65,12 @@ def _loop_survives(facts: Facts, judgement: Judgement, events: list[Event], what
                     judgement.violated(f"machine {life.machine}: no tick after {what}", event)
 
 
-def _left_with(life: Life, ticks: list[Tick], event: Event) -> bool:
+def _left_with(life: Life, ticks: Ticks, event: Event) -> bool:
     """Whether the provider's start was left by an error right after this event."""
     left = life.start_left
     if left is None or left.kind != "provider.raised" or left.n < event.n:
         return False
-    between = any(event.n < tick.begin.n < left.n for tick in ticks)
+    between = ticks.begun_before(left.n) - ticks.begun_until(event.n)
     return left.at_us == event.at_us and not between
 
 
@@ -79,11 +84,10 @@ def tick_6(history: History, scenario: Scenario) -> Finding:
         if run.end_us - run.begin.at_us > facts.interval_us + facts.slack_us
     ]
     for life, ticks in lives_with_ticks(facts):
-        for tick in ticks:
-            if tick.begin.data.get("sync") is not False:
-                judgement.violated(
-                    f"machine {life.machine}: a tick that waits for its jobs", tick.begin
-                )
+        for place in ticks.begins.where(lambda data: data.get("sync") is not False):
+            judgement.violated(
+                f"machine {life.machine}: a tick that waits for its jobs", ticks.begins[place]
+            )
         for run in long_runs:
             if run.begin.machine == life.machine and life.boot.n < run.begin.n:
                 _ticks_beside(facts, judgement, (life, ticks), run)
@@ -109,7 +113,7 @@ def _others_in_time(facts: Facts, judgement: Judgement, long_runs: list[BodyRun]
 
 
 def _ticks_beside(
-    facts: Facts, judgement: Judgement, loop: tuple[Life, list[Tick]], run: BodyRun
+    facts: Facts, judgement: Judgement, loop: tuple[Life, Ticks], run: BodyRun
 ) -> None:
     """While a long run is on, ticks come at their interval."""
     (life, ticks), begin, end_us = loop, run.begin, run.end_us
@@ -119,11 +123,13 @@ def _ticks_beside(
         return
     judgement.reached(begin)
     turns = turns_of(facts, life, ticks)
-    index = bisect_left(turns, begin.n, key=lambda turn: turn.n)
+    index = bisect_left(turns.ns, begin.n)
     at_us = begin.at_us
     allowed_us = facts.interval_us + facts.slack_us
-    for turn in [*turns[index:], None]:
-        then_us = until_us if turn is None else min(turn.at_us, until_us)
+    for place in range(index, len(turns.ns) + 1):
+        then_us = until_us
+        if place < len(turns.ns):
+            then_us = min(turns.at_us[place], until_us)
         if then_us > deadline_us(facts, life.machine, at_us, allowed_us):
             judgement.violated(
                 f"machine {life.machine}: no tick for {(then_us - at_us) // SECOND_US} s "
@@ -181,8 +187,8 @@ def _had_looked(history: History, tick: Tick, cause: Event) -> bool:
 
 def _tick_around(facts: Facts, event: Event) -> Tick | None:
     """The tick that an event fell into; None also when it may have fallen into a run beside it."""
-    ticks = facts.ticks.get(event.machine, [])
-    index = bisect_right(ticks, event.n, key=lambda tick: tick.begin.n) - 1
+    ticks = facts.ticks_at(event.machine)
+    index = ticks.begun_until(event.n) - 1
     if index < 0:
         return None
     tick = ticks[index]
@@ -199,11 +205,10 @@ def _tick_around(facts: Facts, event: Event) -> Tick | None:
     return None if beside else tick
 
 
-def _on_grid(facts: Facts, earlier: Tick, late: Tick, tick: Tick) -> bool:
+def _on_grid(facts: Facts, earlier_us: int, late_us: int, at_us: int) -> bool:
     """Whether a tick only keeps to its grid, after one that was late by less than an interval."""
-    gone_us = tick.begin.at_us - earlier.begin.at_us
-    off_us = abs(gone_us - 2 * facts.interval_us)
-    return late.begin.at_us < tick.begin.at_us and off_us <= SECOND_US
+    off_us = abs(at_us - earlier_us - 2 * facts.interval_us)
+    return late_us < at_us and off_us <= SECOND_US
 
 
 def tick_8(history: History, scenario: Scenario) -> Finding:
@@ -214,19 +219,24 @@ def tick_8(history: History, scenario: Scenario) -> Finding:
         return judgement.finding()
     turns = [event.n for event in history.of("fallback", "provider.raised", "provider.returned")]
     for life, ticks in lives_with_ticks(facts):
-        for index, (before, tick) in enumerate(pairwise(ticks)):
-            if bisect_left(turns, before.begin.n) != bisect_left(turns, tick.begin.n):
-                continue  # another loop took over
-            apart_us = tick.begin.at_us - before.begin.at_us
-            if apart_us > facts.interval_us + facts.slack_us:
-                judgement.reached(tick.begin)
-            if index and _on_grid(facts, ticks[index - 1], before, tick):
+        begins = ticks.begins
+        late_us, near_us = facts.interval_us + facts.slack_us, facts.interval_us // _BURST
+        for index, (before_us, at_us) in enumerate(pairwise(begins.at_us)):
+            apart_us = at_us - before_us
+            if near_us <= apart_us <= late_us:
                 continue
-            if apart_us + facts.held_us < facts.interval_us // _BURST:
+            before, tick = begins[index], begins[index + 1]
+            if bisect_left(turns, before.n) != bisect_left(turns, tick.n):
+                continue  # another loop took over
+            if apart_us > late_us:
+                judgement.reached(tick)
+            if index and _on_grid(facts, begins.at_us[index - 1], before_us, at_us):
+                continue
+            if apart_us + facts.held_us < near_us:
                 judgement.violated(
                     f"machine {life.machine}: ticks {apart_us // 1000} ms apart, with an interval "
                     f"of {facts.interval_us // SECOND_US} s",
-                    before.begin,
-                    tick.begin,
+                    before,
+                    tick,
                 )
     return judgement.finding()

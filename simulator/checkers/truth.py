@@ -3,9 +3,8 @@
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from simulator.checkers.disturbance import lost_writes
 from simulator.checkers.dues import Outcome
@@ -13,6 +12,7 @@ from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import lasts_us
+from simulator.checkers.ticks import tracks_of
 from simulator.durations import SECOND_US
 from simulator.event import Event
 
@@ -75,14 +75,14 @@ def truths(facts: Facts) -> list[Truth]:
     """The truth at every status, of a blocking provider."""
 
     def build() -> list[Truth]:
-        beats = _signals(facts, "ticker_heartbeat")
-        successes = _signals(facts, "ticker_last_success")
+        beats = _signals(facts, name="ticker_heartbeat")
+        successes = _signals(facts, name="ticker_last_success")
         clean = {life.boot.n: _first_clean(facts, life) for life in facts.all_lives}
         found = []
         for status in facts.history.of("status"):
             beat, success = _last(facts, beats, status), _last(facts, successes, status)
             lives = facts.serving(status.n)
-            last = [tick for life in lives for tick in _last_tick(facts, life, status)]
+            last = [tick for life in lives for tick in _last_tick(facts, life, status.n)]
             running = [tick for tick in last if tick.end is None or tick.end.n > status.n]
             told = [tick for life in lives for tick in _told_last(facts, life, status)]
             untold = [tick for tick in told if _end_untold(facts, tick, status)]
@@ -114,15 +114,18 @@ def truths(facts: Facts) -> list[Truth]:
     return facts.history.derived("truths", build) if facts.blocking else []
 
 
-def _signals(facts: Facts, name: str) -> array[int]:
-    """The numbers of the writes of one evidence file."""
+def _signals(facts: Facts, *, name: str = "", machine: str = "") -> Sequence[int]:
+    """The numbers of the writes of one evidence file, or of all by one machine."""
     numbers = array("q")
-    for ns, _, _, data in facts.history.columns("signal"):
-        numbers.extend([n for n, one in zip(ns, data, strict=True) if one.get("name") == name])
+    for ns, _, machines, data in facts.history.columns("signal"):
+        if name:
+            numbers.extend([n for n, one in zip(ns, data, strict=True) if one.get("name") == name])
+        else:
+            numbers.extend([n for n, one in zip(ns, machines, strict=True) if one == machine])
     return numbers
 
 
-def _last(facts: Facts, numbers: array[int], before: Event) -> Event | None:
+def _last(facts: Facts, numbers: Sequence[int], before: Event) -> Event | None:
     """The last write before an event; None when what it wrote is no plausible time."""
     index = bisect_right(numbers, before.n) - 1
     if index < 0:
@@ -164,33 +167,30 @@ def _stated_us(signal: Event) -> int:
 
 def _first_clean(facts: Facts, life: Life) -> int:
     """The number of the event that ended the first clean tick of a process; FOREVER for none."""
-    ticks = facts.ticks.get(life.machine, [])
-    first = bisect_right(ticks, life.boot.n, key=lambda tick: tick.begin.n)
-    last = len(ticks)
-    if life.end is not None:
-        last = bisect_right(ticks, life.end.n, key=lambda tick: tick.begin.n)
-    ends = (tick.end.n for tick in islice(ticks, first, last) if tick.clean and tick.end)
-    return next(ends, FOREVER)
+    ticks = facts.ticks_at(life.machine)
+    last = len(ticks) if life.end is None else ticks.begun_until(life.end.n)
+    mine = map(ticks.__getitem__, range(ticks.begun_until(life.boot.n), last))
+    return next((tick.end.n for tick in mine if tick.clean and tick.end), FOREVER)
 
 
-def _last_tick(facts: Facts, life: Life, status: Event) -> list[Tick]:
-    """The last tick that a process began before a status."""
-    ticks = facts.ticks.get(life.machine, [])
-    index = bisect_right(ticks, status.n, key=lambda tick: tick.begin.n) - 1
-    return [] if index < 0 or ticks[index].begin.n < life.boot.n else [ticks[index]]
+def _last_tick(facts: Facts, life: Life, n: int) -> list[Tick]:
+    """The last tick that a process began before event `n`."""
+    ticks = facts.ticks_at(life.machine)
+    index = ticks.begun_until(n) - 1
+    return [] if index < 0 or ticks.begins.ns[index] < life.boot.n else [ticks[index]]
 
 
 def _told_last(facts: Facts, life: Life, status: Event) -> list[Tick]:
     """The tick in which a process wrote the last signal that it wrote before a status."""
     signals = facts.history.derived(
         ("signals", life.machine),
-        lambda: [one for one in facts.history.of("signal") if one.machine == life.machine],
+        lambda: _signals(facts, machine=life.machine),
     )
-    index = bisect_right(signals, status.n, key=lambda signal: signal.n) - 1
+    index = bisect_right(signals, status.n) - 1
     if index < 0:
         return []
     found = _last_tick(facts, life, signals[index])
-    return [tick for tick in found if tick.end is None or signals[index].n < tick.end.n]
+    return [tick for tick in found if tick.end is None or signals[index] < tick.end.n]
 
 
 def _end_untold(facts: Facts, tick: Tick, status: Event) -> bool:
@@ -230,6 +230,13 @@ def something_wrong(facts: Facts, status: Event) -> bool:
     return index >= 0 and troubled[index][1] >= status.at_us
 
 
+def _failed_ticks(facts: Facts) -> Iterator[Event]:
+    """The ends of ticks that raised."""
+    for ends in tracks_of(facts.history, "tick.end").values():
+        for place in ends.where(lambda data: data.get("error") is not None):
+            yield ends[place]
+
+
 def _troubled(facts: Facts) -> list[Window]:
     """When a status may say less than that all is well: trouble, and a while after it."""
     if any(job.record for job in facts.scenario.jobs):
@@ -238,7 +245,7 @@ def _troubled(facts: Facts) -> list[Window]:
     passing = [
         *facts.faults,
         *history.of("crash", "stopped", "provider.start", "op"),
-        *[event for event in history.of("tick.end") if event.data.get("error") is not None],
+        *_failed_ticks(facts),
     ]
     lasting = [
         *history.of("fallback", "provider.raised"),
