@@ -8,8 +8,9 @@ from simulator.checkers.disturbance import general_disturbances
 from simulator.checkers.dues import allowance_us
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER, SLACK_US, Tick, Window
+from simulator.checkers.happened import SLACK_US, Tick, Window
 from simulator.checkers.live import when
+from simulator.checkers.struck import held_locks
 from simulator.durations import SECOND_US, format_duration
 from simulator.event import Event
 from simulator.history import History
@@ -81,11 +82,7 @@ def _a_result(facts: Facts, refused: Event, tick: Tick) -> bool:
 
 def kept_locks(facts: Facts) -> list[tuple[Event, int]]:
     """Who kept the lock of the jobs, and until when: a write that hangs, or no gateway at all."""
-    found = [
-        (op.begin, FOREVER if op.step.lasts is None else op.begin.at_us + op.step.lasts)
-        for op in facts.ops
-        if op.do == "hold-lock" and op.step is not None and op.step.lock in {None, "jobs"}
-    ]
+    found = [(event, end) for event, lock, (_, end) in held_locks(facts) if lock == "jobs"]
     for event in facts.history.of("fault"):
         if event.data.get("does") == "hang" and event.data.get("seam") in _INSIDE:
             fault = facts.scenario.faults[event.data["index"]]

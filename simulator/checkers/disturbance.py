@@ -11,7 +11,7 @@ from simulator.checkers.happened import (
     Window,
     merge,
 )
-from simulator.checkers.struck import lasts_us, rule_of, start_struck
+from simulator.checkers.struck import held_locks, lasts_us, rule_of, start_struck
 from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import HOUR_US
 from simulator.event import Event
@@ -26,6 +26,7 @@ __all__ = [
     "lost_writes",
     "read_behind",
     "settled_us",
+    "unread",
     "until_next_occasion",
 ]
 
@@ -51,6 +52,7 @@ def general_disturbances(facts: Facts) -> list[Window]:
             windows.append((event.at_us, event.at_us + lasts_us(facts, event)))
             if event.data.get("seam") == "nas.list":
                 windows.append(until_next_occasion(facts, event))
+        windows += [until_next_occasion(facts, event) for event in unread(facts)]
         windows += [until_next_occasion(facts, event) for event in facts.history.of("nas.forgot")]
         windows += [_without_provider(facts, event) for event in start_struck(facts)]
         windows += hurt_store(facts)
@@ -66,7 +68,21 @@ def general_disturbances(facts: Facts) -> list[Window]:
 
 def hurt_store(facts: Facts) -> list[Window]:
     """When the store was damaged, or a lock of it held by no gateway."""
-    return damage(facts) + [_lasting(op) for op in facts.ops if op.do == "hold-lock"]
+    return damage(facts) + [window for _, _, window in held_locks(facts)]
+
+
+def unread(facts: Facts) -> list[Event]:
+    """Where a gateway with an external provider could not read the store: it armed nothing by it.
+
+    Who is woken next looks again.
+    """
+    return [
+        event
+        for event in facts.history.of("fault")
+        if not facts.blocking
+        and event.machine in facts.lives
+        and (event.data.get("seam"), event.data.get("does")) == ("store.read", "raise")
+    ]
 
 
 def damage(facts: Facts) -> list[Window]:

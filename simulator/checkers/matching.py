@@ -16,7 +16,9 @@ from simulator.checkers.happened import EARLY_LEEWAY_US, BodyRun
 from simulator.checkers.outcomes import after_us, decide, touching
 from simulator.checkers.plan import plan_of
 from simulator.checkers.wanted import Plan, commits_by_job
+from simulator.durations import SECOND_US
 from simulator.event import Event
+from simulator.fold import instant_us
 
 __all__ = ["match_all"]
 
@@ -99,16 +101,17 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
             due = None  # an occurrence of a schedule that is no longer the job's
         if due is not None and due.run is not None and _free_beside(match.dues, index):
             due = match.dues[index - 1]  # asked for at the very instant of its schedule
-        if due is not None and due.run is None:
-            due.run = run
-            continue
         ahead = match.dues[index + 1] if index + 1 < len(match.dues) else None
-        if (
+        near = (
             ahead is not None
             and ahead.segment == segment
             and ahead.run is None
             and ahead.at_us - taken.at_us <= leeway_us
-        ):
+        )
+        named = near and ahead is not None and _names(facts, run, ahead)
+        if due is not None and due.run is None and not named:
+            due.run = run
+        elif ahead is not None and near:
             ahead.run = run
         elif (asked := _asked_by_hand(match, run)) is not None:
             asked.run = run
@@ -164,6 +167,19 @@ def _settling(match: JobMatch, due: Due, taken: Event, segment: int) -> bool:
 
 def _asked_for(facts: Facts, run: BodyRun) -> bool:
     """Whether the run came from a delivery that named no occurrence: it is then one of its own."""
+    delivery = _delivery_before(facts, run)
+    return delivery is not None and delivery.data.get("fire_at") is None
+
+
+def _names(facts: Facts, run: BodyRun, due: Due) -> bool:
+    """Whether the run came from a delivery of this very occurrence, a little early."""
+    delivery = _delivery_before(facts, run)
+    named_us = instant_us(delivery.data.get("fire_at")) if delivery is not None else None
+    return named_us is not None and abs(named_us - due.at_us) < SECOND_US
+
+
+def _delivery_before(facts: Facts, run: BodyRun) -> Event | None:
+    """The last delivery of the job before its run."""
     deliveries = facts.deliveries.get(run.job, [])
     index = bisect_left(deliveries, run.begin.n, key=lambda event: event.n) - 1
-    return index >= 0 and deliveries[index].data.get("fire_at") is None
+    return deliveries[index] if index >= 0 else None

@@ -14,6 +14,7 @@ from simulator.checkers.disturbance import (
     failed_call,
     hurt_store,
     read_behind,
+    unread,
     until_next_occasion,
 )
 from simulator.checkers.dues import JobMatch
@@ -157,8 +158,9 @@ def _hanging_calls(facts: Facts) -> list[Window]:
 def _excuses(facts: Facts, job: str) -> list[Window]:
     """When the registry may be wrong about a job: failed calls, lost state, until set right."""
     zones = [op.begin for op in facts.ops if op.do == "set-zone"]
-    told_nobody = [*facts.history.of("nas.forgot"), *zones, *read_behind(facts, job)]
-    found = [until_next_occasion(facts, event) for event in told_nobody]
+    told_nobody = [*facts.history.of("nas.forgot"), *zones]
+    unknown = [*told_nobody, *read_behind(facts, job), *unread(facts)]
+    found = [until_next_occasion(facts, event) for event in unknown]
     for event in facts.history.of("nas.call"):
         about = event.data.get("job_id")
         if failed_call(event) and (event.data.get("op") == "list" or about in {None, job}):

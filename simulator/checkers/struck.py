@@ -3,11 +3,20 @@
 from bisect import bisect_right
 
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import Window, merge
+from simulator.checkers.happened import FOREVER, Window, merge
 from simulator.event import Event
 from simulator.fault_rule import Fault
 
-__all__ = ["deadline_us", "hangs_of", "lasts_us", "rule_of", "set_by_us", "start_struck", "zone_at"]
+__all__ = [
+    "deadline_us",
+    "hangs_of",
+    "held_locks",
+    "lasts_us",
+    "rule_of",
+    "set_by_us",
+    "start_struck",
+    "zone_at",
+]
 
 _OF_A_RUN = {"body", "mark"}
 
@@ -60,6 +69,23 @@ def lasts_us(facts: Facts, event: Event) -> int:
     if fault is None:
         return 0
     return (fault.hang or 0) + max([fault.delay or 0, *fault.duplicate])
+
+
+def held_locks(facts: Facts) -> list[tuple[Event, str, Window]]:
+    """Which locks somebody held who is no gateway: (what began it, which, when).
+
+    Who finds a lock held waits for it, and then keeps it as long as was said.
+    """
+    found: list[tuple[Event, str, Window]] = []
+    free_us: dict[str, int] = {}
+    for op in facts.ops:
+        if op.do != "hold-lock" or op.step is None:
+            continue
+        lock, lasts = op.step.lock or "jobs", op.step.lasts
+        start_us = max(op.begin.at_us, free_us.get(lock, 0))
+        free_us[lock] = FOREVER if lasts is None else start_us + lasts
+        found.append((op.begin, lock, (start_us, free_us[lock])))
+    return found
 
 
 def start_struck(facts: Facts) -> list[Event]:

@@ -143,7 +143,34 @@ def resumed_by(*, ahead: bool) -> Build:
     return build.arm("j", "10m", 4202).fire("k", "20m", arms="80m")
 
 
+def unread(machine: str) -> Build:
+    """A read of the store fails during the start, of the gateway or of a command; nothing is armed."""
+    build = Build(external=True).up(returns=False).fault(0, "store.read", machine=machine)
+    return build.add(0, "provider.returned")
+
+
+def ahead(fire_at: str) -> Build:
+    """J's run of 1h goes on over 2h, which is skipped; five seconds before 3h there is a fire."""
+    build = Build(external=True).up().arm("j", 0, "1h").fire("j", "1h", arms="2h", lasts=5000)
+    build.add("2h", "nas.fired", "nas", job_id="j", fire_at=iso("2h"))
+    build.deliver("j", "2h", "2h", answer="ignored").arm("j", "2h", "3h")
+    return build.missed("j", "2h", state="skipped").fire("j", 10795, fire_at=fire_at, arms="4h")
+
+
+def kept(second: str) -> Build:
+    """A lock is kept from 58m to 70m, and from `second` on for 50 minutes by another."""
+    more = "jobs: [{id: j, schedule: every 1h}]\nsteps:\n"
+    more += f"- {{at: 58m, do: hold-lock, for: 12m}}\n- {{at: {second}, do: hold-lock, for: 50m}}\n"
+    build = Build(more, external=True).up().arm("j", 0, "1h")
+    build.op("58m", "hold-lock").op(second, "hold-lock")
+    return build.fire("j", 7170, fire_at="1h", arms="2h").fire("j", "2h", arms="3h").fire("j", "3h")
+
+
 PAIRS = [
+    ("LIVE-1", "the store could not be read", unread("a"), unread("operator")),
+    ("RECON-1", "the store could not be read", unread("a"), unread("operator")),
+    ("LIVE-1", "a fire that is early names its occurrence", ahead("3h"), ahead("2h")),
+    ("LIVE-1", "a lock that is waited for, then kept", kept("60m"), kept("15m")),
     ("LIVE-1", "its machine slept", made_late("50m"), made_late("53m")),
     ("LIVE-1", "a clock that was read before the lock", made_late("40m"), made_late("5m")),
     ("RECON-1", "a clock that is ahead", resumed_by(ahead=True), resumed_by(ahead=False)),
