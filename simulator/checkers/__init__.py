@@ -17,6 +17,7 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     extras        runs that no occurrence is left for, and whose fault they are
     truth         what was so whenever the status was asked for
     rest          the registry whenever nothing is going on
+    drift         whether the ticks of a loop creep past their interval
     tick, tick_beside, fire, hook, once, claims, live, live_arms, starving, clocks, recon, stat,
     stat_named, instants, refusals, store
                   the checkers

@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from itertools import islice, pairwise
 
+from simulator.checkers.drift import crept
 from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
@@ -212,7 +213,7 @@ def _on_grid(facts: Facts, earlier_us: int, late_us: int, at_us: int) -> bool:
 
 
 def tick_8(history: History, scenario: Scenario) -> Finding:
-    """No burst of ticks, also not after a long one."""
+    """No burst of ticks, also not after a long one, and no drift that leaves one out."""
     facts = facts_of(history, scenario)
     judgement = Judgement("TICK-8", "no tick was late")
     if facts.interval_us == 0:
@@ -220,6 +221,15 @@ def tick_8(history: History, scenario: Scenario) -> Finding:
     turns = [event.n for event in history.of("fallback", "provider.raised", "provider.returned")]
     for life, ticks in lives_with_ticks(facts):
         begins = ticks.begins
+        if (between := crept(facts, life.machine, begins)) is not None:
+            first, last = (begins[place] for place in between)
+            judgement.violated(
+                f"machine {life.machine}: {between[1] - between[0]} ticks in "
+                f"{(last.at_us - first.at_us) // SECOND_US} s, with an interval of "
+                f"{facts.interval_us // SECOND_US} s: they creep past it",
+                first,
+                last,
+            )
         late_us, near_us = facts.interval_us + facts.slack_us, facts.interval_us // _BURST
         for index, (before_us, at_us) in enumerate(pairwise(begins.at_us)):
             apart_us = at_us - before_us

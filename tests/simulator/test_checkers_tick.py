@@ -166,3 +166,27 @@ def test_an_arm_made_good_is_evidence_again():
         build.status("1h10m", verdict="healthy", promises=True).judge("STAT-11").verdict
         == "unknown"
     )
+
+
+def ticks_at(*instants, more="") -> Build:
+    build = Build(more).up()
+    for at in instants:
+        build.tick(at)
+    return build
+
+
+def test_ticks_that_are_late_by_a_little_each_time_creep_past_their_interval():
+    creeping = ticks_at(*range(0, 3600, 62)).judge("TICK-8")
+    assert creeping.verdict == "violated"
+    assert "33 ticks in 2046 s, with an interval of 60 s: they creep past it" in creeping.reason
+    assert ticks_at(*range(0, 1800, 62)).judge("TICK-8").verdict == "unknown", "none is missing yet"
+    on_their_grid = [60 * n + (n * 7) % 25 for n in range(60)]
+    assert ticks_at(*on_their_grid).judge("TICK-8").verdict == "unknown"
+
+
+def test_after_what_takes_longer_than_an_interval_a_loop_may_keep_another_grid():
+    struck = ticks_at(*range(0, 3600, 70), more="faults: [{into: tick, hang: 65s, times: 60}]\n")
+    assert struck.judge("TICK-8").verdict == "violated", "it never came to that"
+    for at in range(0, 3600, 70):
+        struck.add(at + 1, "fault", index=0, seam="tick", does="hang")
+    assert struck.judge("TICK-8").verdict != "violated"
