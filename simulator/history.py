@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, Self, TypeVar, cast
 
 from simulator.event import Event, HistoryError, encode
-from simulator.packing import BLOCK, Block, Columns, Picked, Row, Shelf
+from simulator.packing import BLOCK, Block, Columns, Picked, Row, Shelf, columns_of
 
 __all__ = ["FORMAT", "History"]
 
@@ -175,9 +175,9 @@ class History:
             yield from block.columns(kind)
         places = self._index().get(kind, ())
         if places:
-            rows = (self._rows[place][-4:] for place in places)
-            at_us, machines, _, data = zip(*rows, strict=True)
-            yield [self._first + place for place in places], at_us, machines, data
+            rows, first = [self._rows[place] for place in places], self._first
+            at_us, machines, data = columns_of(rows)
+            yield [first + place for place in places], at_us, machines, data
 
     def text(self, n: int) -> str | None:
         """The text kept beside event `n`, or None."""

@@ -16,7 +16,7 @@ from typing import Any, overload
 
 from simulator.event import Event
 
-__all__ = ["BLOCK", "ROOM", "Block", "Picked", "Shelf"]
+__all__ = ["BLOCK", "ROOM", "Block", "Columns", "Picked", "Row", "Shelf", "columns_of"]
 
 BLOCK = 4096
 """How many events one block holds."""
@@ -91,7 +91,7 @@ def _folded(
     places: list[int], rows: list[Row | Event], first: int
 ) -> tuple[int, bytes | list[Event]]:
     """How many events of one kind, and all of them in few bytes."""
-    at_us, machines, _, data = zip(*(row[-4:] for row in rows), strict=True)
+    at_us, machines, data = columns_of(rows)
     ns = [first + place for place in places]
     try:
         plain = marshal.dumps((_steps(ns), _steps(at_us), machines, data))
@@ -101,6 +101,13 @@ def _folded(
     ):  # no JSON value: `Event.line` says which
         return len(ns), [_new(Event, (n, *row[-4:])) for n, row in zip(ns, rows, strict=True)]
     return len(ns), zlib.compress(plain, _FAST)
+
+
+def columns_of(
+    rows: Sequence[Row | Event],
+) -> tuple[list[int], list[str], list[dict[str, Any]]]:
+    """The instants, machines and data of rows. A `zip` of them would make an object for each."""
+    return [row[-4] for row in rows], [row[-3] for row in rows], [row[-1] for row in rows]
 
 
 def _unfolded(kind: str, folded: bytes | list[Event]) -> list[Event]:

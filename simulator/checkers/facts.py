@@ -147,6 +147,15 @@ class Facts:
                 found[machine] = Ticks.paired(begins, ends.get(machine, begins.part(slice(0))))
         return found
 
+    @cached_property
+    def failed_ticks(self) -> list[Event]:
+        """The ends of ticks that raised, of those too that an operator asked for."""
+        return [
+            ends[place]
+            for ends in tracks_of(self.history, "tick.end").values()
+            for place in ends.where(lambda data: data.get("error") is not None)
+        ]
+
     def ticks_at(self, machine: str) -> Ticks:
         """The ticks of one gateway, of one that never ticked too."""
         return self.ticks.get(machine) or Ticks.none(machine)

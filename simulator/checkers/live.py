@@ -64,7 +64,7 @@ def live_1(history: History, scenario: Scenario) -> Finding:
     troubles = sorted(
         [start for start, end in windows if end < FOREVER and end > scenario.start_us]
         + [e.at_us for e in history.of("nas.call") if e.data.get("reason") is not None]
-        + [e.at_us for e in history.of("tick.end") if e.data.get("error") is not None]
+        + [end.at_us for end in facts.failed_ticks]
     )
     # A stretch without gateway before the first boot is how every world begins.
     first_us = next((at_us for at_us in troubles if at_us > scenario.start_us), None)

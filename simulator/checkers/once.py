@@ -169,7 +169,7 @@ def once_8(history: History, scenario: Scenario) -> Finding:
     """An occurrence taken by a tick is not run again by a webhook, nor the other way round."""
     facts = facts_of(history, scenario)
     judgement = Judgement("ONCE-8", "no occurrence was offered to both a tick and a webhook")
-    ticks = facts.history.of("tick.begin")
+    ticks = facts.history.of("tick.begin") if facts.fires else ()
     for match in match_all(facts).values():
         for delivery in deliveries_of(facts, match):
             run = delivery.due.run if delivery.due is not None and delivery.arrived else None

@@ -124,10 +124,12 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
 
 def _busy_until_us(facts: Facts, ticks: Ticks, asked: Event) -> int:
     """How long the tick took that was on when its machine was asked to leave; that instant else."""
-    for place in range(ticks.begun_before(asked.n) - 1, -1, -1):
-        if not ticks.ended_before(place, asked.n):
-            end = ticks[place].end
-            return facts.last_us if end is None else end.at_us
+    last = ticks.begun_before(asked.n) - 1
+    if last >= 0 and ticks.ended_before(last, asked.n):  # only one that never ended may be on still
+        last = max((place for place in ticks.endless() if place < last), default=-1)
+    if last >= 0:
+        end = ticks[last].end
+        return facts.last_us if end is None else end.at_us
     return asked.at_us
 
 

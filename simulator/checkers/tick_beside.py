@@ -11,7 +11,7 @@ from simulator.checkers.happened import BodyRun, Life, Tick, merge
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import deadline_us
 from simulator.checkers.tick import goes_on_after, lives_with_ticks, turns_of
-from simulator.checkers.ticks import Ticks, tracks_of
+from simulator.checkers.ticks import Ticks, Track, tracks_of
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.history import History
@@ -147,7 +147,7 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
     """A tick that could not look is not a success."""
     facts = facts_of(history, scenario)
     judgement = Judgement("TICK-7", "every tick could look")
-    beats = history.of("heartbeat")
+    beats = tracks_of(history, "heartbeat")
     blind = [
         event
         for event in history.of("fault")
@@ -160,10 +160,9 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
         if tick is None or tick.end is None or _had_looked(history, tick, cause):
             continue
         judgement.reached(cause)
-        index = bisect_right(beats, tick.end.n, key=lambda event: event.n)
-        after = next(
-            (beat for beat in islice(beats, index, None) if beat.machine == cause.machine), None
-        )
+        mine = beats.get(cause.machine, Track(cause.machine, "heartbeat"))
+        index = bisect_right(mine.ns, tick.end.n)
+        after = mine[index] if index < len(mine) else None
         if after is not None and after.data.get("success") is True:
             judgement.violated(
                 f"machine {cause.machine}: a tick that could not look counts as a success",

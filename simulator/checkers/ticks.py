@@ -149,6 +149,11 @@ class Ticks(Sequence[Tick]):
         """For each tick 1 when it ended with an error, else 0."""
         return self.ends.flags(lambda data: data.get("error") is not None)
 
+    def endless(self) -> list[int]:
+        """The places of those that never ended."""
+        ends = self.ends.ns
+        return [p for p, n in enumerate(ends) if n == NO_END] if NO_END in ends else []
+
     def unclean(self) -> list[int]:
         """The places of those that ended with an error."""
         ends, failed = self.ends.ns, self.failed()

@@ -3,7 +3,7 @@
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulator.checkers.disturbance import lost_writes
@@ -12,7 +12,6 @@ from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import lasts_us
-from simulator.checkers.ticks import tracks_of
 from simulator.durations import SECOND_US
 from simulator.event import Event
 
@@ -230,13 +229,6 @@ def something_wrong(facts: Facts, status: Event) -> bool:
     return index >= 0 and troubled[index][1] >= status.at_us
 
 
-def _failed_ticks(facts: Facts) -> Iterator[Event]:
-    """The ends of ticks that raised."""
-    for ends in tracks_of(facts.history, "tick.end").values():
-        for place in ends.where(lambda data: data.get("error") is not None):
-            yield ends[place]
-
-
 def _troubled(facts: Facts) -> list[Window]:
     """When a status may say less than that all is well: trouble, and a while after it."""
     if any(job.record for job in facts.scenario.jobs):
@@ -245,7 +237,7 @@ def _troubled(facts: Facts) -> list[Window]:
     passing = [
         *facts.faults,
         *history.of("crash", "stopped", "provider.start", "op"),
-        *_failed_ticks(facts),
+        *facts.failed_ticks,
     ]
     lasting = [
         *history.of("fallback", "provider.raised"),
