@@ -1,7 +1,9 @@
 """What may legitimately keep a job from running, as spans of time."""
 
 from bisect import bisect_left
+from typing import Any
 
+from simulator import oracle
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import (
     CLAIM_TTL_US,
@@ -177,9 +179,32 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
                 windows.append(until_next_occasion(facts, event))
     claim = plan.job.record.get("fire_claim")
     if isinstance(claim, dict):
-        held_us = max(facts.scenario.start_us, instant_us(claim.get("at")) or 0)
-        windows.append((facts.scenario.start_us, held_us + CLAIM_TTL_US))
+        windows.append((facts.scenario.start_us, _held_until(facts, plan, claim)))
     return windows
+
+
+def _held_until(facts: Facts, plan: Plan, claim: dict[str, Any]) -> int:
+    """How long a claim that stood there at the start may keep a job from running.
+
+    Its time; and when it is dated ahead, its time from when a process that lives on came across it.
+    """
+    start_us, stated_us = facts.scenario.start_us, instant_us(claim.get("at")) or 0
+    if stated_us <= start_us or not facts.blocking:
+        return max(start_us, stated_us) + CLAIM_TTL_US
+    firsts = [
+        at_us
+        for part in plan.segments
+        if (at_us := oracle.next_after(part.schedule, part.from_us)) and at_us < part.to_us
+    ]
+    seen_us = min(firsts, default=FOREVER)
+    known = [
+        (max(life.boot.at_us, seen_us) + CLAIM_TTL_US, life.end_us) for life in facts.all_lives
+    ]
+    until_us = min([stated_us + CLAIM_TTL_US, *(us for us, end_us in known if us <= end_us)])
+    for from_us, to_us in merge(general_disturbances(facts)):
+        if from_us <= until_us:  # in that time nobody may have come across anything
+            until_us = max(until_us, to_us + CLAIM_TTL_US)
+    return until_us
 
 
 def _claimed_by(facts: Facts, job: str, crash: Event) -> bool:
@@ -253,7 +278,7 @@ def settled_us(facts: Facts, died: Event) -> int:
 
     Whoever is woken after its time can see it; so can the next process of the machine itself.
     """
-    until_us = died.at_us + CLAIM_TTL_US
+    until_us = died.at_us + CLAIM_TTL_US + facts.skew_us
     if facts.blocking:
         return until_us
     later = (end.at_us for begin, end in facts.occasions if begin.at_us >= until_us)
@@ -291,7 +316,7 @@ def _cut_fires(facts: Facts, job: str) -> list[Window]:
 
 def _while_claimed(facts: Facts, failed: Event) -> Window:
     """From a claim that failed until it is past its time, and somebody who is woken can see it."""
-    until_us = failed.at_us + CLAIM_TTL_US
+    until_us = failed.at_us + CLAIM_TTL_US + facts.skew_us
     if facts.blocking:
         return (failed.at_us, until_us)
     later = (end.at_us for begin, end in facts.occasions if begin.at_us >= until_us)

@@ -11,6 +11,9 @@ PAIR = "machines: [a, b]\n"
 DOWN = "lasts: 2d\njobs: [{id: j, schedule: 0 9 * * *}]\n"
 SLOW = "lasts: 1h\njobs: [{id: j, schedule: every 5m}]\n"
 BROKEN = "jobs: [{id: j, schedule: every 1h}, {id: x, schedule: every 1h, record: {id: null}}]\n"
+CLAIM = "{at: 2031-01-01T00:00:00+00:00, by: gone:1}"
+STUCK = "faults: [{into: tick, hang: 25m}]\n"
+AHEAD = f"jobs: [{{id: j, schedule: every 1h, record: {{fire_claim: {CLAIM}}}}}]\n"
 
 
 def chronos(more="", *fires, **how) -> Build:
@@ -196,6 +199,10 @@ LIVE = [
     ("LIVE-9", "held", crashed()),
     ("LIVE-9", "violated", crashed().drop("run.begin", "3h").drop("run.end", "3h2s")),
     ("LIVE-9", "unknown", ticker("", *ALL)),
+    ("LIVE-9", "held", ticker(AHEAD, "1h5m", "2h", "3h")),
+    ("LIVE-9", "violated", ticker(AHEAD)),  # it is seen at 1h, and may stand for five minutes
+    ("LIVE-9", "violated", ticker(AHEAD, "1h30m", "2h", "3h")),
+    ("LIVE-9", "held", ticker(AHEAD + STUCK, "1h32m", "2h", "3h").add("1h3m", "fault", index=0, seam="tick", does="hang")),  # who came across it hung
     ("LIVE-13", "held", ticker("", *ALL).store("1h", "j", next_run_at=None, enabled=True, state="error")),
     ("LIVE-13", "violated", ticker("", *ALL).store("1h", "j", next_run_at=None, enabled=False, state="completed")),
     ("LIVE-13", "unknown", ticker("", *ALL).store("1h", "j", next_run_at=iso("2h"), enabled=True)),
