@@ -47,11 +47,15 @@ def _judge_tick(
 ) -> None:
     """One tick of another gateway that began while the lock was kept."""
     machine, end = tick.begin.machine, tick.end
-    if end is None or end.at_us - tick.begin.at_us > LOCK_BOUND_US:
+    life = facts.life_at(tick.begin)
+    died_us = facts.last_us if life is None else min(life.end_us, facts.last_us)
+    if (died_us if end is None else end.at_us) - tick.begin.at_us > LOCK_BOUND_US:
         judgement.violated(
             f"a tick of {machine} waited for the lock without a bound", stuck, tick.begin
         )
         return
+    if end is None:
+        return  # its process died before the time was over
     first = bisect_right(refused, tick.begin.n, key=lambda event: event.n)
     last = bisect_right(refused, end.n, key=lambda event: event.n)
     mine = [event for event in refused[first:last] if event.data.get("by") == machine]

@@ -117,3 +117,17 @@ def test_what_was_told_last_stands_though_other_ticks_came_since():
     assert beats_lost_for_long("31m").judge("STAT-2").verdict == "violated"
     assert beats_lost_for_long("19m30s").judge("STAT-2").verdict == "violated"
     assert beats_lost_for_long("22m30s", heard=True).judge("STAT-2").verdict == "violated"
+
+
+def never_ends(lives_s: int | None) -> Build:
+    """Somebody keeps the lock; a tick has no end, and its machine dies so long after it began."""
+    build = Build(ONE + "steps: [{at: 30m, do: hold-lock, for: 1h}]\n").up().loop(last="1h")
+    build.op("30m", "hold-lock").add("1h", "tick.begin", sync=False)
+    return build if lives_s is None else build.add(3600 + lives_s, "crash")
+
+
+def test_a_tick_that_dies_while_it_waits_for_a_lock_waited_no_longer():
+    """Before the time was over; later it had waited without a bound."""
+    assert never_ends(10).judge("LIVE-10").verdict != "violated"
+    assert never_ends(200).judge("LIVE-10").verdict == "violated"
+    assert never_ends(None).judge("LIVE-10").verdict == "violated"
