@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from contract_tests.verdicts import EXIT_CODES, PROFILES, Deviation, Profile, searches
+from hermes_cron.cli.shell import OutputError
 
 # Loaded when a check runs: --help and wrong use answer at once.
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def check(
         report = _judged(subject, ids, settings, timeline=timeline, folder=scenarios_folder)
         _print(report, quiet=quiet)
         _write(report, files)
-    except click.ClickException:
+    except (click.ClickException, OutputError):
         raise
     except Exception as error:  # a kit that breaks has found nothing, and 1 would say that it had
         click.echo(f"the kit itself failed: {type(error).__name__}: {error}", err=True)

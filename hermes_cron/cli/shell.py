@@ -12,10 +12,12 @@ from collections.abc import Iterator
 import click
 
 __all__ = [
+    "OutputError",
     "completion_command",
     "drop_what_cannot_be_written",
     "drop_what_nobody_reads",
     "ending_in_order",
+    "exiting_where_output_is_lost",
 ]
 
 _SHELLS = ("bash", "zsh", "fish")
@@ -92,6 +94,31 @@ def ending_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class OutputError(OSError):
+    """Standard output cannot be written: a full disk, above all."""
+
+    def __str__(self) -> str:
+        return f"standard output cannot be written: {self.strerror}"
+
+
+@contextlib.contextmanager
+def exiting_where_output_is_lost(code: int) -> Iterator[None]:
+    """Let a command whose output is lost say so in one line, and exit with `code`.
+
+    What it prints is its answer: an exit code that stands for another would be taken for one.
+    """
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OutputError as error:
+        drop_what_cannot_be_written()
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(code)
+
+
 class _Unread(io.FileIO):
     """A file whose reader may have left."""
 
@@ -100,3 +127,5 @@ class _Unread(io.FileIO):
             return super().write(data)  # type: ignore[arg-type]
         except BrokenPipeError:
             return memoryview(data).nbytes  # type: ignore[arg-type]
+        except OSError as error:
+            raise OutputError(error.errno, error.strerror) from error

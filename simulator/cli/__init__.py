@@ -17,6 +17,7 @@ from hermes_cron.cli import shell
 __all__ = ["cli", "main"]
 
 _HASH_SEED = "PYTHONHASHSEED"
+_UNKNOWN = 3
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -28,7 +29,8 @@ def main() -> None:
         again = [sys.executable, *sys.orig_argv[1:]]
         os.execv(sys.executable, again)  # noqa: S606 - ourselves
     shell.drop_what_nobody_reads()
-    cli()
+    with shell.exiting_where_output_is_lost(_UNKNOWN):
+        cli()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

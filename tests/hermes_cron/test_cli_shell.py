@@ -145,6 +145,27 @@ def test_a_full_disk_under_the_output_is_one_line(home):
     assert b"No space left" in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT_RUN: no /dev/full")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("hermes-contract", "list"),
+        ("hermes-contract", "check", "builtin", "--only", "ABC-1"),
+        ("hermes-sim", "list"),
+        ("hermes-sim", "--help"),
+    ],
+    ids=" ".join,
+)
+def test_a_verdict_that_cannot_be_said_is_unknown(words):
+    """1 would say that something is violated."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [BIN / words[0], *words[1:]], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    said = b"Error: standard output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (3, said)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_a_run_with_its_script(home, number):
     (home / "scripts").mkdir()
