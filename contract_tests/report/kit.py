@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
-from typing import Any, cast
+from typing import Any
+
+from contract_tests import controls
 
 __all__ = ["JUDGES", "digest", "files_of", "proven", "record_proof", "version"]
 
@@ -52,15 +54,24 @@ def _files(
 def proven() -> dict[str, Any] | None:
     """What the self-test of exactly this kit found, ``rejects`` and ``accepts`` of how many.
 
-    None where it was not run since something that judges was changed.
+    None where it was not run since something that judges was changed, and where the record is not
+    of all the controls that there are: it was not written by a whole self-test of this kit.
     """
-    file = resources.files("contract_tests") / _PROOF
-    if not file.is_file():
+    try:
+        proof = json.loads((_home() / _PROOF).read_text(encoding="utf-8"))
+        (rejected, broken), (accepted, odd) = proof["rejects"], proof["accepts"]
+    except (OSError, ValueError, KeyError, TypeError):  # there is none, or it is none of ours
         return None
-    proof = json.loads(file.read_text(encoding="utf-8"))
-    if proof.pop("digest", None) != digest():
+    there = (len(controls.broken()), len(controls.oddities()))
+    if proof.get("digest") != digest() or (broken, odd) != there:
         return None
-    return cast("dict[str, Any]", proof)
+    if not (0 <= rejected <= broken and 0 <= accepted <= odd):
+        return None
+    return {"rejects": [rejected, broken], "accepts": [accepted, odd]}
+
+
+def _home() -> Traversable:
+    return resources.files("contract_tests")
 
 
 def record_proof(*, rejects: tuple[int, int], accepts: tuple[int, int]) -> None:
@@ -73,7 +84,6 @@ def record_proof(*, rejects: tuple[int, int], accepts: tuple[int, int]) -> None:
     Raises:
         OSError: the kit is installed where it cannot be written.
     """
-    file = resources.files("contract_tests") / _PROOF
     proof = {"digest": digest(), "rejects": list(rejects), "accepts": list(accepts)}
-    with resources.as_file(file.joinpath("..")) as folder:
-        (folder.resolve() / _PROOF).write_text(json.dumps(proof, indent=2) + "\n", encoding="utf-8")
+    with resources.as_file(_home()) as folder:
+        (folder / _PROOF).write_text(json.dumps(proof, indent=2) + "\n", encoding="utf-8")

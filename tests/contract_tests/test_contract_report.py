@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
-from contract_tests import catalogue
+from contract_tests import catalogue, controls
 from contract_tests.cli import cli
 from contract_tests.report import kit
 from contract_tests.report.badge import as_badge
@@ -195,6 +195,45 @@ def test_what_is_no_file_is_written_into_and_not_replaced(tmp_path):
     finally:
         os.close(end)
     assert pipe.is_fifo()
+
+
+class TestTheProofOfTheTeeth:
+    @pytest.fixture(autouse=True)
+    def elsewhere(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(kit, "_home", lambda: tmp_path)
+        self.file = tmp_path / "self_test.json"
+
+    def record(self):
+        wrong, odd = len(controls.broken()), len(controls.oddities())
+        kit.record_proof(rejects=(wrong, wrong), accepts=(odd, odd))
+        return json.loads(self.file.read_text())
+
+    def test_without_a_record_there_is_none(self):
+        assert kit.proven() is None
+
+    def test_a_whole_self_test_is_believed(self):
+        told = self.record()
+        assert kit.proven() == {"rejects": told["rejects"], "accepts": told["accepts"]}
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"digest": "0" * 64},
+            {"rejects": [5, 5]},
+            {"accepts": [0, 0]},
+            {"rejects": [len(controls.broken()) + 1, len(controls.broken())]},
+            {"rejects": None},
+        ],
+        ids=["another-kit", "fewer-controls", "fewer-oddities", "more-than-all", "no-figures"],
+    )
+    def test_one_that_was_bent_is_not(self, changes):
+        self.file.write_text(json.dumps(self.record() | changes))
+        assert kit.proven() is None
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", "garbage"])
+    def test_what_is_no_record_is_not(self, text):
+        self.file.write_text(text)
+        assert kit.proven() is None
 
 
 def test_a_digest_is_of_all_that_judges():
