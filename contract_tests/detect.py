@@ -1,7 +1,8 @@
 """What a provider shows that it can do, whether it declares it or not."""
 
 from contract_tests.engine import Context
-from simulator.detect import with_capabilities
+from contract_tests.probes.virtual import MOST_EVENTS, note_spin
+from simulator.detect import quiet_run, shown_in
 from simulator.hosts.reference import ReferenceHost
 
 __all__ = ["shown_capabilities"]
@@ -9,4 +10,6 @@ __all__ = ["shown_capabilities"]
 
 def shown_capabilities(context: Context) -> frozenset[str]:
     """What ten quiet minutes show; may be more than one thing."""
-    return with_capabilities(context.target.target, ReferenceHost()).capabilities
+    run = quiet_run(context.target.target, ReferenceHost(), MOST_EVENTS)
+    note_spin(context, run)
+    return shown_in(run.history)

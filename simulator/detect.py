@@ -8,9 +8,9 @@ from simulator.history import History
 from simulator.hosts import Host
 from simulator.scenario import Scenario
 from simulator.target import Target
-from simulator.world import simulate
+from simulator.world import Run, simulate
 
-__all__ = ["with_capabilities"]
+__all__ = ["quiet_run", "shown_in", "with_capabilities"]
 
 _QUIET = {
     "name": "ten-quiet-minutes",
@@ -30,12 +30,20 @@ def with_capabilities(target: Target, host: Host) -> Target:
     """
     if target.capabilities:
         return target
-    run = simulate(Scenario.model_validate(_QUIET), target, host=host)
-    history = run.history
+    return replace(target, capabilities=shown_in(quiet_run(target, host).history))
+
+
+def quiet_run(target: Target, host: Host, most_events: int | None = None) -> Run:
+    """Ten minutes in which nothing is due."""
+    return simulate(Scenario.model_validate(_QUIET), target, host=host, most_events=most_events)
+
+
+def shown_in(history: History) -> frozenset[str]:
+    """The capabilities that a quiet run shows; see `with_capabilities`."""
     shown = {"blocking"} if _ticks(history) else {"external"}
     if history.of("nas.armed"):
         shown.add("external")
-    return replace(target, capabilities=frozenset(shown))
+    return frozenset(shown)
 
 
 def _ticks(history: History) -> bool:

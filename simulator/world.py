@@ -67,6 +67,7 @@ def simulate(
     host: Host | None = None,
     tape: Tape | None = None,
     jobs_file: bytes | None = None,
+    most_events: int | None = None,
 ) -> Run:
     """Run `scenario` with the provider `target`.
 
@@ -76,8 +77,12 @@ def simulate(
         host: The code around it; this distribution's own when not given.
         tape: The choices that deviate from first-in-first-out, instead of the scenario's own.
         jobs_file: What stands in the jobs file at the start, besides the scenario's own jobs.
+        most_events: After about so many the run ends as a livelock; None lets a provider spin to
+            the horizon.
     """
-    return World(scenario, target, host or reference_host(), tape or scenario.tape, jobs_file).run()
+    world = World(scenario, target, host or reference_host(), tape or scenario.tape, jobs_file)
+    world.kernel.most_events = most_events
+    return world.run()
 
 
 class World:

@@ -6,6 +6,7 @@ What is bent is an attribute of the instance: to host and interpreter it stays t
 import functools
 import inspect
 import time
+import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -151,7 +152,7 @@ def _between(
 
 
 def _replace(provider: Any, name: str, function: Callable[..., Any]) -> None:
-    """Bend one attribute; where the provider has no place for it, nothing is bent and none struck.
+    """Bend one attribute, of an instance that takes none (``__slots__``) by a class of its own.
 
     A frozen dataclass or a settings model refuses new attributes to its users; a bend is none.
     """
@@ -163,8 +164,17 @@ def _replace(provider: Any, name: str, function: Callable[..., Any]) -> None:
 
     try:
         object.__setattr__(provider, name, bent)
-    except AttributeError:  # __slots__
-        return
+    except AttributeError:
+        _give_its_own_class(provider)
+        setattr(type(provider), name, staticmethod(bent))
+
+
+def _give_its_own_class(provider: Any) -> None:
+    """Let an instance have a class that is like its own, and nobody else's."""
+    kind: type = type(provider)
+    names = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    own = types.new_class(kind.__name__, (kind,), exec_body=lambda body: body.update(names))
+    object.__setattr__(provider, "__class__", own)
 
 
 def _taken(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:

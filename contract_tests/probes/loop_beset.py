@@ -37,7 +37,7 @@ def nothing_beside_the_tick_ends_it(context: Context, watched: Watched) -> Outco
     if trouble := watched.trouble(optional=("recover", "dispatch")):
         return trouble
     if not watched.strikes:
-        return unknown("it never waits on stop_event, so that no wait could raise")
+        return unknown("no wait on stop_event was seen, so that none could raise")
     begins = [tick.begin.at_us for tick in ticks_of(watched)]
     for at_us, words in troubles(watched):
         if not any(at_us <= one <= at_us + watched.interval_us + SLACK_US for one in begins):
@@ -78,7 +78,7 @@ def keeps_its_rhythm(context: Context, watched: Watched) -> Outcome:
     if trouble := watched.trouble():
         return trouble
     if not watched.strikes:
-        return unknown("it never waits on stop_event, so that the machine was never suspended")
+        return unknown("no wait on stop_event was seen in which to suspend the machine")
     if problem := _burst_problem(watched) or _creep_problem(watched):
         return violated(problem)
     count = len(ticks_of(watched))

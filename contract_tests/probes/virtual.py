@@ -29,10 +29,12 @@ from simulator.world import Run, simulate
 
 __all__ = [
     "MACHINE",
+    "MOST_EVENTS",
     "SLACK_US",
     "Watched",
     "is_between",
     "needs_registry",
+    "note_spin",
     "runs_of",
     "watch",
     "watch_built_in",
@@ -42,8 +44,8 @@ __all__ = [
 
 MACHINE = "a"
 SLACK_US = 5 * SECOND_US
-# A provider that spins takes minutes and gigabytes for each run; what was seen once will do. The
-# busiest run of one that does not has a few thousand.
+# A provider that spins takes minutes and gigabytes for each run: it is stopped there, and what was
+# seen once will do. The busiest run of one that does not has a few thousand.
 MOST_EVENTS = 200_000
 # How sentences name the events that prove them: "(line 12)", "(lines 12, 15)".
 _LINES = re.compile(r"\(lines? (\d+(?:, \d+)*)\)")
@@ -171,7 +173,7 @@ def watch(
     key = f"scenario {name} {target.label if target else ''} {bend.label if bend else ''}"
     if key not in context.shared:
         if target is None and (spun := context.shared.get("spun")) is not None:
-            raise NoRunError(f"{name} was not run, because {spun}")
+            raise NoRunError(spun)
         chosen = context.target.target if target is None else target
         if target is None:
             chosen = replace(chosen, capabilities=context.capabilities)
@@ -180,14 +182,25 @@ def watch(
             chosen = replace(chosen, make=bend.around(chosen.make, strikes))
         names: list[str] = []
         chosen = replace(chosen, make=_named(chosen.make, names))
-        watched = context.shared[key] = Watched(simulate(scenario(name), chosen), strikes)
+        run = simulate(scenario(name), chosen, most_events=MOST_EVENTS)
+        watched = context.shared[key] = Watched(run, strikes)
         watched.instead = _other_than(names, watched)
-        if watched.run.events > MOST_EVENTS and not context.target.is_builtin:
-            context.shared["spun"] = f"{watched.run.events} things happened in {name}: it spins"
+        if target is None:
+            note_spin(context, run)
     found = cast("Watched", context.shared[key])
     if found.instead is not None:
         raise NoRunError(f"in {name}, the host ran {found.instead!r} in its place")
     return found
+
+
+def note_spin(context: Context, run: Run) -> None:
+    """Keep in mind that the target spins, if it did in this run."""
+    if run.events > MOST_EVENTS and not context.target.is_builtin:
+        context.shared.setdefault(
+            "spun",
+            f"it spins: in {run.scenario.name} more than {MOST_EVENTS} things happened before "
+            f"{format_duration(run.scenario.lasts)} were over; wait between two looks",
+        )
 
 
 def _named(make: Callable[[], Any], names: list[str]) -> Callable[[], Any]:

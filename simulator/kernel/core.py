@@ -53,6 +53,7 @@ class Core:
         self.tasks: dict[int, Task] = {}
         self.events = self.switches = 0
         self.running = False
+        self.most_events: int | None = None  # then the run ends, looked at every `GC_EVERY`
         self.deviations: list[tuple[str, int, int, str]] = []
         self.hub: greenlet = getcurrent()
         self._heap: list[tuple[int, int, int, Any, int]] = []
@@ -198,7 +199,7 @@ class Core:
 
         Raises:
             Deadlock: Nothing is scheduled any more and a task that is no daemon waits for ever.
-            Livelock: `LIVELOCK_EVENTS` events at one instant.
+            Livelock: `LIVELOCK_EVENTS` events at one instant, or more than `most_events` in all.
             BaseException: What a callback raised, or what was handed to `fail`.
         """
         if self.running:
@@ -269,8 +270,11 @@ class Core:
             return
         self._stuck += 1
         if self._stuck > LIVELOCK_EVENTS:
-            names = ", ".join(task.name for task in self.tasks.values())
-            self.fail(Livelock(f"{LIVELOCK_EVENTS} events at one instant, among tasks {names}"))
+            at_once = f"{LIVELOCK_EVENTS} events at one instant"
+            self.fail(Livelock(f"{at_once}, among tasks {self._names()}"))
+
+    def _names(self) -> str:
+        return ", ".join(task.name for task in self.tasks.values())
 
     def _switch(self, task: Task) -> None:
         """Leave a task that waits: straight to the next one, or to the hub."""
@@ -294,6 +298,8 @@ class Core:
         if self.events >= self._gc_at:
             self._gc_at = self._attention_at = self.events + GC_EVERY
             gc.collect()
+            if self.most_events is not None and self.events > self.most_events:
+                raise Livelock(f"more than {self.most_events} events, among tasks {self._names()}")
             return None
         heap = self._heap
         if heap and type(heap[0][3]) is Handle and heap[0][3].cancelled:

@@ -203,11 +203,48 @@ def test_a_loop_that_wants_to_hear_of_changes_is_no_registry_provider():
 
 def test_a_provider_that_was_seen_to_spin_is_not_run_again(monkeypatch):
     monkeypatch.setattr(virtual, "MOST_EVENTS", 10)
-    with Judge(subject_of(Loop)) as judge:
+    with Judge(subject_of(Loop), capabilities={"blocking"}) as judge:
         assert judge.judge("TICK-1").verdict is Ruling.PASS
-        result = judge.judge("TICK-6")
-    assert result.verdict is Ruling.NOT_RUN
-    assert "it spins" in result.evidence[0]
+        later = [judge.judge(key) for key in ("TICK-6", "TICK-8")]
+    assert {result.verdict for result in later} == {Ruling.NOT_RUN}
+    assert len({result.evidence for result in later}) == 1
+    assert "it spins: in loop-at-once more than 10 things happened" in later[0].evidence[0]
+
+
+def test_a_provider_that_spins_is_stopped_and_that_is_said_once():
+    def start(self, stop_event, **_):
+        while not stop_event.is_set():
+            scheduler.tick(verbose=False, sync=False)
+
+    with Judge(subject_of(changed(Loop, start=start)), capabilities={"blocking"}) as judge:
+        first, later = judge.judge("TICK-1"), judge.judge("TICK-6")
+        (run,) = virtual.runs_of(judge.context, "loop-at-once")
+    assert later.verdict is Ruling.NOT_RUN
+    assert "it spins" in later.evidence[0]
+    assert first.verdict is Ruling.NOT_RUN
+    assert "more than 200000 events" in first.evidence[0]
+    assert run.run.events < virtual.MOST_EVENTS + 2 * 20_000
+
+
+class Slotted:
+    """A loop of somebody who saves memory, and inherits from nobody."""
+
+    __slots__ = ()
+
+    name = "slotted"
+    caught, start, beat = BaseException, Loop.start, Loop.beat
+
+    def is_available(self):
+        return True
+
+
+def test_a_provider_that_takes_no_attribute_is_bent_all_the_same():
+    found = []
+    for provider in (Slotted, Loop):
+        with Judge(subject_of(provider), capabilities={"blocking"}) as judge:
+            found.append([judge.judge(key) for key in ("TICK-5", "TICK-8")])
+    assert found[0] == found[1]
+    assert {result.verdict for result in found[0]} == {Ruling.FAIL}
 
 
 def asks_what_is_armed(self, stop_event, **_):
