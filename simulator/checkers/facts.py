@@ -294,10 +294,25 @@ class Facts:
         found += [(fire.begin, fire.end) for fire in self.fires if fire.end is not None]
         found = [pair for pair in found if not self._cut_by_a_stop(*pair)]
         for op in self.ops:
-            changes = op.job is not None and op.do not in {"deliver", "run"}
-            if changes and op.end is not None and not op.failed and self.serving(op.begin.n):
+            if op.end is not None and self._tells(op):
                 found.append((op.begin, op.end))
         return sorted(found, key=lambda pair: pair[0].n)
+
+    def _tells(self, op: Op) -> bool:
+        """Whether a provider is told of an operation: it changed a job inside a gateway."""
+        if op.job is None or op.do in {"deliver", "run"} or op.failed:
+            return False
+        return bool(self.serving(op.begin.n)) and not (op.do != "create" and self._was_gone(op))
+
+    def _was_gone(self, op: Op) -> bool:
+        """Whether the store said before an operation that there is no such job any more."""
+        last: object = op
+        for event in self.history.of("store.commit"):
+            if event.n > op.begin.n:
+                break
+            for job, record in event.data["changes"]:
+                last = record if job == op.job else last
+        return last is None
 
     def _cut_by_a_stop(self, begin: Event, end: Event) -> bool:
         """Whether the machine was asked to leave before the end of what it began."""

@@ -11,6 +11,7 @@ from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US, BodyRun
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import set_by_us
 from simulator.checkers.wanted import commits_by_job
+from simulator.event import Event
 from simulator.history import History
 from simulator.scenario import Scenario
 
@@ -112,21 +113,15 @@ def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
 
     Its lease was renewed last so long ago, and was to be since: another is then right to take over.
     """
-    machine, job = first.begin.machine, first.job
-    renewed_us = max(
-        (
-            event.at_us
-            for event, _ in commits_by_job(facts).get(job, ())
-            if event.data.get("by") == machine and event.n < second.begin.n
-        ),
-        default=first.begin.at_us,
-    )
+    machine = first.begin.machine
+    renewed = _renewed_last(facts, first, second)
+    renewed_us = renewed.at_us
     refused = [
         event
         for event in facts.history.of("store.refused")
         if event.data.get("by") == machine and renewed_us < event.at_us <= second.begin.at_us
     ]
-    if _over_by_another_clock(facts, first, renewed_us):
+    if _over_by_another_clock(facts, first, renewed):
         return True
     over = second.begin.at_us - renewed_us >= CLAIM_TTL_US
     slept = machine != second.begin.machine and _slept(
@@ -135,14 +130,28 @@ def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
     return over and (bool(refused) or slept)
 
 
-def _over_by_another_clock(facts: Facts, first: BodyRun, renewed_us: int) -> bool:
+def _renewed_last(facts: Facts, first: BodyRun, second: BodyRun) -> Event:
+    """The write that renewed the first run's claim last, before the second one; else its begin."""
+    renewed, dated = first.begin, None
+    for event, record in commits_by_job(facts).get(first.job, ()):
+        if event.n > second.begin.n:
+            break
+        claim = (record or {}).get("fire_claim")
+        at = claim.get("at") if isinstance(claim, dict) else None
+        if event.data.get("by") == first.begin.machine and at not in {None, dated}:
+            renewed = event
+        dated = at
+    return renewed
+
+
+def _over_by_another_clock(facts: Facts, first: BodyRun, renewed: Event) -> bool:
     """Whether the first to write the job's record since was a machine whose clock was set ahead."""
     mine = first.begin.machine
     for event, _ in commits_by_job(facts).get(first.job, ()):
         by = event.data.get("by")
-        if event.at_us > renewed_us and isinstance(by, str) and by != mine:
+        if event.n > renewed.n and isinstance(by, str) and by != mine:
             apart_us = set_by_us(facts, by, event.n) - set_by_us(facts, mine, event.n)
-            since_us = event.at_us - renewed_us
+            since_us = event.at_us - renewed.at_us
             return since_us < CLAIM_TTL_US <= since_us + apart_us
     return False
 

@@ -66,7 +66,7 @@ def _stands(facts: Facts, job_id: str, n: int) -> bool:
     """Whether the job was in the store before event `n`: to one that is gone, nothing is given."""
     stored = commits_by_job(facts).get(job_id, ())
     index = bisect_left(stored, n, key=lambda pair: pair[0].n) - 1
-    return index >= 0 and stored[index][1] is not None
+    return not stored or (index >= 0 and stored[index][1] is not None)
 
 
 def time_6(history: History, scenario: Scenario) -> Finding:

@@ -166,7 +166,45 @@ def kept(second: str) -> Build:
     return build.fire("j", 7170, fire_at="1h", arms="2h").fire("j", "2h", arms="3h").fire("j", "3h")
 
 
+def paused(*, gone: bool) -> Build:
+    """NAS forgets what is armed; then k is paused, which may have had its last run before that."""
+    more = "jobs: [{id: j, schedule: every 1h}, {id: k, schedule: 5m}]\n"
+    build = Build(more, external=True).up().arm("j", 0, "1h").store(0, "k", next_run_at=iso("5m"))
+    if gone:
+        build.fire("k", "5m").add(302, "store.commit", "a", changes=[["k", None]], by="a")
+    return build.add("10m", "nas.forgot", "nas").op("20m", "pause", "k")
+
+
+def taken_over(jump: str) -> Build:
+    """The clock of b is set ahead; in a's run it takes a's claim over, a minute after its renewal.
+
+    In the same instant, before that, a writes something else into the record.
+    """
+    more = "machines: [a, b]\njobs: [{id: j, schedule: every 1h}]\n"
+    more += f"steps: [{{at: 50m, do: set-clock, machine: b, by: {jump}}}]\n"
+    build = Build(more, external=True).up().up(machine="b").op("50m", "set-clock")
+    claim = {"at": iso("65m"), "by": "a:1", "token": 1}
+    build.store("1h", "j", fire_claim={**claim, "at": iso("1h")}).run("j", "1h", "1h")
+    build.store("65m", "j", fire_claim=claim).store("66m", "j", fire_claim=claim, state="x")
+    build.add("66m", "store.commit", "b", changes=[["j", {"fire_claim": None}]], by="b")
+    return build.run("j", "70m", machine="b")
+
+
+def died_ahead(*, skewed: bool) -> Build:
+    """B dies in j's fire of 1h; just five minutes later k's fire wakes a; by b's clock it is not over."""
+    more = "machines: {a: {}, b: {skew: 2s}}\n" if skewed else "machines: [a, b]\n"
+    more += "jobs: [{id: j, schedule: every 1h}, {id: k, schedule: 5 * * * *}]\n"
+    build = Build(more, external=True).up().up(machine="b").arm("j", 0, "1h").arm("k", 0, "5m")
+    build.fire("k", "5m", arms="65m").add("1h", "fire.begin", "b", job="j").add("1h", "crash", "b")
+    build.fire("k", "65m", arms="2h5m").missed("j", "1h", at="2h").arm("j", "65m", "2h")
+    build.store("2h", "j", fire_claim={"at": iso("2h"), "by": "a:1", "token": 2})
+    return build.fire("j", "2h", arms="3h").fire("k", "2h5m").runs("j", "3h").runs("k", "3h5m")
+
+
 PAIRS = [
+    ("RECON-7", "a change of what is gone", paused(gone=True), paused(gone=False)),
+    ("ONCE-6", "by a clock that is ahead", taken_over("10m"), taken_over("2m")),
+    ("LIVE-1", "a claim dated ahead", died_ahead(skewed=True), died_ahead(skewed=False)),
     ("LIVE-1", "the store could not be read", unread("a"), unread("operator")),
     ("RECON-1", "the store could not be read", unread("a"), unread("operator")),
     ("LIVE-1", "a fire that is early names its occurrence", ahead("3h"), ahead("2h")),

@@ -287,7 +287,8 @@ def slept_in_a_run(taken_over: str, by: str = "b") -> Build:
     more = "steps: [{at: 70m, do: suspend, machine: a, for: 30m}]\n"
     build = done(Build(f"machines: [a, b]\njobs: [{{id: j, schedule: every 20m}}]\n{more}"), "70m", "suspend")  # fmt: skip
     build.up().loop().up(machine="b").loop(machine="b").run("j", "1h", "1h")
-    return build.store("69m", "j").run("j", taken_over, machine=by)
+    claim = {"at": iso("69m"), "by": "a:1", "token": 1}
+    return build.store("69m", "j", fire_claim=claim).run("j", taken_over, machine=by)
 
 
 def test_a_claim_of_a_machine_that_sleeps_is_over_after_its_time():
@@ -419,7 +420,7 @@ def taken_by_another_clock(ahead: str, renewed: str, taken: str) -> Build:
     more = f"steps: [{{at: 65m, do: set-clock, machine: b, by: {ahead}}}]\n"
     build = Build(f"machines: [a, b]\njobs: [{{id: j, schedule: every 20m}}]\n{more}").up().loop()
     done(build, "65m", "set-clock").up(machine="b").loop(machine="b").run("j", "1h", "1h")
-    build.store(renewed, "j")
+    build.store(renewed, "j", fire_claim={"at": iso(renewed), "by": "a:1", "token": 1})
     build.add(taken, "store.commit", "store", changes=[["j", {"id": "j"}]], by="b")
     return build.run("j", "80m", machine="b")
 
