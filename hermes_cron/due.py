@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 _SLOT = "hermes_cron.due"
 _AGENDA_SLOT = "hermes_cron.due.agenda"
 _LOOK_AGAIN_S = 3600.0  # at what could not be repaired
+_PUT_BACK_AGAIN_S = 1.0  # at what was repaired in vain: at the next tick
 _ZONE_AGAIN_S = 300.0  # at whether the zone was changed, which may make a job due earlier
 _DUE: Final = -1.0
 _MEND: Final = -2.0
@@ -91,12 +92,12 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     verdicts = _look_at_all(agenda, document, now, suspicious)
     if _MEND in verdicts.values():
         to_mend = [job_id for job_id, verdict in verdicts.items() if verdict == _MEND]
-        _mend_all(to_mend, now, suspicious)
+        mended = _mend_all(to_mend, now, suspicious)
         document = store.current_store().read()
-        verdicts = {
-            job_id: at + _LOOK_AGAIN_S if verdict == _MEND else verdict
-            for job_id, verdict in _look_at_all(agenda, document, now, suspicious=False).items()
-        }
+        verdicts = _look_at_all(agenda, document, now, suspicious=False)
+        for job_id in [one for one, verdict in verdicts.items() if verdict == _MEND]:
+            # What was mended and stands as before was put back: by a disk, or an older program.
+            verdicts[job_id] = at + (_PUT_BACK_AGAIN_S if job_id in mended else _LOOK_AGAIN_S)
     due = [job_id for job_id, verdict in verdicts.items() if verdict == _DUE]
     if not due:
         until = min(agenda.next_at(), *verdicts.values(), math.inf)
@@ -185,9 +186,14 @@ def _is_hopeless(job: Mapping[str, Any], now: datetime) -> bool:
     return records.compute_next_run(job.get("schedule"), None, now) is None
 
 
-def _mend_all(job_ids: list[str], now: datetime, suspicious: bool) -> None:
-    """Repair and collapse, in one write; the records of what was missed go before it."""
+def _mend_all(job_ids: list[str], now: datetime, suspicious: bool) -> set[str]:
+    """Repair and collapse, in one write; the records of what was missed go before it.
+
+    Returns:
+        The ids of the jobs whose records were changed.
+    """
     entries: list[dict[str, Any]] = []
+    changed: set[str] = set()
     with store.current_store().edit() as edit:
         for job_id in job_ids:
             job = edit.get(job_id)
@@ -206,7 +212,10 @@ def _mend_all(job_ids: list[str], now: datetime, suspicious: bool) -> None:
                     records.label(before),
                     extra={"job_id": job_id, "occurrence": before.get("next_run_at")},
                 )
+            if job != before or edit.get(job_id) is None:
+                changed.add(job_id)
         executions.append_first(entries)
+    return changed
 
 
 def _mend(

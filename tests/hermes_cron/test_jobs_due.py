@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -519,3 +520,23 @@ def test_a_change_of_one_job_costs_no_look_at_the_others(home, monkeypatch):
     assert looks == ["job-7"]
     home.wait(minutes=10)
     assert due() == ["job-0"]
+
+
+def test_what_was_repaired_and_is_put_back_is_repaired_at_the_next_tick(home, monkeypatch):
+    """LIVE-1: a disk that loses a write, or a program without our lock, silences nobody for long."""
+    claim = {"at": at(home, minutes=-10), "by": "gone:4711"}
+    home.plant(next_run_at=at(home, minutes=-1), fire_claim=claim)
+    real = store.current_store().edit
+
+    @contextmanager
+    def lost():
+        stood = home.job()
+        with real() as edit:
+            yield edit
+        monkeypatch.setattr(store.current_store(), "edit", real)
+        home.plant(**stood)
+
+    monkeypatch.setattr(store.current_store(), "edit", lost)
+    assert due() == []
+    home.wait(minutes=1)
+    assert due() == ["job"]
