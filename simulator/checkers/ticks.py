@@ -59,9 +59,9 @@ class Track(Sequence[Event]):
     def __init__(self, machine: str, kind: str, said: _Said | None = None) -> None:
         """None yet. `said` takes what they say; tracks may share it."""
         self.machine, self.kind = machine, kind
-        self.ns, self.at_us = array("q"), array("q")
+        self.ns, self.at_us = array("i"), array("q")
         self._said = _Said() if said is None else said
-        self._which = array("L")
+        self._which = array("i")
 
     def extend(
         self, ns: Sequence[int], at_us: Sequence[int], data: Sequence[dict[str, Any]]
@@ -91,14 +91,11 @@ class Track(Sequence[Event]):
     def pick(self, places: Iterable[int]) -> Track:
         """The events at these places; none, with the number -1, where a place is -1."""
         part = Track(self.machine, self.kind, self._said)
-        chosen = list(places)
-        for name in ("ns", "at_us", "_which"):
-            column = getattr(self, name)
-            found = [column[place] if place >= 0 else 0 for place in chosen]
-            setattr(part, name, array(column.typecode, found))
-        for place, wanted in enumerate(chosen):
-            if wanted < 0:
-                part.ns[place] = NO_END
+        for place in places:
+            there = place != NO_END
+            part.ns.append(self.ns[place] if there else NO_END)
+            part.at_us.append(self.at_us[place] if there else 0)
+            part._which.append(self._which[place] if there else 0)
         return part
 
     def __len__(self) -> int:
@@ -132,13 +129,14 @@ class Ticks(Sequence[Tick]):
     @classmethod
     def paired(cls, begins: Track, ends: Track) -> Ticks:
         """Each beginning with the first end that comes before the next beginning."""
-        numbers, place, pairs = ends.ns, 0, []
+        numbers, place, pairs = ends.ns, 0, array("i")
         for n, next_n in zip(begins.ns, chain(begins.ns[1:], (1 << 62,)), strict=True):
             while place < len(numbers) and numbers[place] < n:
                 place += 1
             ended = place < len(numbers) and numbers[place] < next_n
             pairs.append(place if ended else NO_END)
-        return cls(begins, ends.pick(pairs))
+        one_each = len(pairs) == len(ends) and NO_END not in pairs
+        return cls(begins, ends if one_each else ends.pick(pairs))
 
     @classmethod
     def none(cls, machine: str) -> Ticks:
@@ -180,6 +178,8 @@ class Ticks(Sequence[Tick]):
     def __getitem__(self, index: slice) -> Ticks: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
+            if index.indices(len(self)) == (0, len(self), 1):
+                return self
             return Ticks(self.begins.part(index), self.ends.part(index))
         ended = self.ends.ns[index] != NO_END
         return Tick(self.begins[index], self.ends[index] if ended else None)

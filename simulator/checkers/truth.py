@@ -115,7 +115,7 @@ def truths(facts: Facts) -> list[Truth]:
 
 def _signals(facts: Facts, *, name: str = "", machine: str = "") -> Sequence[int]:
     """The numbers of the writes of one evidence file, or of all by one machine."""
-    numbers = array("q")
+    numbers = array("i")
     for ns, _, machines, data in facts.history.columns("signal"):
         if name:
             numbers.extend([n for n, one in zip(ns, data, strict=True) if one.get("name") == name])
