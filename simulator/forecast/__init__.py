@@ -27,9 +27,8 @@ from pydantic import ValidationError
 
 from hermes_cron.store import Document, StoreUnreadable, parse
 from simulator.event import Event
-from simulator.fold import final_store
 from simulator.forecast import why as why
-from simulator.forecast.run import run_file, trouble
+from simulator.forecast.run import Brief, run_file, trouble
 from simulator.forecast.times import Outage, instant, merged, utc
 from simulator.history import History
 from simulator.hosts import Host
@@ -239,10 +238,10 @@ def _note_not_run(job: JobForecast, entry: Mapping[str, Any], question: Question
 
 
 def _explain(
-    jobs: Mapping[str, JobForecast], document: Document, history: History, question: Question
+    jobs: Mapping[str, JobForecast], document: Document, history: Brief, question: Question
 ) -> None:
     """Say of each job why it does not fire, or does not go on, from the state it was left in."""
-    left = final_store(history).records
+    left = history.left.records
     for job_id, job in jobs.items():
         record, now = document.get(job_id) or {}, left.get(job_id)
         if job.fires:

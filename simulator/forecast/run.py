@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from simulator.event import Event
+from simulator.fold import Store
 from simulator.history import History
 from simulator.hosts import Host
 from simulator.kernel.tape import Tape
@@ -15,26 +17,47 @@ from simulator.world import World
 if TYPE_CHECKING:
     from simulator.forecast import Question
 
-__all__ = ["run_file", "trouble"]
+__all__ = ["Brief", "run_file", "trouble"]
 
 _MACHINE = "a"
 _TROUBLE = ("provider.raised", "task.raised", "not_simulated", "world.stuck", "task.leaked")
-_KEPT = frozenset({"run.begin", "execution", "store.commit", *_TROUBLE})
+_TOLD = frozenset({"claimed", "running", "missed", "skipped"})
 
 
-class _Brief(History):
-    """A history of what a forecast reads; a year of ticks and heartbeats would take a gigabyte."""
+class Brief(History):
+    """A history of what a forecast reads; a year of ticks and heartbeats would take a gigabyte.
 
-    __slots__ = ()
+    Attributes:
+        left: the store as its writes left it, which are forgotten one by one.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, of: History) -> None:
+        """A brief one in the place of `of`."""
+        super().__init__(of.header, of.now_us)
+        self.left = Store()
 
     def append(self, kind: str, machine: str, /, *, text: str | None = None, **data: Any) -> int:
-        """See `History.append`; other kinds are forgotten."""
-        if kind not in _KEPT:
-            return len(self)
-        return super().append(kind, machine, text=text, **data)
+        """See `History.append`; what a forecast does not read is forgotten."""
+        if kind in _TROUBLE:
+            return super().append(kind, machine, text=text, **data)
+        self.put(self.now_us(), machine, kind, data)
+        return len(self)
+
+    def put(self, at_us: int, machine: str, kind: str, data: dict[str, Any]) -> None:
+        """See `History.put`."""
+        if kind == "store.commit":
+            self.left.apply(Event(len(self), at_us, machine, kind, data))
+        elif kind == "execution":
+            told = [one for one in data["records"] if one.get("state") in _TOLD]
+            if told:
+                super().put(at_us, machine, kind, {"records": told})
+        elif kind == "run.begin" or kind in _TROUBLE:
+            super().put(at_us, machine, kind, data)
 
 
-def run_file(question: Question, until: datetime, target: Target, host: Host) -> History:
+def run_file(question: Question, until: datetime, target: Target, host: Host) -> Brief:
     """What happens to the file from the question's start until just before `until`.
 
     Raises:
@@ -60,8 +83,9 @@ def run_file(question: Question, until: datetime, target: Target, host: Host) ->
         }
     )
     world = World(scenario, target, host, Tape(), question.jobs_file)
-    world.history = _Brief(world.history.header, world.history.now_us)
-    return world.run().history
+    world.history = brief = Brief(world.history)
+    world.run()
+    return brief
 
 
 def _span(span: timedelta) -> str:
