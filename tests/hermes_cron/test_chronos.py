@@ -1,78 +1,23 @@
 """Chronos against the fake NAS: RECON, LIVE and FIRE of CONTRACT.md."""
 
 import itertools
-import json
-import sys
 import threading
-from pathlib import Path
 
 import pytest
-from jobs_home import make_home
+from chronos_home import make_agent
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from nas_bench import TOKEN, NasBench
-
-from hermes_cron import auth, by_hand, claims, clock, config, jobs, process, scheduler, store
+from hermes_cron import auth, by_hand, claims, config, jobs, process, scheduler, store
 from hermes_cron.plugins import chronos
 from hermes_cron.plugins.chronos import ChronosCronScheduler, _wanted
-from simulator.nas_http import mount_respx
-
-PORTAL = "https://portal.example.test"
-CONFIGURED = {"portal_url": PORTAL, "callback_url": "https://agent.test/base"}
-
-
-class Agent:
-    """A gateway's provider, its home and its NAS."""
-
-    def __init__(self, home, bench, monkeypatch):
-        self.home, self.bench, self.monkeypatch = home, bench, monkeypatch
-        self.stop_event = threading.Event()
-        self.provider = ChronosCronScheduler()
-        self.slept = []
-
-    def restart(self):
-        """A new process, which remembers nothing."""
-        self.home.restart()
-        self.provider = ChronosCronScheduler()
-        self.stop_event = threading.Event()
-        self.provider.start(self.stop_event)
-
-    def armed(self):
-        return {job: at[11:19] for job, at in self.bench.nas.snapshot().items()}
-
-    def wait(self, **duration):
-        before = self.home.epoch()
-        self.home.wait(**duration)
-        self.bench.timer.advance(self.home.epoch() - before)
-
-    def fired(self):
-        """Take what NAS delivered since this was asked last."""
-        taken = [(d.job_id, d.fire_at[11:19]) for d in self.bench.deliveries]
-        self.bench.deliveries.clear()
-        return taken
-
-    def signal(self):
-        return json.loads(store.current_store().read_signal("registry-chronos"))
 
 
 @pytest.fixture
 def agent(tmp_path, monkeypatch):
-    world = make_home(tmp_path, monkeypatch)
-    bench = NasBench()
-    agent = Agent(next(world), bench, monkeypatch)
-    monkeypatch.setattr(config, "load_config", lambda: {"cron": {"chronos": dict(CONFIGURED)}})
-    monkeypatch.setattr(auth, "resolve_nous_access_token", lambda: TOKEN)
-    monkeypatch.setattr(auth, "get_provider_auth_state", lambda _: {"access_token": TOKEN})
-    monkeypatch.setattr(clock, "monotonic", lambda: bench.timer.us / 1e6)
-    with mount_respx(bench.nas, sleep=bench.timer.advance):
-        yield agent
-    agent.provider.stop()
-    next(world, None)
+    yield from make_agent(tmp_path, monkeypatch)
 
 
 def plant(agent, job="job", **fields):
-    fields = {"next_run_at": agent.bench.iso(3600)} | fields
-    return agent.home.plant(id=job, name=job, **fields)
+    return agent.plant(job, **fields)
 
 
 class TestAvailability:
@@ -81,14 +26,12 @@ class TestAvailability:
 
     @pytest.mark.parametrize("value", [None, "", "  ", 42, [], {}, "portal without a scheme"])
     def test_without_a_portal(self, agent, value):
-        section = CONFIGURED | {"portal_url": value}
-        agent.monkeypatch.setattr(config, "load_config", lambda: {"cron": {"chronos": section}})
+        agent.configure(portal_url=value)
         assert agent.provider.is_available() is False
 
     @pytest.mark.parametrize("value", [None, "", "  ", 42])
     def test_without_a_callback(self, agent, value):
-        section = CONFIGURED | {"callback_url": value}
-        agent.monkeypatch.setattr(config, "load_config", lambda: {"cron": {"chronos": section}})
+        agent.configure(callback_url=value)
         assert agent.provider.is_available() is False
 
     @pytest.mark.parametrize("state", [None, {}, {"access_token": ""}, {"access_token": 5}])
@@ -662,8 +605,7 @@ class TestAtTheSameTime:
         provisions = [call for call, _ in agent.bench.calls() if call == "provision"]
         assert len(provisions) == 20
         assert "clocks of NAS and of this machine disagree" in caplog.text
-        told = json.loads(store.current_store().read_signal("registry-chronos"))
-        assert "clocks of NAS and of this machine disagree" in told["last_error"]
+        assert "clocks of NAS and of this machine disagree" in agent.signal()["last_error"]
         (timer,) = timers
         assert timer.seconds == 300
         agent.wait(minutes=5)

@@ -123,8 +123,7 @@ class ChronosCronScheduler(CronScheduler):
             logger.info(said, job_id, extra=extra)
             return False
         with self._lock:  # whatever was armed for the job is what has just fired
-            self._armed.pop(job_id, None)
-            self._own.pop(job_id, None)
+            self._forget(job_id)
         self._arm_ahead(job_id)
         ran = False
         try:
@@ -146,10 +145,8 @@ class ChronosCronScheduler(CronScheduler):
 
         if first:
             self._upkeep()
-        after_fires = self._arm_after_fires(fires)
+        self._arm_after_fires(fires)
         desired = _wanted.wanted(jobs.load_jobs())
-        for job_id, job in after_fires.items():
-            desired.setdefault(job_id, job)
         observed = self._list_armed()
         spent_s = 0.0
         for job_id, job in desired.items():
@@ -186,21 +183,18 @@ class ChronosCronScheduler(CronScheduler):
         except Exception as error:  # whether the store can be read at all shows right after this
             logger.warning("Chronos: the host's upkeep failed: %s", error)
 
-    def _arm_after_fires(self, fires: list[str]) -> dict[str, dict[str, Any]]:
-        """Arm the next occurrence of jobs that just fired, before anything slower; return them."""
+    def _arm_after_fires(self, fires: list[str]) -> None:
+        """Arm the next occurrence of jobs that just fired, before anything slower."""
         from hermes_cron import jobs
 
-        found: dict[str, dict[str, Any]] = {}
         for job_id in fires:
             job = jobs.get_job(job_id)
             if job is None or not _wanted.is_wanted(job):
                 continue
-            found[job_id] = job
             with self._lock:
                 believed = self._armed.get(job_id)
             if not _wanted.is_same_fire(believed, _wanted.fire_at_of(job)):
                 self._attempt("provision", job_id, self._arm, job)
-        return found
 
     def _arm_ahead(self, job_id: str) -> None:
         """Arm what follows the occurrence that the webhook has claimed, before its run.
@@ -228,12 +222,11 @@ class ChronosCronScheduler(CronScheduler):
         """Make one call; return the seconds that it cost when it failed."""
         from hermes_cron import clock
 
-        if self._ended():
-            return 0.0
         begun_s = clock.monotonic()
         try:
-            _be_patient(spent_s)
-            function(of)
+            if not self._ended():
+                _be_patient(spent_s)
+                function(of)
         except Exception as error:  # one call that fails stops no other job
             logger.warning(
                 "Chronos: %s of job %s failed; tried again at the next occasion: %s",
@@ -303,8 +296,7 @@ class ChronosCronScheduler(CronScheduler):
         except BaseException:
             with self._lock:  # it may have had its effect all the same
                 self._doubtful.add(job_id)
-                self._armed.pop(job_id, None)
-                self._own.pop(job_id, None)
+                self._forget(job_id)
             raise
         with self._lock:
             self._doubtful.discard(job_id)
@@ -320,9 +312,13 @@ class ChronosCronScheduler(CronScheduler):
         self._get_client().cancel(job_id=job_id)
         with self._lock:
             self._doubtful.discard(job_id)
-            self._armed.pop(job_id, None)
-            self._own.pop(job_id, None)
+            self._forget(job_id)
         self._account.mended(job_id)
+
+    def _forget(self, job_id: str) -> None:
+        """Believe the job armed no more. The caller holds the lock."""
+        self._armed.pop(job_id, None)
+        self._own.pop(job_id, None)
 
     def _list_armed(self) -> dict[str, str]:
         """Return what is armed, fire_at by job id: by NAS's word, or by our memory without it."""
