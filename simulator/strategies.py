@@ -44,15 +44,18 @@ _STARTS = (
 )
 """Two hours or less before what is special about them: most scenarios last three."""
 _HOURS = (3, 3, 3, 3, 3, 3, 6, 6, 6, 12)
-_FREQUENT = (
-    "every 30m", "every 20m", "every 10m", "every 7m", "*/5 * * * *", "*/15 * * * *",
-)  # fmt: skip
+_FREQUENT = {
+    "every 30m": 30, "every 20m": 20, "every 10m": 10, "every 7m": 7, "*/5 * * * *": 5,
+    "*/15 * * * *": 15,
+}  # fmt: skip
+"""Schedules that are due at least twice an hour, and how many minutes lie between."""
 _AT_NIGHT = ("30 2 * * *", "15,45 1-4 * * *", "*/20 2 * * *")
 """For what starts after midnight: elsewhere they would name nothing within reach."""
 _SCHEDULES = (
     *_FREQUENT, "every 1h", "every 90m", "0 * * * *", "25 */2 * * *", "30 2 * * *", "* * * * *",
     "40m", "100m",
 )  # fmt: skip
+_TAKES = (*("1s",) * 5, "0s", "20s", "3m", "8m", "40m")
 _NO_SCHEDULES = ("0 0 31 2 *", "61 * * * *", "every 0m", "at noon")
 _NEVER = "2031-01-01T00:00:00+00:00"
 _RECORDS: tuple[dict[str, Any], ...] = (
@@ -101,6 +104,7 @@ def jobs(
     job_id: str = "job",
     breakable: bool = True,
     schedules: Sequence[str] = _SCHEDULES,
+    takes: Sequence[str] = _TAKES,
 ) -> dict[str, Any]:
     """One job, as a file would say it.
 
@@ -109,9 +113,10 @@ def jobs(
         job_id: Its id.
         breakable: Whether its stored record may be broken.
         schedules: Those that it may have.
+        takes: How long a run may take.
     """
     job: dict[str, Any] = {"id": job_id, "schedule": draw(st.sampled_from(schedules))}
-    job["runs_for"] = draw(_often("1s", "0s", "20s", "3m", "8m", "40m"))
+    job["runs_for"] = draw(st.sampled_from(takes))
     kind = draw(_often("ok", "raises", "fails", "crashes", "repeat", "repeat"))
     nth = {"nth": draw(st.integers(1, 4))}
     if kind == "raises":
@@ -122,24 +127,25 @@ def jobs(
         job["body"] = {"crashes": True, "restarts_after": draw(st.sampled_from(_OUTAGES)), **nth}
     elif kind == "repeat" and " " in job["schedule"]:  # a one-shot has its own
         job["repeat"] = draw(st.integers(1, 4))
-    if breakable and draw(st.integers(0, 9)) == 9:  # noqa: PLR2004 - one in ten
+    if breakable and draw(st.integers(0, 6)) == 6:  # noqa: PLR2004 - one in seven
         job["record"] = draw(st.sampled_from(_RECORDS))
     return job
 
 
 @st.composite
-def _moments(draw: st.DrawFn, lasts_us: int) -> int:
-    """A full ten minutes, where most things are due; microseconds since the start."""
-    return draw(st.integers(0, min(lasts_us // (600 * SECOND_US), 99))) * 600 * SECOND_US
+def _moments(draw: st.DrawFn, lasts_us: int, every: int = 10) -> int:
+    """A multiple of so many minutes, as occurrences are; microseconds since the start."""
+    step_us = every * 60 * SECOND_US
+    return draw(st.integers(0, min(lasts_us // step_us, 99))) * step_us
 
 
 @st.composite
 def _instants(draw: st.DrawFn, lasts_us: int, moments: Sequence[int] = ()) -> str:
-    """Near a full ten minutes; mostly near one of `moments`, where there are any."""
+    """Mostly near one of `moments`, where there are any; else near a full ten minutes."""
     some = _moments(lasts_us)
     near = st.one_of(st.sampled_from(moments), st.sampled_from(moments), some) if moments else some
     offset = draw(
-        st.sampled_from(("0s", "1s", "2s", "-1s", "30s", "-20s", "61s", "4m", "-2m", "9m"))
+        st.sampled_from(("0s", "1s", "2s", "-1s", "10s", "30s", "-20s", "61s", "4m", "9m"))
     )
     at_us = draw(near) + parse_duration(offset)
     return format_duration(min(max(at_us, SECOND_US), lasts_us - SECOND_US))
@@ -199,7 +205,7 @@ def faults(
     if place.phases and draw(st.integers(0, 3)):
         said["on"] = draw(st.sampled_from(PHASES))
     job, nth = draw(st.sampled_from(anchors)) if anchors else (None, 1)
-    anchored = draw(st.integers(0, 8)) < 6  # noqa: PLR2004 - two in three
+    anchored = draw(st.integers(0, 8)) < 5  # noqa: PLR2004 - more than half
     said |= (
         {"nth": nth if place.job else draw(st.integers(1, 12))}
         if anchored
@@ -333,28 +339,39 @@ def scenarios(
     zone, start = draw(st.sampled_from(_STARTS))
     crowd = draw(st.integers(0, 9)) == 9  # noqa: PLR2004 - one in ten
     lasts_us = draw(st.sampled_from((3,) if crowd else (*_HOURS, 24 * days))) * DAY_US // 24
-    machines = draw(st.sampled_from((["a"], ["a"], ["a", "b"])))
+    machines = draw(st.sampled_from((["a"], ["a"], ["a"], ["a", "b"], ["a", "b"])))
     job_ids = [f"job-{nth}" for nth in range(1, draw(_counts(crowd=crowd)) + 1)]
+    special = [*draw(_timestamps(start)), *(_AT_NIGHT if "T00" in start else ())]
+    some = st.sampled_from([*_SCHEDULES, *special])
+    often = draw(st.sampled_from(sorted(_FREQUENT)))
+    shared = [often, *draw(st.lists(some, max_size=0 if crowd else 2))]
     known: dict[str, Any] = {
         "job_ids": job_ids,
         "machines": machines,
         "lasts_us": lasts_us,
         "capabilities": capabilities,
-        "moments": draw(st.lists(_moments(lasts_us), min_size=1, max_size=2)),
+        "moments": draw(st.lists(_moments(lasts_us, _FREQUENT[often]), min_size=1, max_size=2)),
     }
     anchors = draw(
         st.lists(st.tuples(st.sampled_from(job_ids), st.integers(1, 6)), min_size=1, max_size=2)
     )
-    special = [*draw(_timestamps(start)), *(_AT_NIGHT if "T00" in start else ())]
-    some = st.sampled_from([*_SCHEDULES, *special])
-    shared = [draw(st.sampled_from(_FREQUENT)), *draw(st.lists(some, max_size=0 if crowd else 2))]
+    takes = [draw(st.sampled_from(_TAKES))] if crowd else _TAKES
     drawn_jobs = [
-        draw(jobs(job_id=job_id, breakable=nth > 0, schedules=shared if nth else shared[:1]))
+        draw(
+            jobs(
+                job_id=job_id,
+                breakable=nth > 0,
+                schedules=shared if nth else shared[:1],
+                takes=takes,
+            )
+        )
         for nth, job_id in enumerate(job_ids)
     ]
     late = len(job_ids) > 1 and draw(st.integers(0, 4)) == 0
     standing = job_ids[:-1] if late else job_ids  # what is not there yet cannot be changed
-    drawn_steps = _drawn(draw, steps(**known | {"job_ids": standing}), draw(_often(1, 0, 2, 3, 4)))
+    focus = [job_id for job_id, _nth in anchors if job_id in standing] * (len(standing) // 2)
+    changed = steps(**known | {"job_ids": standing + focus})
+    drawn_steps = _drawn(draw, changed, draw(_often(1, 0, 2, 3, 4)))
     if late:
         drawn_jobs[-1] |= draw(_made_late(start))
         made = {"at": draw(_instants(lasts_us, known["moments"])), "do": "create"}
