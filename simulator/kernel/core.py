@@ -61,6 +61,7 @@ class Core:
         self._until = -1
         self._gc_at = self._attention_at = GC_EVERY  # events at which the hub has to look
         self._failure: BaseException | None = None
+        self._starting: Task | None = None  # picked, and not begun yet
 
     # -- making things happen
 
@@ -211,10 +212,12 @@ class Core:
         self.running = True
         try:
             while True:
-                task_or_none = self._pick()
-                if task_or_none is not None:
+                following = self._starting or self._pick()
+                if following is not None:
+                    self._starting = None
                     self.switches += 1
-                    task_or_none.switch()
+                    self.current = following
+                    following.switch()
                     self.current = None
                 elif (reason := self._attend()) is not None:
                     return reason
@@ -285,7 +288,10 @@ class Core:
         if following is None:
             self.leave()
         elif following.glet is None:
-            following.switch()
+            # The stack of a new task is taken to be as deep as that of who starts it: the hub does,
+            # or a hundred tasks, each started by the one before, end in a RecursionError.
+            self._starting = following
+            self.leave()
         else:
             following.glet.switch()
 

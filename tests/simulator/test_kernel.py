@@ -54,6 +54,19 @@ def test_equal_times_go_in_the_order_in_which_they_were_made(kernel):
     assert seen == [0, 1, 2, 3, 4] * 2
 
 
+def test_a_task_has_all_of_its_stack_whoever_ran_before_it(kernel):
+    """A hundred gateways that boot, each when the one before waits."""
+
+    def deep(frames):
+        return 0 if not frames else 1 + deep(frames - 1)
+
+    failed, depths = [], []
+    kernel.on_task_error = lambda task, error: failed.append((task.name, type(error).__name__))
+    run(kernel, *[lambda: (depths.append(deep(500)), time.sleep(5)) for _ in range(300)])
+    assert failed == []
+    assert depths == [500] * 300
+
+
 def test_callbacks_go_before_the_tasks_of_their_instant(kernel):
     seen = []
     kernel.call_at(START + 5_000_000, seen.append, "callback")
