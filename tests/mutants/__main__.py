@@ -4,7 +4,11 @@ Each mutant is one small edit; the tests that reach it run against it. One that 
 test, or an argument in survivors.toml why it changes nothing that anybody was promised.
 
 With paths as arguments only those modules are broken. With `--again` what died in the last run is
-left alone, unless its function was changed since; for a full answer leave it out.
+left alone, unless its function was changed since: a run that was cut off goes on. For a full answer
+leave it out.
+
+Exit code: 0 every mutant was judged, and what survived has its argument; 1 not so, as the table
+says; 2 nothing or not all was judged: the run was cut off.
 """
 
 import sys
@@ -28,23 +32,29 @@ def main(wanted: Sequence[str]) -> int:
     if unknown:
         return refused(f"not in mutants.toml: {', '.join(unknown)}")
     argued = arguments(ARGUMENTS.read_text(encoding="utf-8"))
+    left = [module for module in known if module in (paths or known)]
     begun_s = time.monotonic()
+    done: list[str] = []
     found: list[Mutant] = []
-    for group in CONFIG["group"]:
-        modules = [module for module in group["modules"] if module in (paths or known)]
-        if not modules:
-            continue
-        prepare(modules, group["tests"], again="--again" in wanted)
-        if run():
-            return refused(f"mutmut did not get through; its files are in {WORKSHOP}")
-        found += results(modules)
-    rows, stale = judge(paths or known, found, argued)
+    for number, group in enumerate(CONFIG["group"], 1):
+        modules = [module for module in group["modules"] if module in left]
+        folder = WORKSHOP / str(number)
+        if modules:
+            prepare(folder, modules, group["tests"], again="--again" in wanted)
+            if not run(folder):
+                break
+            found += results(folder, modules)
+            done += modules
+    rows, stale = judge(done, found, argued)
     report(rows, stale, time.monotonic() - begun_s)
+    if len(done) < len(left):
+        missing = ", ".join(module for module in left if module not in done)
+        return refused(f"CUT OFF before {missing} was judged; --again goes on from there")
     return int(bool(stale) or any(row.open or row.unjudged for row in rows))
 
 
 def refused(why: str) -> int:
-    """Say why nothing was judged."""
+    """Say why not all was judged."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(why, markup=False)
     return 2
 
@@ -69,6 +79,9 @@ def report(rows: Sequence[Row], stale: Sequence[Key], took_s: float) -> None:
             f"\nSURVIVED without an argument: {mutant.module} {mutant.function}", markup=False
         )
         console.print(f"  was    {mutant.was}\n  became {mutant.became}", markup=False)
+    for row in rows:
+        if row.unjudged:
+            console.print(f"\nNOT JUDGED: {len(row.unjudged)} of {row.module}", markup=False)
     for module, function, was, became in stale:
         console.print(f"\nSTALE argument, nothing survives: {module} {function}", markup=False)
         console.print(f"  was    {was}\n  became {became}", markup=False)

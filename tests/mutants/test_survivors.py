@@ -117,13 +117,16 @@ class TestCommand:
     def outcome(self, monkeypatch, tmp_path):
         """What mutmut would have found, and the written arguments."""
 
-        def arrange(mutants, arguments_text="", returned=0):
+        def arrange(mutants, arguments_text="", gets_through=(True,)):
+            through = iter(gets_through)
             written = tmp_path / "survivors.toml"
             written.write_text(arguments_text, encoding="utf-8")
             monkeypatch.setattr(command, "ARGUMENTS", written)
-            monkeypatch.setattr(command, "prepare", lambda modules, tests, *, again: None)
-            monkeypatch.setattr(command, "run", lambda: returned)
-            monkeypatch.setattr(command, "results", lambda modules: mutants)
+            monkeypatch.setattr(command, "prepare", lambda folder, modules, tests, *, again: None)
+            monkeypatch.setattr(command, "run", lambda folder: next(through))
+            monkeypatch.setattr(
+                command, "results", lambda _, modules: [m for m in mutants if m.module in modules]
+            )
 
         return arrange
 
@@ -148,10 +151,19 @@ mutants = [["_claim", "return True", "return False"]]
         outcome(mutants, argument)
         assert command.main([MODULE]) == code
 
-    def test_a_run_that_did_not_get_through_judges_nothing(self, outcome, capsys):
-        outcome([], returned=1)
-        assert command.main([MODULE]) == 2
-        assert "mutmut did not get through" in capsys.readouterr().err
+    def test_what_was_not_judged_is_counted(self, outcome, capsys):
+        outcome([with_status("not checked"), with_status("killed")])
+        command.main([MODULE])
+        assert f"NOT JUDGED: 1 of {MODULE}\n" in capsys.readouterr().out
+
+    def test_a_run_that_is_cut_off_tells_what_it_judged_and_what_not(self, outcome, capsys):
+        first = Mutant("hermes_cron/store/edit.py", *ONE.key[1:], "killed")
+        outcome([first, with_status("killed")], gets_through=(True, False))
+        assert command.main([MODULE, first.module]) == 2
+        told = capsys.readouterr()
+        assert f"{first.module}        1       1" in told.out
+        assert MODULE not in told.out
+        assert f"CUT OFF before {MODULE} was judged" in told.err
 
     def test_a_module_that_is_not_configured_is_refused(self, outcome, capsys):
         outcome([])
