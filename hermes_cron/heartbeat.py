@@ -147,7 +147,7 @@ def tick_failed(error: BaseException) -> None:
 
 def beat(*, success: bool) -> None:
     """`jobs.record_ticker_heartbeat`."""
-    loop = _loop()
+    loop: _Loop = process.current().slots.get(_SLOT) or _loop()
     at = repr(clock.epoch())
     loop.heartbeat_at = at
     loop.tick_since = None

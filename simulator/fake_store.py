@@ -56,8 +56,8 @@ A `BaseException` that is no `Exception` is a crash at that step: nothing after 
 
 Record = Callable[..., object]
 """Called as `record(kind, **data)` with what happened: "store.commit" {changes, by},
-"store.refused" {step, reason, by}, "signal" {name, text: None when removed}, "execution" {records},
-"output" {job, stamp}. The records in them are never changed afterwards.
+"store.refused" {step, reason, by}, "signal" {name, content: None when removed}, "execution"
+{records}, "output" {job, stamp}. The records in them are never changed afterwards.
 """
 
 Wait = Callable[[Callable[[], bool], float], bool]
@@ -165,7 +165,7 @@ class FakeStore:
             self._cannot_write(error, "write", name)
         volume.signals[name] = text
         if self._record is not None:
-            self._record("signal", name=name, text=text)
+            self._record("signal", name=name, content=text)
 
     def read_signal(self, name: str) -> str | None:
         """See `JobStore.read_signal`."""
@@ -179,7 +179,7 @@ class FakeStore:
         """See `JobStore.remove_signal`."""
         gone = self.volume.signals.pop(_component(name, "signal"), None)
         if gone is not None and self._record is not None:
-            self._record("signal", name=name, text=None)
+            self._record("signal", name=name, content=None)
 
     def append_executions(self, records: Sequence[Mapping[str, Any]]) -> bool:
         """See `JobStore.append_executions`."""

@@ -42,6 +42,7 @@ class RunStage:
         self._around = Surroundings(
             zone=world.scenario.zone, replicas=len(world.scenario.machines) > 1
         )
+        self._told = replace(self._around, provider=world.history.header["configured"])
         self._phases: dict[Task, list[str]] = {}
         self._phases_matter = any(SEAMS[fault.into].phases for fault in world.scenario.faults)
         self._struck: frozenset[str] = frozenset()
@@ -56,6 +57,7 @@ class RunStage:
     def set_zone(self, zone: str) -> None:
         """Somebody changes the configured zone."""
         self._around = replace(self._around, zone=zone)
+        self._told = replace(self._told, zone=zone)
 
     @property
     def surroundings(self) -> Surroundings:
@@ -63,7 +65,7 @@ class RunStage:
         task = self._kernel.current
         if task is None or not task.name.endswith("/status"):
             return self._around
-        return replace(self._around, provider=self._world.history.header["configured"])
+        return self._told
 
     # -- who is asking
 

@@ -292,11 +292,8 @@ class World:
         put, kernel = self.history.put, self.kernel
 
         def record(kind: str, /, **data: Any) -> None:
-            if kind == "signal":  # its text is no text of the history, which stands beside the line
-                data["content"] = data.pop("text")
-                put(kernel.now_us, name, kind, data)
-            else:
-                put(kernel.now_us, "store" if kind.startswith("store.") else name, kind, data)
+            by = name if kind == "signal" or not kind.startswith("store.") else "store"
+            put(kernel.now_us, by, kind, data)
 
         return record
 

@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from hermes_cron import (
@@ -36,6 +36,9 @@ T = TypeVar("T")
 
 REGISTRY_PREFIX = "registry-"
 DEFAULT_INTERVAL_S = 60.0
+# Between these every zone can show a time; beyond them the zone in effect has to be asked.
+_FIRST_S = datetime(1, 1, 3, tzinfo=UTC).timestamp()
+_LAST_S = datetime(9999, 12, 29, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,7 +280,8 @@ def instant_of(text: object) -> float | None:
         at = datetime.fromisoformat(text)
         at = at if at.tzinfo else at.replace(tzinfo=clock.zone())
         whole_s = float(int(at.timestamp()))
-        datetime.fromtimestamp(whole_s, clock.zone())  # what no calendar here can show is no time
+        if not _FIRST_S < whole_s < _LAST_S:
+            datetime.fromtimestamp(whole_s, clock.zone())  # what no calendar here shows is no time
     except (ValueError, OverflowError):
         return None
     return whole_s

@@ -357,7 +357,7 @@ class _Ear(logging.Handler):
             level=record.levelname,
             logger=record.name,
             error=error.__name__ if error is not None else None,
-            text=self.format(record),
+            text=self.format(record) if error or record.stack_info else record.getMessage(),
         )
 
 

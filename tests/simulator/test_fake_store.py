@@ -279,7 +279,7 @@ def test_evidence_is_recorded(jobs, script):
     jobs.append_executions([])
     jobs.save_output("a", "2026", "text")
     assert script.history == [
-        ("signal", {"name": "ticker_heartbeat", "text": "1.5"}),
+        ("signal", {"name": "ticker_heartbeat", "content": "1.5"}),
         ("execution", {"records": [{"job_id": "a", "t": [1]}]}),
         ("output", {"job": "a", "stamp": "2026"}),
     ]
