@@ -31,7 +31,8 @@ class Edit:
         file: the path inside the package, with slashes.
         old: what stands there once, and only once.
         new: what stands there in the edited copy.
-        package: the package; the registry that the kit brings is in ``simulator``.
+        package: the package; the registry that the kit brings is in ``simulator``, the example of
+            a provider with another registry in ``contract_tests``.
     """
 
     file: str
@@ -48,6 +49,7 @@ class Control:
         name: in kebab case.
         story: what the colleague who made the edit had in mind.
         check: the TARGET to judge.
+        registry: the fake of its registry, where that is not NAS.
         rejects: the ids that must fail, and no others; empty for an oddity.
         message: words that must stand in the evidence of the first of them.
         edits: what is changed.
@@ -59,6 +61,7 @@ class Control:
     rejects: tuple[str, ...]
     message: str
     edits: tuple[Edit, ...]
+    registry: str | None = None
 
     @property
     def profile(self) -> Profile:
@@ -70,7 +73,8 @@ class Control:
     def arguments(self) -> tuple[str, ...]:
         """What stands behind `hermes-contract` to judge it."""
         more = ("--profile", self.profile) if self.profile != "core" else ()
-        return ("check", self.check, *more)
+        registry = ("--registry", self.registry) if self.registry else ()
+        return ("check", self.check, *registry, *more)
 
     def diff(self) -> Iterator[str]:
         """The edits as a person reads them, without the surroundings."""
@@ -108,4 +112,5 @@ def _control(row: Mapping[str, Any]) -> Control:
         rejects=tuple(row.get("rejects", ())),
         message=row.get("message", ""),
         edits=tuple(Edit(**edit) for edit in row["edit"]),
+        registry=row.get("registry"),
     )

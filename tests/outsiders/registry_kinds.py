@@ -5,7 +5,7 @@ import time
 from datetime import datetime, timedelta, timezone
 
 from hermes_cron import jobs
-from remindly import FakeRemindly, RemindlyCron, RemindlyError
+from contract_tests.examples.remindly import FakeRemindly, RemindlyCron, RemindlyError
 
 
 def now():

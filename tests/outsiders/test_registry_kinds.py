@@ -20,7 +20,7 @@ def kinds(monkeypatch):
     import registry_kinds
 
     yield registry_kinds
-    for name in ("registry_kinds", "remindly"):
+    for name in ("registry_kinds",):
         sys.modules.pop(name, None)
 
 

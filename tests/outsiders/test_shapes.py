@@ -14,6 +14,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 HERE = Path(__file__).parent
+REMINDLY = "contract_tests.examples.remindly"
 COMMAND = "import sys; from contract_tests.cli import main; sys.exit(main())"
 
 SUITE = """
@@ -85,7 +86,7 @@ def test_a_loop_on_its_own_thread_by_both_fronts(tmp_path, pytester, monkeypatch
 
 
 def test_a_registry_of_its_own_by_both_fronts(tmp_path, pytester, monkeypatch):
-    target, registry = "remindly:RemindlyCron", "remindly:FakeRemindly"
+    target, registry = f"{REMINDLY}:RemindlyCron", f"{REMINDLY}:FakeRemindly"
     options = ("--registry", registry, "--profile", "strict", "--capabilities", "external")
     code, report = checked(tmp_path, target, *options)
     assert said(report, "FAIL", "NOT_RUN", "KIT_ERROR") == {}
@@ -108,7 +109,7 @@ def test_timers_over_real_loopback_http(tmp_path):
 
 def test_without_its_registry_nothing_is_held_against_it(tmp_path):
     ids = "RECON-1,RECON-5,LIVE-1,ONCE-2,NAS-1,FIRE-1"
-    code, report = checked(tmp_path, "remindly:RemindlyCron", "--only", ids)
+    code, report = checked(tmp_path, f"{REMINDLY}:RemindlyCron", "--only", ids)
     not_run = said(report, "NOT_RUN")
     for row in ("RECON-1", "RECON-5", "LIVE-1", "ONCE-2", "NAS-1"):
         assert "give --registry" in not_run[row], row
