@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from hermes_cron import clock, config, paths
+from hermes_cron.store import files
 
 __all__ = ["get_provider_auth_state", "resolve_nous_access_token"]
 
@@ -140,21 +140,11 @@ def _read_store() -> dict[str, Any]:
 
 
 def _save_state(state: dict[str, Any]) -> None:
-    """Replace the Nous state atomically, owner-only; everything else in the file stays."""
+    """Replace the Nous state, owner-only and the owner's; everything else in the file stays."""
     path = _path()
     whole = json.loads(path.read_text(encoding="utf-8"))
     whole["providers"]["nous"] = state
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".auth-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(whole, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+    files.replace_file(str(path), json.dumps(whole, indent=2).encode())
 
 
 @contextmanager
@@ -162,7 +152,9 @@ def _locked() -> Iterator[None]:
     """hermes-agent's own lock file: its refresh and ours exclude each other."""
     from filelock import FileLock
 
-    with FileLock(_path().with_suffix(".lock"), timeout=_LOCK_TIMEOUT_S):
+    lock = str(_path().with_suffix(".lock"))
+    files.make_private_file(lock)
+    with FileLock(lock, timeout=_LOCK_TIMEOUT_S):
         yield
 
 

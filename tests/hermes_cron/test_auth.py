@@ -1,6 +1,7 @@
 """The stored Nous login: looked at without network, refreshed when needed, kept owner-only."""
 
 import json
+import os
 import stat
 
 import httpx
@@ -66,7 +67,22 @@ def test_an_expired_token_is_refreshed_and_the_new_pair_stored(login):
     assert stored["other"] == 5
     assert stored["providers"]["nous"]["refresh_token"] == "r2"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not list(path.parent.glob("*.tmp"))
+    assert sorted(one.name for one in path.parent.iterdir()) == ["auth.json", "auth.lock"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_roots_refresh_leaves_the_login_to_the_owner_of_the_home(login):
+    """The gateway's user would not be logged in any more, and could not take the lock."""
+    path = login(
+        access_token="t1", refresh_token="r1", expires_at=PAST, portal_base_url="https://p"
+    )
+    for one in (path.parent, path):
+        os.chown(one, 65534, 65533)
+    with respx.mock:
+        respx.post("https://p/api/oauth/token").respond(json={"access_token": "t2"})
+        assert auth.resolve_nous_access_token() == "t2"
+    owners = {(one.stat().st_uid, one.stat().st_gid) for one in path.parent.iterdir()}
+    assert owners == {(65534, 65533)}
 
 
 @pytest.mark.parametrize(
