@@ -97,6 +97,8 @@ def begin(job: Job, execution: Execution, now: datetime) -> None:
         )
         if not executions.append([begun]) and execution.token is not None:
             _note_start(execution)
+        # To tell it may have taken minutes, on a disk that hangs or behind a lock.
+        _check(store.current_store().read().get(execution.job_id), execution)
     except store.StoreError as error:
         raise NotBegun(f"the store cannot be asked or told: {error}") from error
 
