@@ -1,6 +1,7 @@
 """What may legitimately keep a job from running, as spans of time."""
 
 from bisect import bisect_left
+from itertools import islice
 from typing import Any
 
 from simulator import oracle
@@ -166,6 +167,8 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
     for event in facts.faults:
         seam = str(event.data.get("seam", "store.refused"))
         about = event.data.get("job")
+        if about is None and seam == "claim" and job in _claimed_by_tick(facts, event):
+            about = job
         if seam == "nas.arm" and about == job:
             windows.append(_late_timer(facts, event))
         elif seam == "nas.deliver" and about in {None, job}:
@@ -214,6 +217,19 @@ def _claimed_by(facts: Facts, job: str, crash: Event) -> bool:
     claim = (stored[index][1] or {}).get("fire_claim") if index >= 0 else None
     by = claim.get("by") if isinstance(claim, dict) else None
     return str(by).rpartition(":")[0] == crash.machine
+
+
+def _claimed_by_tick(facts: Facts, struck: Event) -> set[str]:
+    """The jobs that a tick claimed in one write, where a fault struck that claim after it."""
+    rule = rule_of(facts, struck)
+    if rule is None or not rule.after:
+        return set()
+    stored = facts.history.of("store.commit")
+    index = bisect_left(stored, struck.n, key=lambda commit: commit.n)
+    mine = (commit for commit in islice(stored, index, None) if commit.data["by"] == struck.machine)
+    claim = next(mine, None)
+    changes = () if claim is None else claim.data["changes"]
+    return {str(job) for job, record in changes if (record or {}).get("fire_claim")}
 
 
 def _broken_by_hand(facts: Facts, plan: Plan) -> list[Event]:

@@ -136,9 +136,10 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
         dues = [due for due in dues if due.at_us <= last + EARLY_LEEWAY_US]
     used = sorted([*(run.begin.at_us for run in runs), *(taken_us for _, taken_us in cut)])
     if limit is not None and len(used) >= limit:
-        # What was taken and cut off may count as one of the runs that the job has (ONCE-9).
+        # What was taken and cut off may count as one of the runs that the job has (ONCE-9); and the
+        # last run may be one by hand, just before an occurrence.
         for due in dues:
-            due.optional = due.optional or due.at_us > used[limit - 1] + EARLY_LEEWAY_US
+            due.optional = due.optional or due.at_us > used[limit - 1] + early_us(facts)
     return dues
 
 

@@ -131,3 +131,39 @@ def test_a_tick_that_dies_while_it_waits_for_a_lock_waited_no_longer():
     assert never_ends(10).judge("LIVE-10").verdict != "violated"
     assert never_ends(200).judge("LIVE-10").verdict == "violated"
     assert never_ends(None).judge("LIVE-10").verdict == "violated"
+
+
+def claimed_in_one_write(ran: str, *claimed: str) -> Build:
+    """A fault strikes a tick after it claimed these jobs; they all run at `ran`."""
+    jobs = "jobs: [{id: j, schedule: every 1h}, {id: k, schedule: every 1h}]\n"
+    build = Build(jobs + "faults: [{into: claim, raise: SystemExit, after: true}]\n").up().loop()
+    build.add("1h", "fault", index=0, seam="claim", does="raise")
+    changes = [[job, {"id": job, "fire_claim": {"at": iso("1h"), "by": "a:1"}}] for job in claimed]
+    build.add("1h", "store.commit", "store", changes=changes, by="a")
+    for job in ("j", "k"):
+        build.runs(job, ran, "2h", "3h")
+    return build
+
+
+def test_a_claim_of_several_jobs_that_is_struck_is_one_of_each():
+    """Each may wait until its claim is over; a job that it did not claim may not."""
+    assert claimed_in_one_write("65m", "j", "k").judge("LIVE-1").verdict == "held"
+    assert claimed_in_one_write("65m", "j").judge("LIVE-1").verdict == "violated"
+    assert claimed_in_one_write("68m", "j", "k").judge("LIVE-1").verdict == "violated"
+
+
+def two_runs_left(*by_hand: str) -> Build:
+    """A job that may run twice runs at one hour, and by hand."""
+    job = "jobs: [{id: j, schedule: every 1h, repeat: 2}]\n"
+    steps = [f"{{at: {at}, do: run, job: j}}" for at in by_hand]
+    build = Build(f"{job}steps: [{', '.join(steps)}]\n").up().loop().run("j", "1h")
+    for at in by_hand:
+        build.add(at, "op", "operator", do="run", job="j").run("j", at, 0, "operator")
+        build.add(at, "op.end", "operator", do="run", job="j", error=None)
+    return build
+
+
+def test_a_run_by_hand_may_be_the_last_just_before_an_occurrence():
+    """There is none left then."""
+    assert two_runs_left("119m40s").judge("LIVE-1").verdict != "violated"
+    assert two_runs_left().judge("LIVE-1").verdict == "violated"
