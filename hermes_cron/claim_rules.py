@@ -42,6 +42,7 @@ __all__ = [
     "ends_at",
     "give_back",
     "is_held",
+    "lies_ahead",
     "never_began",
     "renew",
     "stamp",
@@ -72,6 +73,12 @@ def claim_of(job: Mapping[str, Any]) -> dict[str, Any] | None:
 def is_held(job: Mapping[str, Any], now: datetime, ttl_s: float = TTL_S) -> bool:
     """Whether somebody holds the job: by our claim, or as a one-shot that hermes-agent runs."""
     return _hold_s(job, now, ttl_s) > 0
+
+
+def lies_ahead(job: Mapping[str, Any], now: datetime) -> bool:
+    """Whether the job's claim is dated further ahead than clocks may be apart."""
+    at = records.instant((claim_of(job) or {}).get("at"), records.zone_of(now))
+    return at is not None and (at - now).total_seconds() > SKEW_S
 
 
 def ends_at(job: Mapping[str, Any], now: datetime) -> datetime:

@@ -131,6 +131,8 @@ def claim(job_id: str, ttl_s: float) -> bool:
         if job is not None and records.stay_reason(job) is None:
             won = _claim(edit, job, now, ttl_s, entries)
         _tell_what_is_over(entries)
+    if job is not None and won:
+        promises.note_won(job_id, job["fire_token"])
     executions.append(entries)
     return won
 

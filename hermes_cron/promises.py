@@ -1,7 +1,7 @@
-"""What a fire was promised: the reservation that the webhook made for it, known while it is on.
+"""What a fire was promised and what it won, known while it is on.
 
 A fire that starts long after its reservation ran out must not take the job's next occurrence for
-the one that it came for.
+the one that it came for; nor may one that was held up after its claim run on a claim that is over.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["is_broken", "promised"]
+__all__ = ["is_broken", "note_won", "promised", "winning"]
 
 _promise: ContextVar[tuple[str, int] | None] = ContextVar("promise", default=None)
+_won: ContextVar[dict[str, int] | None] = ContextVar("won", default=None)
 
 
 @contextmanager
@@ -30,3 +31,21 @@ def is_broken(job_id: str, held: Mapping[str, Any] | None) -> bool:
     if promise is None or promise[0] != job_id:
         return False
     return held is None or not held.get("reserved") or held.get("token") != promise[1]
+
+
+@contextmanager
+def winning() -> Iterator[dict[str, int]]:
+    """The fencing tokens of the claims that are won here, by job id; none by a patched claim."""
+    won: dict[str, int] = {}
+    before = _won.set(won)
+    try:
+        yield won
+    finally:
+        _won.reset(before)
+
+
+def note_won(job_id: str, token: int) -> None:
+    """Tell whoever claims here which token its claim has."""
+    won = _won.get()
+    if won is not None:
+        won[job_id] = token

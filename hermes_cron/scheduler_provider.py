@@ -93,18 +93,21 @@ class CronScheduler(ABC):
             was lost, before the run or at its very beginning, or the job is gone or no longer to be
             run.
         """
-        from hermes_cron import jobs, records, runs, scheduler
+        from hermes_cron import jobs, promises, records, runs, scheduler
 
-        if not jobs.claim_job_for_fire(job_id):
-            return False
+        with promises.winning() as won:
+            if not jobs.claim_job_for_fire(job_id):
+                return False
         job = jobs.get_job(job_id)
         if job is None:
             extra = {"job_id": job_id, "occurrence": None}
             logger.info("Job %s is gone: its fire runs nothing", job_id, extra=extra)
             return False
         stay = records.stay_reason(job)
+        if stay is None and job_id in won and not _shows(job, won[job_id]):
+            stay = "not to be seen as claimed here"
         if stay is not None:
-            _give_back(job, stay)
+            _give_back(job, won.get(job_id), stay)
             return False
         execution = runs.hold(job)
         try:
@@ -271,15 +274,26 @@ def _fall_back(configured: object, reason: str) -> CronScheduler:
     return InProcessCronScheduler()
 
 
-def _give_back(job: dict[str, Any], stay: str) -> None:
-    """End the claim on a job that an operator stopped in the same moment."""
+def _shows(job: dict[str, Any], token: int) -> bool:
+    """Whether a job's record has the claim that was won a moment ago.
+
+    Not when whoever claims was held up until it was over, nor when the store is read from a copy
+    that is behind.
+    """
+    from hermes_cron import claim_rules
+
+    return (claim_rules.claim_of(job) or {}).get("token") == token
+
+
+def _give_back(job: dict[str, Any], won: int | None, stay: str) -> None:
+    """End a claim that is not run: the job was stopped in the same moment, or does not show it."""
     from hermes_cron import claim_rules, claims
 
     claim = claim_rules.claim_of(job) or {}
     extra = {"job_id": job["id"], "occurrence": claim.get("occurrence")}
     logger.info("Job %s is %s: its fire runs nothing", job["id"], stay, extra=extra)
     try:
-        claims.release(job["id"], claim.get("token"), stay)
+        claims.release(job["id"], claim.get("token") if won is None else won, stay)
     except Exception as error:  # then it ends by its time
         _say_error(f"Job {job['id']}: its claim could not be given back", error)
 

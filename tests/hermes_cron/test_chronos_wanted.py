@@ -40,6 +40,8 @@ def test_what_may_run_and_has_a_time_is_wanted(fields, expected):
     [
         (1, {}, 0, False),  # its last run is on
         (1, {}, 300, True),  # or was: the claim is over
+        (1, {}, -10, False),
+        (1, {}, -86_400, True),  # who dated it so? nobody is woken to take it over later
         (0, {}, 0, True),
         (1, {"counted": True}, 0, True),
     ],

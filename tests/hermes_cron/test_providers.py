@@ -442,6 +442,42 @@ class TestFireDue:
         assert provider.fire_due("job") is False
         assert home.ran == []
 
+    def test_a_fire_that_was_held_up_until_its_claim_was_over_runs_nothing(
+        self, home, provider, monkeypatch
+    ):
+        """ONCE-3: another took the claim over, ran the next occurrence and was done."""
+        home.plant()
+        claim = jobs.claim_job_for_fire
+
+        def hang_after_it(job_id):
+            won = claim(job_id)
+            home.change(fire_claim=None)
+            return won
+
+        monkeypatch.setattr(jobs, "claim_job_for_fire", hang_after_it)
+        assert provider.fire_due("job") is False
+        assert home.ran == []
+
+    def test_a_fire_that_does_not_see_its_claim_gives_it_back(self, home, provider, monkeypatch):
+        """LIVE-8: a copy that is behind is read; the occurrence is due again."""
+        home.plant()
+        behind = jobs.get_job("job")
+        with monkeypatch.context() as patched:
+            patched.setattr(jobs, "get_job", lambda job_id: behind)
+            assert provider.fire_due("job") is False
+        assert home.ran == []
+        assert home.job()["fire_claim"] is None
+        assert home.job()["next_run_at"] == behind["next_run_at"]
+        assert provider.fire_due("job") is True
+
+    def test_a_claim_that_was_put_in_the_place_of_ours_is_believed(
+        self, home, provider, monkeypatch
+    ):
+        home.plant()
+        monkeypatch.setattr(jobs, "claim_job_for_fire", lambda job_id: True)
+        assert provider.fire_due("job") is True
+        assert home.ran == ["job"]
+
     @pytest.mark.parametrize("error", DEADLY)
     def test_true_whatever_the_body_raised(self, home, provider, error):
         home.plant()

@@ -49,14 +49,18 @@ def is_wanted(job: Mapping[str, Any]) -> bool:
 
 
 def _last_run_is_on(job: Mapping[str, Any]) -> bool:
-    """Whether the job is claimed for the last of the runs that it may have."""
+    """Whether the job is claimed for the last of the runs that it may have.
+
+    Not by a claim that lies ahead: nobody is woken when its time is over, so a fire finds out.
+    """
     from hermes_cron import claim_rules, jobs, records
 
     times, done = records.limits(job)
     claim = claim_rules.claim_of(job)
     if times is None or claim is None or claim.get("counted") or done + 1 < times:
         return False
-    return claim_rules.is_held(job, jobs._hermes_now())  # noqa: SLF001 - the host's clock
+    now = jobs._hermes_now()  # noqa: SLF001 - the host's clock
+    return claim_rules.is_held(job, now) and not claim_rules.lies_ahead(job, now)
 
 
 def is_promised(job: Mapping[str, Any]) -> bool:
