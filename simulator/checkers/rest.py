@@ -25,10 +25,12 @@ from simulator.checkers.struck import lasts_us, rule_of, start_struck
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import REGISTRY_KINDS, Arm, Registry, instant_us
+from simulator.hosts import Surroundings
 from simulator.registry_terms import Terms
 
 __all__ = ["Rest", "Wrong", "armed_before", "first_rest_after", "rests"]
 
+_CALLBACK = Surroundings.callback_url
 _ENDS_DELIVERY = ("nas.armed", "nas.cancelled", "nas.forgot")
 
 
@@ -315,6 +317,7 @@ def _flaw(
         return f"it is armed at {arm.fire_at}, not at its next time"
     if arm.dedup_key is not None and arm.dedup_key != f"{arm.job}:{arm.fire_at}":
         return f"its dedup_key is {arm.dedup_key!r}, not job_id:fire_at"
-    if not arm.event.data.get("callback_url", True):
-        return "it is armed without a callback URL"
+    callback = arm.event.data.get("callback_url")
+    if not terms.other and callback != _CALLBACK:
+        return f"it is armed with the callback URL {callback!r}, and {_CALLBACK!r} was configured"
     return None

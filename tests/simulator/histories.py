@@ -131,7 +131,7 @@ class Build:
             "nas",
             job_id=job,
             fire_at=named,
-            callback_url="https://x",
+            callback_url="https://agent.sim",
             dedup_key=f"{job}:{named}",
         )
         return self.call(at, "provision", job)

@@ -235,7 +235,7 @@ def test_what_is_armed_is_named_to_the_second_with_its_key():
         "nas",
         job_id="j",
         fire_at=iso("1h"),
-        callback_url="",
+        callback_url="https://agent.sim/api/cron/fire",
         dedup_key=f"j:{iso('1h')}",
     )
     assert "callback" in build.judge("RECON-1").reason
