@@ -180,6 +180,17 @@ class TestMemory:
         assert client.made() == [("list", None)]
         assert agent.signal()["failures"] == {"": failure("list", "TimeoutError", agent)}
 
+    def test_an_arm_that_was_made_good_and_fired_is_cancelled_by_nobody(self, agent, client):
+        agent.plant(repeat={"times": 1, "completed": 0})
+        client.raises = {"provision": TimeoutError(), "list": TimeoutError()}
+        agent.start()
+        del client.raises["provision"]
+        agent.provider.reconcile()
+        agent.wait(hours=1)
+        client.made()
+        assert agent.provider.fire_due("job") is True
+        assert client.made() == [("list", None)]
+
     def test_what_an_earlier_process_armed_is_not_believed_for_ever(self, agent):
         """NAS lists it, then NAS forgets it."""
         agent.plant()

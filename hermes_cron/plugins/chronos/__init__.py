@@ -313,7 +313,6 @@ class ChronosCronScheduler(CronScheduler):
         with self._lock:
             self._doubtful.discard(job_id)
             self._forget(job_id)
-        self._account.mended(job_id)
 
     def _forget(self, job_id: str) -> None:
         """Believe the job armed no more. The caller holds the lock."""
