@@ -1,9 +1,15 @@
 """``hermes-contract list`` and ``explain``: the contract, what judges it, and what breaks it."""
 
+from __future__ import annotations
+
 import json
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
 
 __all__ = ["explain", "list_"]
 
@@ -83,37 +89,58 @@ def _rows() -> list[dict[str, Any]]:
 @click.argument("requirement_id", metavar="ID")
 def explain(requirement_id: str) -> None:
     """Explain one requirement: what it says, where it comes from, what breaks it."""
-    from contract_tests import catalogue, controls
+    from contract_tests import catalogue, controls, engine
 
     try:
         wanted = catalogue.load().get(requirement_id)
     except catalogue.UnknownRequirementError as error:
         raise click.UsageError(str(error)) from error
-    row = next(row for row in _rows() if row["id"] == wanted.id)
     judged = "the host" if wanted.host else "the provider"
     if wanted.group == "NAS":
         judged = "the registry of the run"
     applies = f"{wanted.capability} providers" if wanted.capability else "every provider"
     click.echo(f"{wanted.id} ({wanted.level}, since contract {wanted.since})")
-    click.echo(f"  {wanted.sentence}")
+    _say(wanted.sentence)
     click.echo(f"  judges {judged}, for {applies}")
-    click.echo(f"  comes from: {', '.join(wanted.origin) or 'the design itself'}")
+    click.echo(f"  comes from: {', '.join(map(_told, wanted.origin)) or 'the design itself'}")
     for scenario in _incidents(wanted.id):
-        click.echo(f"  incident: hermes-sim run {scenario} -v")
-    if not row["tested"]:
+        click.echo(f"  incident: hermes-sim run {scenario.name} -v")
+        _say(scenario.story, "    ")
+    if wanted.id not in engine.probed_ids():
         click.echo("  this kit has no test for it yet")
-    breaking = [control for control in controls.broken() if wanted.id in control.rejects]
+    reference = "chronos" if wanted.capability == "external" else "builtin"
+    click.echo(f"  see it hold: hermes-contract check {reference} --only {wanted.id} --timeline")
+    # Those that break it and nothing else say the most about it.
+    breaking = sorted(
+        (control for control in controls.broken() if wanted.id in control.rejects),
+        key=lambda control: (control.rejects[0] != wanted.id, len(control.rejects)),
+    )
     if not breaking:
         click.echo("  no broken implementation proves the test yet")
     for control in breaking:
-        click.echo(f"\nbroken by {control.name} (hermes-contract {' '.join(control.arguments)}):")
-        click.echo(f"  {control.story}")
+        words = " ".join(control.arguments)
+        click.echo(f"\nbroken by {control.name}, judged by hermes-contract {words}:")
+        _say(control.story)
         for line in control.diff():
-            click.echo(f"  {line}")
+            click.echo(f"  {line}".rstrip())
+        if others := [key for key in control.rejects if key != wanted.id]:
+            _say(f"breaks {', '.join(others)} as well")
+        click.echo(f"  see it fail: hermes-contract self-test --only {control.name}")
 
 
-def _incidents(requirement_id: str) -> list[str]:
+def _say(text: str, before: str = "  ") -> None:
+    click.echo(click.wrap_text(text, 100, initial_indent=before, subsequent_indent=before))
+
+
+def _told(origin: str) -> str:
+    """Where an origin is to be looked up: an issue, a release, a commit."""
+    if re.fullmatch(r"#\d+|[\d.]+", origin):
+        return f"hermes-agent {origin}"
+    return f"hermes-agent commit {origin}" if re.fullmatch(r"[0-9a-f]{7,}", origin) else origin
+
+
+def _incidents(requirement_id: str) -> list[Scenario]:
     """The scenarios of the library that expect this requirement to hold."""
     from simulator.runner import incidents
 
-    return [one.name for one in incidents() if requirement_id in one.expect.hold]
+    return [one for one in incidents() if requirement_id in one.expect.hold]

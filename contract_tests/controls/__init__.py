@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import islice
 from typing import Any
 
 from contract_tests import catalogue
@@ -80,8 +81,10 @@ class Control:
         """The edits as a person reads them, without the surroundings."""
         for edit in self.edits:
             yield f"{edit.package}/{edit.file}"
-            lines = difflib.ndiff(edit.old.splitlines(), edit.new.splitlines())
-            yield from (line for line in lines if not line.startswith("?"))
+            old, new = edit.old.splitlines(), edit.new.splitlines()
+            lines = difflib.unified_diff(old, new, n=len(old) + len(new), lineterm="")
+            # Behind the names of the files and the numbers of the lines.
+            yield from (f"{line[:1]} {line[1:]}".rstrip() for line in islice(lines, 3, None))
 
 
 @functools.cache

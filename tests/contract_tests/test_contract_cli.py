@@ -102,9 +102,24 @@ def test_list_is_an_array_of_the_contract():
 
 def test_explain_shows_where_it_comes_from_and_what_breaks_it():
     said = run("explain", "tick-2").output
-    assert "#32612" in said
+    assert "hermes-agent #32612" in said
+    assert "hermes-sim run tick-raises-systemexit -v\n    A job comes every hour." in said
+    assert said.index("-             except BaseException") < said.index("+             except Exc")
     assert "-             except BaseException as error:" in said
     assert "+             except Exception as error:" in said
+
+
+@pytest.mark.parametrize("row", catalogue.load().requirements, ids=lambda row: row.id)
+def test_each_is_explained_by_what_breaks_it_first_what_breaks_it_alone(row):
+    done = run("explain", row.id)
+    assert done.exit_code == 0
+    said = done.output
+    assert all(f"hermes-agent {one}" in said for one in row.origin if one.startswith("#"))
+    breaking = [one for one in controls.broken() if row.id in one.rejects]
+    assert said.count("see it fail: hermes-contract self-test --only ") == len(breaking) > 0
+    _, _, first = said.partition("broken by ")
+    alone = {one.name for one in breaking if one.rejects == (row.id,)}
+    assert not alone or first.partition(",")[0] in alone
 
 
 def test_a_kit_that_breaks_is_inconclusive_and_not_violated(monkeypatch):
