@@ -156,7 +156,7 @@ def _when(draw: st.DrawFn, lasts_us: int, moments: Sequence[int]) -> dict[str, A
     """Which passages a fault strikes that is not anchored to one event."""
     where = draw(st.sampled_from(("at", "window", "times")))
     if where == "times":
-        return {"nth": draw(st.integers(1, 8)), "times": draw(_often(2, 3, 5, 20))}
+        return {"nth": draw(st.integers(1, 8)), "times": draw(_often(2, 3, 5, 20, "always"))}
     first = draw(_instants(lasts_us, moments))
     if where == "at":
         return {"at": first}
@@ -211,7 +211,7 @@ def faults(
         if anchored
         else draw(_when(lasts_us, moments))
     )
-    if effect == "crash" and "until" in said:  # two hours of a boot a second show nothing more
+    if effect == "crash" and {"until", "times"} & said.keys():  # hours of boots show nothing more
         said["times"] = draw(st.integers(1, 5))
     if place.job and draw(st.integers(0, 3)):
         said["job"] = job if anchored and job else draw(st.sampled_from(job_ids))
