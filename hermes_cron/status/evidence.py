@@ -202,15 +202,15 @@ def _provider(
     pids: Sequence[int] | None,
     ask: Callable[[str, Callable[[], Any]], Any],
 ) -> tuple[str | None, bool | None, Mapping[str, str] | None]:
-    """Who decides when jobs fire: as a running gateway says, else as this process would resolve."""
-    for facts in gateways:
-        if isinstance(facts.get("provider"), str):
-            fallback = facts.get("fallback")
-            return (
-                facts["provider"],
-                facts.get("external") is True,
-                fallback if isinstance(fallback, dict) else None,
-            )
+    """Who decides when jobs fire: as a running gateway says, else as this process would resolve.
+
+    Of several gateways one may have fallen back, whichever speaks first.
+    """
+    speaking = [facts for facts in gateways if isinstance(facts.get("provider"), str)]
+    if speaking:
+        fallbacks = (facts.get("fallback") for facts in speaking)
+        fallback = next((told for told in fallbacks if isinstance(told, dict)), None)
+        return speaking[0]["provider"], speaking[0].get("external") is True, fallback
     wanted = ask("the configuration", gateway_evidence.configured_name)
     if not wanted or wanted in scheduler_provider.BUILTIN_NAMES:
         return "builtin", False, None

@@ -355,6 +355,18 @@ def test_a_gateway_that_began_on_a_full_disk_is_seen_when_there_is_room(home, mo
     assert gateway.find_gateway_pids() == []
 
 
+@pytest.mark.parametrize("fell_back", [1, 2])
+def test_of_two_gateways_the_one_that_fell_back_is_named(running, monkeypatch, capsys, fell_back):
+    """STAT-10: also when the other one speaks first, or second."""
+    monkeypatch.setattr(gateway, "find_gateway_pids", lambda: [1, 2])
+    reason = {"configured": "chronos", "reason": "OSError: no"}
+    for pid in (1, 2):
+        facts = {"pid": pid, "provider": "mine", "external": True, "state": "running"}
+        facts["fallback"] = reason if pid == fell_back else None
+        store.current_store().write_signal(f"gateway-{pid}", json.dumps(facts))
+    assert "cron provider 'chronos' is configured but does not run (OSError: no)" in told(capsys)
+
+
 def test_what_could_not_be_written_is_not_written_after_the_end(home, monkeypatch):
     evidence = gateway_evidence.GatewayEvidence()
     evidence.begin(interval_s=60)
