@@ -10,7 +10,7 @@ from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
 from simulator.checkers.extras import extras_under
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER, SLACK_US
+from simulator.checkers.happened import FOREVER, SLACK_US, BodyRun
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import set_by_us
 from simulator.checkers.wanted import Plan, commits_by_job
@@ -126,7 +126,7 @@ def live_6(history: History, scenario: Scenario) -> Finding:
             judgement.reached(run.died)
             # Records say when it was by the clock of the machine that took the occurrence.
             began_us = run.begin.at_us + set_by_us(facts, run.begin.machine, run.begin.n)
-            if not missed.interrupted(began_us) and not _unwritable(facts, run.died):
+            if not missed.interrupted(began_us) and not _unwritable(facts, run):
                 judgement.violated(
                     f"job {job}: its run was interrupted, and no record says so",
                     run.begin,
@@ -163,11 +163,24 @@ def _record_refused(facts: Facts, due: Due) -> bool:
     )
 
 
-def _unwritable(facts: Facts, died: Event) -> bool:
+def _forgotten_after(facts: Facts, run: BodyRun) -> bool:
+    """Whether the records were lost after a run began, and its job with its claim was removed."""
+    lost = any(
+        op.begin.n > run.begin.n and op.step is not None and op.step.what == "forgotten-runs"
+        for op in facts.ops
+        if op.do == "damage"
+    )
+    return lost and any(
+        op.do == "remove" and op.job == run.job and op.begin.n > run.begin.n for op in facts.ops
+    )
+
+
+def _unwritable(facts: Facts, run: BodyRun) -> bool:
     """Whether the next process could not settle what a dead one left: store or records refused."""
-    back = next((life for life in facts.all_lives if life.boot.n > died.n), None)
-    if back is None:
-        return False
+    died = run.died
+    back = next((life for life in facts.all_lives if died and life.boot.n > died.n), None)
+    if back is None or _forgotten_after(facts, run):
+        return back is not None
     left = back.start_left
     until_n, until_us = (left.n, left.at_us) if left is not None else (FOREVER, back.end_us)
     torn = any(at_us <= back.boot.at_us and until_us <= end for at_us, end in damage(facts))

@@ -12,6 +12,7 @@ from simulator.checkers.disturbance import settled_us
 from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, NAS_BACKOFF_US, BodyRun, Window
+from simulator.checkers.struck import lasts_us
 from simulator.durations import SECOND_US
 
 __all__ = ["after_us", "decide", "touching"]
@@ -34,6 +35,8 @@ def decide(facts: Facts, match: JobMatch, due: Due) -> None:
     if window is not None:
         disturbed = True
         deadline_us = max(deadline_us, window[1] + after_us(facts))
+    elif (over := touching(match.windows, due.at_us - after_us(facts), due.at_us)) is not None:
+        deadline_us = max(deadline_us, over[1] + after_us(facts))  # what it held up comes now
     due.deadline_us = deadline_us
     once = isinstance(match.plan.segments[due.segment].schedule, oracle.Once)
     if due.run is not None:
@@ -47,7 +50,7 @@ def decide(facts: Facts, match: JobMatch, due: Due) -> None:
             deadline_us >= due.next_us
             or (once and deadline_us > due.at_us + _ONE_SHOT_GRACE_US)
             # Nothing wakes an external provider when a run is over.
-            or (busy_us is not None and not facts.blocking)
+            or ((busy_us is not None or _held_up_into(match, due)) and not facts.blocking)
         )
     ) or _cut_short(match, due):
         due.outcome = Outcome.EXCUSED
@@ -56,6 +59,15 @@ def decide(facts: Facts, match: JobMatch, due: Due) -> None:
         due.outcome = Outcome.OPEN
     else:
         due.outcome = Outcome.MISSED
+
+
+def _held_up_into(match: JobMatch, due: Due) -> bool:
+    """Whether the run for an occurrence before was held up, and began when this one was to."""
+    index = bisect_left(match.dues, due.at_us, key=lambda other: other.at_us) - 1
+    while index >= 0 and match.dues[index].run is None:
+        index -= 1
+    run = match.dues[index].run if index >= 0 else None
+    return run is not None and due.at_us < run.begin.at_us <= due.deadline_us
 
 
 def _cut_short(match: JobMatch, due: Due) -> bool:
@@ -94,11 +106,10 @@ def _held_up_us(facts: Facts, run: BodyRun) -> int:
     fire = facts.fire_of_run.get(run.begin.n)
     if fire is None or fire.end is None or fire.end.at_us <= run.end_us:
         return 0
-    faults = facts.history.of("fault")
-    index = bisect_left(faults, run.end_n, key=lambda event: event.n)
-    for struck in faults[index:]:
+    for struck in facts.history.of("fault"):
         if struck.n > fire.end.n:
             break
-        if struck.machine == run.begin.machine and struck.data.get("does") == "hang":
+        hung = struck.machine == run.begin.machine and struck.data.get("does") == "hang"
+        if hung and struck.at_us + lasts_us(facts, struck) >= run.end_us:
             return fire.end.at_us
     return 0

@@ -201,7 +201,42 @@ def died_ahead(*, skewed: bool) -> Build:
     return build.fire("j", "2h", arms="3h").fire("k", "2h5m").runs("j", "3h").runs("k", "3h5m")
 
 
+def tried_again(freed: str) -> Build:
+    """The lock is kept until just before 2h, or long before; NAS' next try for 1h comes at 2h40s."""
+    more = "jobs: [{id: j, schedule: every 1h}]\nsteps:\n"
+    more += f"- {{at: 59m, do: hold-lock, for: {us(freed) // 1_000_000 - 3540}s}}\n"
+    build = Build(more, external=True).up().arm("j", 0, "1h").op("59m", "hold-lock")
+    return build.fire("j", 7240, fire_at="1h", arms="3h").fire("j", "3h", arms="4h")
+
+
+def held_up_into(hang: int) -> Build:
+    """A write hangs from 1h on, so long; then j's run of 1h begins, and its fire of 2h is skipped."""
+    more = f"jobs: [{{id: j, schedule: every 1h}}]\nfaults: [{{into: store.sync, hang: {hang}m}}]\n"
+    build = Build(more, external=True).up().arm("j", 0, "1h").deliver("j", "1h", "1h")
+    build.add("1h", "fault", "a", index=0, seam="store.sync", does="hang")
+    build.store("1h", "j", fire_claim={"at": iso("1h"), "by": "a:1", "token": 1})
+    build.add("1h", "fire.begin", job="j").add("1h", "claim", job="j", won=True, error=None)
+    ends = 3602 + hang * 60
+    build.run("j", ends - 2, 2).add(ends, "fire.end", job="j", value=True, error=None)
+    build.arm("j", "2h6m", "3h").missed("j", "2h", state="skipped")
+    build.store("3h", "j", fire_claim={"at": iso("3h"), "by": "a:1", "token": 2})
+    return build.fire("j", "3h", arms="4h")
+
+
+def lost_and_removed(*, removed: bool) -> Build:
+    """A machine dies in a run; the records are lost; the job may be gone when it is back."""
+    more = "steps: [{at: 61m, do: damage, what: forgotten-runs, for: 1s}, {at: 62m, do: remove, job: j}]\n"  # fmt: skip
+    build = Build(more, external=True).up().run("j", "1h", None).add(3601, "crash", "a")
+    build.op("61m", "damage").up("70m")
+    if removed:
+        build.op("62m", "remove", "j")
+    return build.missed("j", "2h", "3h")
+
+
 PAIRS = [
+    ("LIVE-1", "a try that comes a little later", tried_again("7195s"), tried_again("119m")),
+    ("LIVE-1", "a run that was held up", held_up_into(65), held_up_into(58)),
+    ("LIVE-6", "lost records", lost_and_removed(removed=True), lost_and_removed(removed=False)),
     ("RECON-7", "a change of what is gone", paused(gone=True), paused(gone=False)),
     ("ONCE-6", "by a clock that is ahead", taken_over("10m"), taken_over("2m")),
     ("LIVE-1", "a claim dated ahead", died_ahead(skewed=True), died_ahead(skewed=False)),
