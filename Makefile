@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test self-test mutants bench versions format clean
+.PHONY: run test self-test explore-teeth mutants bench versions format clean
 
 run: $(VENV)/.installed
 	@PYTHONHASHSEED=0 $(BIN)/hermes-sim run
@@ -18,6 +18,10 @@ test: $(VENV)/.installed-test
 # Every broken implementation and every legal oddity, judged by the user's own command: minutes.
 self-test: $(VENV)/.installed
 	@$(BIN)/hermes-contract self-test
+
+# Does exploring find the same broken implementations, and make them small? Hours; it can be resumed.
+explore-teeth: $(VENV)/.installed-test
+	@$(BIN)/python -m tests.explored $(CONTROLS)
 
 # Is there a test for each thing that claims, store and providers decide? Half an hour for all of them,
 # minutes for one: make mutants MUTANTS=hermes_cron/claims.py

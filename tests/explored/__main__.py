@@ -1,0 +1,67 @@
+"""`make explore-teeth`: does exploration find the broken providers of the kit?
+
+Against each control that a history can show, examples are drawn until one violates what the control
+is pinned to, and that one is made small. Exit code 1 when one is not found, or stays big. Results
+are added to a file as they come; what is found there is not looked for again, and what was not is
+looked for from where it ended. `--afresh` forgets them: do so when what is drawn has changed.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from contract_tests.controls import Control, broken
+
+from . import teeth
+
+RESULTS = Path(__file__).parents[2] / "build" / "explore-teeth.jsonl"
+MOST_FAULTS = 3
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.explored", description=__doc__)
+    parser.add_argument("controls", nargs="*", help="names of controls; all when none is given")
+    parser.add_argument("--examples", type=int, default=2000, help="how many at most")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--days", type=int, default=1)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--afresh", action="store_true")
+    said = parser.parse_args(arguments)
+    wanted = [control for control in broken() if control.name in said.controls or not said.controls]
+    if unknown := set(said.controls) - {control.name for control in wanted}:
+        parser.error(f"no control {', '.join(sorted(unknown))}")
+    if said.afresh:
+        said.results.unlink(missing_ok=True)
+    console = Console(highlight=False, soft_wrap=True)
+    good = True
+    for control in wanted:
+        if reason := teeth.why_not(control):
+            console.print(f"cannot show  {control.name}: {reason}", markup=False)
+            continue
+        bite = result(control, said)
+        small = bite.index is not None and bite.faults <= MOST_FAULTS
+        good = good and small
+        word = "found" if small else "MISSED" if bite.index is None else "TOO BIG"
+        console.print(f"{word:11}  {bite.line}", markup=False)
+    return int(not good)
+
+
+def result(control: Control, said: argparse.Namespace) -> teeth.Bite:
+    """What is known, or what looking further comes to."""
+    known = teeth.read(said.results).get(control.name)
+    if known is not None and (known.index is not None or known.looked >= said.examples):
+        return known
+    bite = teeth.explore_control(
+        control,
+        first=known.looked if known else 0,
+        examples=said.examples, seed=said.seed, days=said.days,
+    )  # fmt: skip
+    teeth.keep(bite, said.results)
+    return bite
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
