@@ -157,7 +157,7 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
     ]
     for cause in blind:
         tick = _tick_around(facts, cause)
-        if tick is None or tick.end is None or _had_looked(history, tick, cause):
+        if tick is None or tick.end is None or _had_looked(facts, tick, cause):
             continue
         judgement.reached(cause)
         mine = beats.get(cause.machine, Track(cause.machine, "heartbeat"))
@@ -172,16 +172,29 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _had_looked(history: History, tick: Tick, cause: Event) -> bool:
-    """Whether a tick had taken what it found due before something failed."""
-    stored = history.of("store.commit")
+def _had_looked(facts: Facts, tick: Tick, cause: Event) -> bool:
+    """Whether a tick took what was due before something failed, or stored jobs after it."""
+    assert tick.end is not None
+    stored = facts.history.of("store.commit")
     first = bisect_right(stored, tick.begin.n, key=lambda event: event.n)
-    last = bisect_right(stored, cause.n, key=lambda event: event.n)
-    return any(
+    failed = bisect_right(stored, cause.n, key=lambda event: event.n)
+    last = bisect_right(stored, tick.end.n, key=lambda event: event.n)
+    took = any(
         isinstance((record or {}).get("fire_claim"), dict)
-        for event in islice(stored, first, last)
+        for event in islice(stored, first, failed)
         if event.data.get("by") == cause.machine
         for _, record in event.data["changes"]
+    )
+    return took or any(
+        event.data.get("by") == cause.machine and not _by_an_operator(facts, event)
+        for event in islice(stored, failed, last)
+    )
+
+
+def _by_an_operator(facts: Facts, stored: Event) -> bool:
+    """Whether jobs were stored while an operator changed some, in the gateway too."""
+    return any(
+        op.begin.n < stored.n and (op.end is None or stored.n < op.end.n) for op in facts.ops
     )
 
 

@@ -167,3 +167,24 @@ def test_a_run_by_hand_may_be_the_last_just_before_an_occurrence():
     """There is none left then."""
     assert two_runs_left("119m40s").judge("LIVE-1").verdict != "violated"
     assert two_runs_left().judge("LIVE-1").verdict == "violated"
+
+
+def lock_not_got(by: str | None, *, asked: bool = False) -> Build:
+    """In the tick of one hour a lock is not got; who stores jobs before the tick ends, cleanly."""
+    build = Build(ONE).up().loop(last=3600).loop(first=3660).runs("j", 3601, "2h", "3h")
+    build.add(3600, "tick.begin", sync=False).fault(3600, "store.lock")
+    if asked:
+        build.add(3600, "op", "operator", do="pause", job="j")
+    if by is not None:
+        build.add(3600, "store.commit", "store", changes=[["j", {"id": "j"}]], by=by)
+    if asked:
+        build.add(3600, "op.end", "operator", do="pause", job="j", error=None)
+    return build.add(3600, "tick.end", error=None, dispatched=0).beat(3600, success=True)
+
+
+def test_a_tick_that_stores_jobs_after_a_lock_it_did_not_get_has_looked():
+    """It was another lock. What somebody else stores meanwhile shows nothing."""
+    assert lock_not_got("a").judge("TICK-7").verdict == "unknown"
+    assert lock_not_got(None).judge("TICK-7").verdict == "violated"
+    assert lock_not_got("b").judge("TICK-7").verdict == "violated"
+    assert lock_not_got("a", asked=True).judge("TICK-7").verdict == "violated"
