@@ -153,7 +153,7 @@ class ChronosCronScheduler(CronScheduler):
             if _wanted.is_same_fire(observed.get(job_id), _wanted.fire_at_of(job)):
                 self._account.mended(job_id)  # a call whose answer was lost had its effect
             else:
-                spent_s += self._attempt("provision", job_id, self._arm, job, spent_s)
+                spent_s += self._try_to_arm(job, spent_s)
         for job_id in observed:
             if job_id not in desired:
                 spent_s += self._attempt("cancel", job_id, self._cancel, job_id, spent_s)
@@ -194,7 +194,7 @@ class ChronosCronScheduler(CronScheduler):
             with self._lock:
                 believed = self._armed.get(job_id)
             if not _wanted.is_same_fire(believed, _wanted.fire_at_of(job)):
-                self._attempt("provision", job_id, self._arm, job)
+                self._try_to_arm(job)
 
     def _arm_ahead(self, job_id: str) -> None:
         """Arm what follows the occurrence that the webhook has claimed, before its run.
@@ -212,12 +212,15 @@ class ChronosCronScheduler(CronScheduler):
             )
             return
         if job is not None and _wanted.is_promised(job) and _wanted.is_wanted(job):
-            self._attempt("provision", job_id, self._arm, job)
+            self._try_to_arm(job)
             if self._account.misses(job_id):  # a machine that dies in the run tells no more
                 self._account.write()
 
+    def _try_to_arm(self, job: dict[str, Any], spent_s: float = 0.0) -> float:
+        return self._attempt("provision", job["id"], self._arm, job, spent_s)
+
     def _attempt(
-        self, call: str, job_id: str, function: Callable[[Any], None], of: Any, spent_s: float = 0.0
+        self, call: str, job_id: str, function: Callable[[Any], None], of: Any, spent_s: float
     ) -> float:
         """Make one call; return the seconds that it cost when it failed."""
         from hermes_cron import clock
