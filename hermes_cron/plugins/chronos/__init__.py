@@ -6,14 +6,16 @@ next one and runs the job. Nothing here wakes periodically: were the next one ar
 only, a machine that dies in it would leave the job silent until somebody boots.
 
 The store says what should be armed, NAS says what is. Every occasion (start, a change of a job, a
-fire, whether it ran or not) compares the two and makes up for what failed before. When NAS cannot
-be asked, what Chronos remembers having armed stands in for its list.
+fire, whether it ran or not) compares the two and makes up for what failed before; fires that follow
+each other within a second share one comparison. When NAS cannot be asked, what Chronos remembers
+having armed stands in for its list.
 
 WIRE.md has the calls. `_nas_client` makes them, `verify` checks the token of a fire, `_wanted` says
 what should be armed, `_rounds` when to look, `_account` tells the status.
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +32,9 @@ logger = logging.getLogger("cron.chronos")
 # Calls that time out cost their full time-out each. After this much of it a round leaves the rest
 # to the next occasion, so that whoever changed a job is not kept for hours.
 _PATIENCE_S = 60.0
+
+# Rounds that fires ask for are at least so far apart.
+_APART_S = 1.0
 
 
 def _cfg(*keys: str, default: Any = "") -> Any:
@@ -67,6 +72,7 @@ class ChronosCronScheduler(CronScheduler):
         self._stop_event: threading.Event | None = None
         self._stopped = False
         self._rounds = Rounds(self._round, ended=self._ended, failed=self._round_failed)
+        self._asked_s = -math.inf  # monotonic; when a fire asked for a round
         self._pace = _wanted.Pace()
         self._account = Account(self.name)
 
@@ -130,12 +136,31 @@ class ChronosCronScheduler(CronScheduler):
             ran = super().fire_due(job_id, adapters=adapters, loop=loop)
         finally:
             self._account.fired(job_id, ran=ran)
-            self._rounds.ask(job_id)
+            self._after_fire(job_id)
         return ran
 
     def reconcile(self) -> None:
         """Bring the registry in line with the store. Never raises what NAS or the store caused."""
         self._rounds.ask()
+
+    def _after_fire(self, job_id: str) -> None:
+        """Compare; or arm this job alone and compare in a moment, when a fire just had that done.
+
+        A round asks for all that is armed: hundreds of jobs that come in the same second are worth
+        a few rounds, not hundreds.
+        """
+        from hermes_cron import clock
+
+        now_s = clock.monotonic()
+        if now_s - self._asked_s >= _APART_S:
+            self._asked_s = now_s
+            self._rounds.ask(job_id)
+            return
+        try:
+            self._arm_after_fires([job_id])
+            self._rounds.ask_in(_APART_S)
+        except Exception:  # whatever it is, the round finds it too, and tells the account
+            self._rounds.ask(job_id)
 
     # -- rounds ---------------------------------------------------------------------------------
 

@@ -134,7 +134,8 @@ class Pace:
     """Bounds how often the same fire is armed again.
 
     A registry whose clock is ahead of ours calls back at once, the host answers "early", the fire
-    is armed again: without a bound that is as fast as the network can. Not thread-safe.
+    is armed again: without a bound that is as fast as the network can. Threads that meet may lose a
+    count.
     """
 
     def __init__(self) -> None:
@@ -161,4 +162,5 @@ class Pace:
     def forget_others(self, job_ids: Iterable[str]) -> None:
         """Drop what is known of all jobs but these."""
         keep = set(job_ids)
-        self._accepted = {key: value for key, value in self._accepted.items() if key in keep}
+        known = list(self._accepted.items())  # at once: a fire may count an arm meanwhile
+        self._accepted = {key: value for key, value in known if key in keep}
