@@ -1,7 +1,9 @@
 """The three calls to NAS: what counts as an answer, and what a failure says."""
 
+import json
 import sys
 from pathlib import Path
+from unittest import mock
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from nas_bench import TOKEN, NasBench
 
 from hermes_cron import auth
+from hermes_cron.plugins.chronos import _nas_client
 from hermes_cron.plugins.chronos._nas_client import NasCronClient, NasCronClientError
 from simulator.nas_http import UnexpectedRequestError, mount_respx
 
@@ -141,8 +144,10 @@ def test_a_token_that_cannot_be_refreshed_fails_like_a_call(bench, client, monke
         raise OSError("network is down")
 
     monkeypatch.setattr(auth, "resolve_nous_access_token", resolve)
-    with pytest.raises(NasCronClientError, match="network is down"):
+    with pytest.raises(NasCronClientError) as caught:
         client.list_armed()
+    assert str(caught.value) == "no Nous access token: OSError: network is down"
+    assert caught.value.reason == "token"
 
 
 @pytest.mark.parametrize("url", ["", "portal", "ftp://portal", "https://", "http://[::1"])
@@ -150,6 +155,165 @@ def test_a_portal_that_is_no_url(bench, url):
     with pytest.raises(NasCronClientError) as caught:
         NasCronClient(url).list_armed()
     assert caught.value.reason == "url"
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """The requests of clients made by `captured`."""
+    monkeypatch.setattr(auth, "resolve_nous_access_token", lambda: TOKEN)
+    return []
+
+
+def captured(sent, *, response=None, **options):
+    """A client whose requests are noted, and answered as told."""
+
+    def answer(request):
+        request.read()
+        sent.append(request)
+        return response or httpx.Response(200, json={"schedule_id": "s", "armed": []})
+
+    client = NasCronClient("https://portal.example.test/base//", **options)
+    client._http = httpx.Client(transport=httpx.MockTransport(answer))
+    return client
+
+
+COMMON = {
+    "host": "portal.example.test",
+    "authorization": f"Bearer {TOKEN}",
+    "accept": "application/json",
+    "accept-encoding": "identity",
+    "user-agent": "hermes-cron",
+}
+
+
+def test_a_request_to_the_letter(sent):
+    client = captured(sent)
+    client.provision(**ARM)
+    client.cancel(job_id="j")
+    client.list_armed()
+    assert client.portal_url == "https://portal.example.test/base"
+    posted = {"content-type": "application/json"}
+    for request, method, call, body in zip(
+        sent,
+        ["POST", "POST", "GET"],
+        ["provision", "cancel", "list"],
+        [ARM, {"job_id": "j"}, None],
+        strict=True,
+    ):
+        content = b"" if body is None else json.dumps(body).encode()
+        more = {} if body is None else posted | {"content-length": str(len(content))}
+        assert (request.method, request.content) == (method, content)
+        assert str(request.url) == f"https://portal.example.test/base/api/agent-cron/{call}"
+        assert dict(request.headers) == COMMON | more
+
+
+@pytest.mark.parametrize(
+    ("options", "connect_s", "rest_s"),
+    [({}, 5, 15), ({"timeout_seconds": 4}, 4, 4), ({"timeout_seconds": 6}, 5, 6)],
+)
+def test_what_is_waited_for(sent, options, connect_s, rest_s):
+    client = captured(sent, **options)
+    assert client.timeout_seconds == rest_s
+    client.list_armed()
+    waits = {"connect": connect_s, "read": rest_s, "write": rest_s, "pool": rest_s}
+    assert sent[0].extensions["timeout"] == waits
+
+
+def test_what_a_request_is_made_of_is_kept_while_the_token_stands(sent, monkeypatch):
+    client = captured(sent)
+    client.list_armed()
+    with mock.patch("httpx.URL", side_effect=AssertionError):
+        kept = client._headers
+        client.list_armed()
+        assert client._headers is kept
+    monkeypatch.setattr(auth, "resolve_nous_access_token", lambda: "another")
+    client.list_armed()
+    assert [request.headers["authorization"] for request in sent] == [
+        f"Bearer {TOKEN}",
+        f"Bearer {TOKEN}",
+        "Bearer another",
+    ]
+
+
+def test_an_answer_leads_nowhere_else_and_leaves_nothing_behind(bench, client):
+    client.list_armed()
+    http = client._http
+    assert (http.follow_redirects, dict(http.cookies)) == (False, {})
+    with pytest.raises(AttributeError, match="without cookies, not with 5"):
+        http.cookies = 5
+
+
+def test_the_certificates_are_loaded_once(sent):
+    client = NasCronClient("https://portal.example.test")
+    with mock.patch.object(_nas_client, "_Client") as made:
+        client._client()
+    made.assert_called_once_with(verify=_nas_client.tls(), follow_redirects=False)
+    assert _nas_client.tls() is _nas_client.tls()
+
+
+LIST = "/api/agent-cron/list"
+WRONG = f"{LIST}: the answer is not the contract's"
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        (
+            httpx.Response(403, text="n" * 300),
+            f"GET {LIST} was answered 403: {'n' * 200}",
+        ),
+        (
+            httpx.Response(200, text="<" * 100),
+            f"{WRONG}: not JSON: {b'<' * 80!r}",
+        ),
+        (
+            httpx.Response(200, json=[]),
+            f"{WRONG}: a JSON list, not an object",
+        ),
+        (
+            httpx.Response(200, json={}),
+            WRONG + ': "armed" is not a list of {job_id, fire_at}',
+        ),
+    ],
+    ids=["status", "html", "list", "shape"],
+)
+def test_what_is_said_of_an_answer(sent, response, said):
+    with pytest.raises(NasCronClientError) as caught:
+        captured(sent, response=response).list_armed()
+    assert str(caught.value) == said
+
+
+def test_what_is_said_of_the_other_two(sent):
+    client = captured(sent, response=httpx.Response(200, json={"ok": 1}))
+    wrong = "/api/agent-cron/{}: the answer is not the contract's: {}"
+    with pytest.raises(NasCronClientError) as caught:
+        client.provision(**ARM)
+    assert str(caught.value) == wrong.format("provision", 'no "schedule_id"')
+    with pytest.raises(NasCronClientError) as caught:
+        client.cancel(job_id="j")
+    assert str(caught.value) == wrong.format("cancel", '"ok" is not true')
+    assert caught.value.reason == "answer"
+
+
+def test_what_is_said_without_an_answer(bench, client, monkeypatch):
+    bench.goes_wrong("nas.list", error="ConnectError")
+    with pytest.raises(NasCronClientError, match=f"^GET {LIST} failed: ConnectError: ") as caught:
+        client.list_armed()
+    assert isinstance(caught.value.__cause__, httpx.ConnectError)
+    with pytest.raises(NasCronClientError) as caught:
+        NasCronClient("ftp://portal").list_armed()
+    assert str(caught.value) == (
+        f"GET {LIST}: the portal URL 'ftp://portal' is not a URL: "
+        "http:// or https:// and a host are needed"
+    )
+
+
+def test_an_error_without_more_has_a_reason_too():
+    assert NasCronClientError("said").reason == "unknown"
+
+
+def test_a_client_that_made_no_call_has_nothing_to_close(client):
+    client.close()
 
 
 def test_nothing_but_nas_is_answered(bench):

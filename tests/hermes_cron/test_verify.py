@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from unittest import mock
 
 import httpx
 import jwt
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hermes_cron import clock, process
 from hermes_cron.plugins.chronos import verify
+from hermes_cron.plugins.chronos._nas_client import tls
 from hermes_cron.plugins.chronos.verify import get_fire_verifier, verify_nas_fire_token
 
 URL = "https://portal.example.test/jwks.json"
@@ -83,6 +85,7 @@ def portal(monkeypatch):
     monkeypatch.setattr(clock, "monotonic", lambda: portal.now_s)
     with respx.mock(assert_all_called=False) as router:
         router.get(URL).mock(side_effect=portal)
+        portal.router = router
         yield portal
 
 
@@ -161,6 +164,55 @@ def unsigned(header):
     return f"{part(header)}.{part(body)}."
 
 
+PUBLIC = pem(KEYS["ES256"])
+ALGORITHMS = "RS256, RS384, RS512, ES256, ES384"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "audience", "why"),
+    [
+        ("x", None, AUDIENCE, "ValueError: no key is configured (cron.chronos.nas_jwks_url)"),
+        ("x", PUBLIC, "", "ValueError: no audience is configured (cron.chronos.expected_audience)"),
+        (None, PUBLIC, AUDIENCE, "ValueError: no token, or one of more than 16 KiB"),
+        ("." * 16385, PUBLIC, AUDIENCE, "ValueError: no token, or one of more than 16 KiB"),
+        (
+            unsigned({"alg": "HS256"}),
+            PUBLIC,
+            AUDIENCE,
+            f"ValueError: algorithm 'HS256' is none of {ALGORITHMS}",
+        ),
+        (
+            token(purpose="login"),
+            PUBLIC,
+            AUDIENCE,
+            "ValueError: purpose 'login' is not 'cron_fire'",
+        ),
+        (token(), {"keys": 5}, AUDIENCE, 'TypeError: the key set is not {"keys": [...]}'),
+        (
+            token(),
+            {"keys": []},
+            AUDIENCE,
+            "LookupError: 0 keys of the key set fit key id 'k'",
+        ),
+    ],
+    ids=["key", "audience", "none", "long", "algorithm", "purpose", "set", "kid"],
+)
+def test_why_it_was_refused_is_said_in_the_log(caplog, text, key, audience, why):
+    assert verify_nas_fire_token(token=text, expected_audience=audience, jwks_or_key=key) is None
+    assert [one.getMessage() for one in caplog.records] == [f"cron fire refused: {why}"]
+
+
+def test_a_token_of_16_kib_is_looked_at(caplog):
+    assert check("." * 16384) is None
+    assert "16 KiB" not in caplog.text
+
+
+def test_the_clocks_may_be_half_a_minute_apart():
+    with mock.patch("jwt.decode", wraps=jwt.decode) as decoded:
+        assert check(token()) is not None
+    assert decoded.call_args.kwargs["leeway"] == 30
+
+
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS256", "EdDSA", "PS256", "", None, 5])
 def test_other_algorithms_are_refused(algorithm):
     assert check(unsigned({"alg": algorithm, "typ": "JWT"})) is None
@@ -208,7 +260,51 @@ def test_a_token_without_a_key_id_needs_a_set_of_one(portal):
     assert check(token(kid=None), URL) is None
 
 
+@pytest.mark.parametrize("form", [" {} ", "\n{}\n"])
+def test_a_key_may_stand_among_spaces(portal, form):
+    document = json.dumps({"keys": portal.keys})
+    for key in (URL, document, pem(KEYS["ES256"])):
+        assert check(token(), form.replace("{}", key)) is not None
+
+
+def test_a_key_that_says_that_it_is_for_signatures_is_used(portal):
+    portal.keys = [jwk(KEYS["ES256"], "k", use="sig")]
+    assert check(token(), URL) is not None
+
+
 class TestFetching:
+    def test_with_the_certificates_of_the_host_and_no_detours(self, portal):
+        with mock.patch("httpx.get", wraps=httpx.get) as got:
+            assert check(token(), URL)
+        assert got.call_args.args == (URL,)
+        assert got.call_args.kwargs == {"timeout": 5, "follow_redirects": False, "verify": tls()}
+
+    def test_each_url_has_keys_of_its_own(self, portal):
+        assert check(token(), URL)
+        plain = URL.replace("https:", "http:")
+        portal.router.get(plain).respond(json={"keys": [jwk(OTHER, "k")]})
+        assert check(token(key=OTHER), plain)
+        assert check(token(key=OTHER), URL) is None
+        assert check(token(), URL)
+
+    def test_the_times_between_fetches(self, portal):
+        """An hour for keys that are known, 30 s for ids that are not, 2 s after a failure."""
+        assert check(token(), URL)
+        for wait_s, fetched in [(3599.9, 1), (0.1, 2), (3600, 3)]:
+            portal.now_s += wait_s
+            assert check(token(), URL)
+            assert portal.fetched == fetched
+        for wait_s, fetched in [(0, 4), (29.9, 4), (0.1, 5)]:
+            portal.now_s += wait_s
+            assert check(token(kid="forged"), URL) is None
+            assert portal.fetched == fetched
+        portal.now_s += 3600
+        portal.answer = httpx.Response(500)
+        for wait_s, fetched in [(0, 6), (1.9, 6), (0.1, 7)]:
+            portal.now_s += wait_s
+            assert check(token(), URL)
+            assert portal.fetched == fetched
+
     def test_once_for_many_fires(self, portal):
         """#64641."""
         assert all(check(token(), URL) for _ in range(5))
