@@ -74,6 +74,8 @@ class FakeStore:
         name: who this is, in the history.
         seam: see `Seam`.
         record: see `Record`.
+        told: called as `told(name, content)` in the place of `record` for a "signal": three of
+            them come at each tick.
         clock: epoch seconds, for `updated_at`.
         wait: see `Wait`; without one a held lock is `StoreBusy` at once.
         task: who is asking, to tell a lock that the asker holds itself; the thread by default.
@@ -87,6 +89,7 @@ class FakeStore:
         name: str = "store",
         seam: Seam | None = None,
         record: Record | None = None,
+        told: Callable[[str, str | None], object] | None = None,
         clock: Callable[[], float] = lambda: 0.0,
         wait: Wait | None = None,
         task: Callable[[], object] | None = None,
@@ -98,6 +101,7 @@ class FakeStore:
         self.dead = False
         self._seam = seam
         self._record = record
+        self._told = told or self._tell
         self._clock = clock
         self._wait = wait
         self._task = task
@@ -164,8 +168,7 @@ class FakeStore:
         except OSError as error:
             self._cannot_write(error, "write", name)
         volume.signals[name] = text
-        if self._record is not None:
-            self._record("signal", name=name, content=text)
+        self._told(name, text)
 
     def read_signal(self, name: str) -> str | None:
         """See `JobStore.read_signal`."""
@@ -178,8 +181,12 @@ class FakeStore:
     def remove_signal(self, name: str) -> None:
         """See `JobStore.remove_signal`."""
         gone = self.volume.signals.pop(_component(name, "signal"), None)
-        if gone is not None and self._record is not None:
-            self._record("signal", name=name, content=None)
+        if gone is not None:
+            self._told(name, None)
+
+    def _tell(self, name: str, content: str | None) -> None:
+        if self._record is not None:
+            self._record("signal", name=name, content=content)
 
     def append_executions(self, records: Sequence[Mapping[str, Any]]) -> bool:
         """See `JobStore.append_executions`."""

@@ -248,6 +248,7 @@ class World:
             name=name,
             seam=self.stage.store_seam,
             record=self._store_record(name),
+            told=self._signal_record(name),
             clock=lambda: clock.wall_us(self.kernel.now_us) / 1_000_000,
             wait=self._wait_for_lock,
             task=lambda: self.kernel.current,
@@ -292,10 +293,17 @@ class World:
         put, kernel = self.history.put, self.kernel
 
         def record(kind: str, /, **data: Any) -> None:
-            by = name if kind == "signal" or not kind.startswith("store.") else "store"
-            put(kernel.now_us, by, kind, data)
+            put(kernel.now_us, "store" if kind.startswith("store.") else name, kind, data)
 
         return record
+
+    def _signal_record(self, name: str) -> Callable[[str, str | None], object]:
+        put, kernel = self.history.put, self.kernel
+
+        def told(signal: str, content: str | None) -> None:
+            put(kernel.now_us, name, "signal", {"name": signal, "content": content})
+
+        return told
 
     def _wait_for_lock(self, take: Callable[[], bool], timeout_s: float) -> bool:
         kernel, task = self.kernel, self.kernel.current

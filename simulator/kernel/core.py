@@ -255,26 +255,27 @@ class Core:
                 heappush(heap, (machine.paused_until_us, _TASK, serial, task, epoch))
                 continue
             task.epoch = epoch + 1
+            self.events += 1  # as `_count`, in line
             if us > self.now_us:
-                self.now_us = us
-                self._stuck = 0
-                self.events += 1
+                self.now_us, self._stuck = us, 0
             else:
-                self._count(us)
+                self._stuck = stuck = self._stuck + 1
+                if stuck > LIVELOCK_EVENTS:
+                    self._fail_stuck()
             self.current = task
             return task  # type: ignore[no-any-return]
         return None
 
     def _count(self, us: int) -> None:
         self.events += 1
-        if us > self.now_us:
-            self.now_us = us
-            self._stuck = 0
-            return
-        self._stuck += 1
+        self._stuck = 0 if us > self.now_us else self._stuck + 1
+        self.now_us = max(us, self.now_us)
         if self._stuck > LIVELOCK_EVENTS:
-            at_once = f"{LIVELOCK_EVENTS} events at one instant"
-            self.fail(Livelock(f"{at_once}, among tasks {self._names()}"))
+            self._fail_stuck()
+
+    def _fail_stuck(self) -> None:
+        at_once = f"{LIVELOCK_EVENTS} events at one instant"
+        self.fail(Livelock(f"{at_once}, among tasks {self._names()}"))
 
     def _names(self) -> str:
         return ", ".join(task.name for task in self.tasks.values())

@@ -108,6 +108,8 @@ def year_rows(figures: Figures) -> None:
             *([said["most_mib"]], ",.0f", "100", "50"),
         )
         figures.row(f"  {said['events']:,} events; s", [said["seconds"]], ",.0f")
+        figures.row("  and judged: most resident MiB", [said["judged_mib"]], ",.0f")
+        figures.row("  judging it; s", [said["judge_seconds"]], ",.1f")
 
 
 def jobs_file(count: int) -> bytes:
