@@ -23,9 +23,9 @@ from nas_bench import TOKEN, NasBench
 
 from hermes_cron import auth
 from hermes_cron.plugins.chronos._nas_client import NasCronClient, NasCronClientError
+from simulator.drawn_faults import _NET_ERRORS
 from simulator.fault_rule import SEAMS, Fault
 from simulator.nas_http import mount_respx
-from simulator.strategies import _NET_ERRORS
 
 PATIENCE_S = 0.25
 LONG_US = 3_600_000_000

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from explored_providers import CatchesExceptions
 from hypothesis import settings
 
-from simulator import strategies
+from simulator import drawn_faults, strategies
 from simulator.checkers import CHECKERS
 from simulator.cli import cli
 from simulator.explore import (
@@ -47,14 +47,14 @@ def of_registry():
 @pytest.fixture
 def calm(monkeypatch):
     """Little goes wrong: bodies of jobs may fail."""
-    monkeypatch.setattr(strategies, "SEAMS", {"body": SEAMS["body"]})
+    monkeypatch.setattr(drawn_faults, "SEAMS", {"body": SEAMS["body"]})
     monkeypatch.setattr(strategies, "OPERATIONS", {"heal": OPERATIONS["heal"]})
 
 
 class TestWhatIsFound:
     def test_a_loop_that_an_exception_ends_is_found_and_made_small(self, monkeypatch):
         ticks = {name: SEAMS[name] for name in ("tick", "heartbeat")}
-        monkeypatch.setattr(strategies, "SEAMS", ticks)  # so that twenty examples are enough
+        monkeypatch.setattr(drawn_faults, "SEAMS", ticks)  # so that twenty examples are enough
         looker = Looker.of(Target("loop", CatchesExceptions, frozenset({"blocking"})), None, 1, 1)
         index = next(
             index

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from simulator import fault_rule, strategies
+from simulator import drawn_faults, fault_rule, strategies
 from simulator.durations import MINUTE_US
 from simulator.explore.drawing import draw_scenario
 from simulator.fault_rule import EFFECTS, SEAMS
@@ -39,10 +39,10 @@ def test_the_whole_catalogue_is_drawn(many):
 
 def test_a_new_seam_is_drawn_as_soon_as_it_is_in_the_catalogue(monkeypatch):
     more = MappingProxyType({**SEAMS, "a.new.one": fault_rule.Place(frozenset({"crash"}))})
-    monkeypatch.setattr(strategies, "SEAMS", more)
+    monkeypatch.setattr(drawn_faults, "SEAMS", more)
     tried = []
     monkeypatch.setattr(
-        strategies.Fault, "model_validate", lambda said: tried.append(said["into"]) or None
+        drawn_faults.Fault, "model_validate", lambda said: tried.append(said["into"]) or None
     )
     drawn(150)
     assert "a.new.one" in tried
