@@ -178,11 +178,11 @@ def captured(sent, *, response=None, **options):
 
 
 COMMON = {
-    "host": "portal.example.test",
-    "authorization": f"Bearer {TOKEN}",
-    "accept": "application/json",
-    "accept-encoding": "identity",
-    "user-agent": "hermes-cron",
+    b"Host": b"portal.example.test",
+    b"Authorization": f"Bearer {TOKEN}".encode(),
+    b"Accept": b"application/json",
+    b"Accept-Encoding": b"identity",
+    b"User-Agent": b"hermes-cron",
 }
 
 
@@ -192,7 +192,7 @@ def test_a_request_to_the_letter(sent):
     client.cancel(job_id="j")
     client.list_armed()
     assert client.portal_url == "https://portal.example.test/base"
-    posted = {"content-type": "application/json"}
+    posted = {b"Content-Type": b"application/json"}
     for request, method, call, body in zip(
         sent,
         ["POST", "POST", "GET"],
@@ -201,10 +201,10 @@ def test_a_request_to_the_letter(sent):
         strict=True,
     ):
         content = b"" if body is None else json.dumps(body).encode()
-        more = {} if body is None else posted | {"content-length": str(len(content))}
+        more = {} if body is None else posted | {b"Content-Length": b"%d" % len(content)}
         assert (request.method, request.content) == (method, content)
         assert str(request.url) == f"https://portal.example.test/base/api/agent-cron/{call}"
-        assert dict(request.headers) == COMMON | more
+        assert dict(request.headers.raw) == COMMON | more
 
 
 @pytest.mark.parametrize(

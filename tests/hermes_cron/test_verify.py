@@ -298,9 +298,13 @@ class TestFetching:
             portal.now_s += wait_s
             assert check(token(kid="forged"), URL) is None
             assert portal.fetched == fetched
-        portal.now_s += 3600
         portal.answer = httpx.Response(500)
-        for wait_s, fetched in [(0, 6), (1.9, 6), (0.1, 7)]:
+        for wait_s, fetched in [(30, 6), (1.9, 6), (0.1, 7)]:
+            portal.now_s += wait_s
+            assert check(token(kid="forged"), URL) is None
+            assert portal.fetched == fetched
+        portal.now_s += 3600
+        for wait_s, fetched in [(0, 8), (1.9, 8), (0.1, 9)]:
             portal.now_s += wait_s
             assert check(token(), URL)
             assert portal.fetched == fetched

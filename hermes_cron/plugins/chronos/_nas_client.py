@@ -173,7 +173,7 @@ class NasCronClient:
         if headers is None:
             headers = httpx.Headers(
                 {
-                    "Host": host.decode("ascii"),
+                    "Host": host.decode(),
                     "Authorization": f"Bearer {token}",
                     "Accept": "application/json",
                     "Accept-Encoding": "identity",

@@ -7,6 +7,7 @@ unclear (no key, an unknown key, an answer that is no key set) is a refusal.
 
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -138,9 +139,9 @@ class _KeySet:
         self._url = url
         self._lock = threading.Lock()
         self._keys: list[Any] = []
-        self._stale_at_s = float("-inf")
-        self._retry_at_s = float("-inf")
-        self._rotation_at_s = float("-inf")
+        self._stale_at_s = -math.inf
+        self._retry_at_s = -math.inf
+        self._rotation_at_s = -math.inf
 
     def key(self, kid: object) -> Any:
         from hermes_cron import clock
