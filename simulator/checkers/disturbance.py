@@ -24,6 +24,7 @@ __all__ = [
     "damage",
     "disturbances",
     "failed_call",
+    "failed_calls",
     "general_disturbances",
     "hurt_store",
     "lost_writes",
@@ -138,20 +139,33 @@ def failed_call(event: Event) -> bool:
     return not good or event.data.get("reason") is not None
 
 
+def failed_calls(facts: Facts) -> list[Event]:
+    """The calls to NAS that failed, which are few of all that were made."""
+    return facts.history.derived(
+        "failed calls",
+        lambda: [event for event in facts.history.of("nas.call") if failed_call(event)],
+    )
+
+
+def _failed_claims(facts: Facts) -> list[Event]:
+    return facts.history.derived(
+        "failed claims",
+        lambda: [e for e in facts.history.of("claim") if e.data.get("error") is not None],
+    )
+
+
 def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
     """What concerns this job only: arms that failed, deliveries lost, claims left standing."""
     job = plan.job.id
     windows: list[Window] = [
         until_next_occasion(facts, event)
-        for event in facts.history.of("nas.call")
-        if event.data.get("op") == "provision"
-        and event.data.get("job_id") == job
-        and failed_call(event)
+        for event in failed_calls(facts)
+        if event.data.get("op") == "provision" and event.data.get("job_id") == job
     ]
     windows += [
         _while_claimed(facts, event)
-        for event in facts.history.of("claim")
-        if event.data.get("job") == job and event.data.get("error") is not None
+        for event in _failed_claims(facts)
+        if event.data.get("job") == job
     ]
     windows += [
         (crash.at_us, settled_us(facts, crash))

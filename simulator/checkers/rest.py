@@ -5,13 +5,15 @@ runs, changes a job or talks to NAS. What a failed call or a lost state excuses 
 end of the next occasion.
 """
 
-from bisect import bisect_left
+import heapq
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from simulator import oracle
 from simulator.checkers.disturbance import (
-    failed_call,
+    failed_calls,
     hurt_store,
     read_behind,
     unread,
@@ -19,7 +21,7 @@ from simulator.checkers.disturbance import (
 )
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER, BodyRun, Window, merge
+from simulator.checkers.happened import FOREVER, BodyRun, Fire, Window, merge
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import lasts_us, rule_of, start_struck
 from simulator.durations import SECOND_US
@@ -32,6 +34,7 @@ __all__ = ["Rest", "Wrong", "armed_before", "first_rest_after", "rests"]
 
 _CALLBACK = Surroundings.callback_url
 _ENDS_DELIVERY = ("nas.armed", "nas.cancelled", "nas.forgot")
+_DELIVERY = ("nas.fired", "nas.armed", "nas.cancelled", "fire.answer", "nas.answer", "nas.gave_up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +166,11 @@ def _excuses(facts: Facts, job: str) -> list[Window]:
     told_nobody = [*facts.history.of("nas.forgot"), *zones]
     unknown = [*told_nobody, *read_behind(facts, job), *unread(facts)]
     found = [until_next_occasion(facts, event) for event in unknown]
-    for event in facts.history.of("nas.call"):
-        about = event.data.get("job_id")
-        if failed_call(event) and (event.data.get("op") == "list" or about in {None, job}):
-            found.append(until_next_occasion(facts, event))
+    found += [
+        until_next_occasion(facts, event)
+        for event in failed_calls(facts)
+        if event.data.get("op") == "list" or event.data.get("job_id") in {None, job}
+    ]
     found += [
         until_next_occasion(facts, event)
         for event in facts.history.of("fault")
@@ -174,20 +178,27 @@ def _excuses(facts: Facts, job: str) -> list[Window]:
     ]
     found += [
         until_next_occasion(facts, life.end)
-        for fire in facts.fires
-        if fire.job == job and fire.end is None and (life := facts.life_at(fire.begin)) and life.end
+        for fire in _cut_fires(facts)
+        if fire.job == job and (life := facts.life_at(fire.begin)) and life.end
     ]
     found += _fired_early(facts, job)
     return merge([*found, *hurt_store(facts), *_being_delivered(facts, job)])
 
 
+def _cut_fires(facts: Facts) -> list[Fire]:
+    """Fires that died with their machine."""
+    return facts.history.derived(
+        "cut fires", lambda: [fire for fire in facts.fires if fire.end is None]
+    )
+
+
 def _fired_early(facts: Facts, job: str) -> list[Window]:
     """From an arm whose timer NAS set early until its time: to arm it again at once is a storm."""
     found = []
-    armed = [event for event in facts.history.of("nas.armed") if event.data.get("job_id") == job]
     for event in facts.history.of("fault"):
         if (event.data.get("seam"), event.data.get("job")) != ("nas.arm", job):
             continue
+        armed = [arm for arm in facts.history.of("nas.armed") if arm.data.get("job_id") == job]
         rule = rule_of(facts, event)
         index = bisect_left(armed, event.n, key=lambda arm: arm.n) - 1
         if rule is None or not rule.early or index < 0:
@@ -205,11 +216,8 @@ def _being_delivered(facts: Facts, job: str) -> list[Window]:
     """
     found: list[Window] = []
     fired: dict[object, int] = {}
-    for event in facts.history.of(
-        "nas.fired", *_ENDS_DELIVERY, "fire.answer", "nas.answer", "nas.gave_up"
-    ):
-        if event.kind != "nas.forgot" and event.data.get("job", event.data.get("job_id")) != job:
-            continue
+    of_job = _on_their_way(facts).get(job, ())
+    for event in heapq.merge(of_job, facts.history.of("nas.forgot")):
         if event.kind == "nas.fired":
             fired[event.data.get("fire_at")] = event.at_us
         elif event.kind in _ENDS_DELIVERY:
@@ -221,6 +229,18 @@ def _being_delivered(facts: Facts, job: str) -> list[Window]:
                 until_us = until_next_occasion(facts, event)[1]
             found.append((fired.pop(event.data.get("fire_at")), until_us))
     return found + [(at_us, FOREVER) for at_us in fired.values()]
+
+
+def _on_their_way(facts: Facts) -> dict[object, list[Event]]:
+    """By job: its fires, what became of them, and what ended their delivery."""
+
+    def build() -> dict[object, list[Event]]:
+        found: dict[object, list[Event]] = {}
+        for event in facts.history.of(*_DELIVERY):
+            found.setdefault(event.data.get("job", event.data.get("job_id")), []).append(event)
+        return found
+
+    return facts.history.derived("on their way", build)
 
 
 def _well(answer: Event) -> bool:
@@ -250,8 +270,12 @@ def _judge(facts: Facts, rest: Rest) -> None:
 def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
     """What is wrong with one job's arm, or None."""
     job, arm = match.plan.job.id, rest.armed.get(match.plan.job.id)
-    ran = [run for run in facts.runs.get(job, ()) if run.begin.at_us <= rest.at_us]
     limit = match.plan.repeat or (None if match.plan.recurring else 1)
+    ran = [
+        run
+        for run in (facts.runs.get(job, ()) if limit is not None else ())
+        if run.begin.at_us <= rest.at_us
+    ]
     finished = limit is not None and len(ran) >= limit
     part = next(
         (
@@ -264,9 +288,7 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
     if part is not None and rest.at_us <= part.unclear_us:
         return None
     # What ran ahead of its time, within the leeway, is not waited for any more.
-    begun = (due for due in match.dues if due.run and due.run.begin.at_us <= rest.at_us)
-    done_us = max((due.at_us for due in begun), default=0)
-    after_us = max(rest.at_us, done_us)
+    after_us = max(rest.at_us, _done_us(facts, match, rest.at_us))
     wanted = None if part is None or finished else oracle.next_after(part.schedule, after_us)
     if wanted is None:
         overdue = any(
@@ -291,6 +313,18 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
     later = oracle.next_after(part.schedule, part.again_us) if part is not None and again else None
     reason = _flaw(facts.terms, match, arm, (wanted, later or wanted), rest.at_us)
     return None if reason is None else Wrong(job, reason, arm)
+
+
+def _done_us(facts: Facts, match: JobMatch, at_us: int) -> int:
+    """The latest occurrence of those whose run had begun at an instant; 0 for none."""
+
+    def build() -> tuple[list[int], list[int]]:
+        begun = sorted((due.run.begin.at_us, due.at_us) for due in match.dues if due.run)
+        return [us for us, _ in begun], list(accumulate((us for _, us in begun), max))
+
+    begun_us, latest_us = facts.history.derived(("done", match.plan.job.id), build)
+    index = bisect_right(begun_us, at_us)
+    return latest_us[index - 1] if index else 0
 
 
 def _ended_by_a_command(facts: Facts, last: BodyRun, rest: Rest) -> bool:
