@@ -24,7 +24,8 @@ explore-teeth: $(VENV)/.installed-test
 	@$(BIN)/python -m tests.explored $(CONTROLS)
 
 # Is there a test for each thing that claims, store and providers decide? Half an hour for all of them,
-# minutes for one: make mutants MUTANTS=hermes_cron/claims.py
+# minutes for one: make mutants MUTANTS=hermes_cron/claims.py. One that was cut off goes on where it was:
+# make mutants MUTANTS=--again
 mutants: $(VENV)/.installed-mutants
 	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
