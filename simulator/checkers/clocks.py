@@ -30,7 +30,12 @@ def live_10(history: History, scenario: Scenario) -> Finding:
     facts = facts_of(history, scenario)
     judgement = Judgement("LIVE-10", "nobody wanted a lock that another process kept")
     refused = [e for e in history.of("store.refused") if e.data.get("step") == "lock"]
+    kept_us = 0
     for stuck, until_us in kept_locks(facts):
+        if stuck.kind == "op":
+            queued, kept_us = stuck.at_us < kept_us, max(kept_us, until_us)
+            if queued:
+                continue  # it waits its turn, and nothing shows since when it has the lock
         for event in history.of("store.commit"):
             other = event.data.get("by") != stuck.machine
             if stuck.n < event.n and event.at_us < until_us and other:

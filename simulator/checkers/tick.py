@@ -102,7 +102,10 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
             judgement.reached(ticks[0].begin)
         elif _no_leave(facts, life, at_once_us) or _nobody_to_tick(facts, life):
             pass  # the host refused what would have been the first tick, or no loop could start
-        elif until_us > at_once_us or (life.stop_requested is not None and not hung):
+        elif until_us > at_once_us or (
+            # Who is held back, by a fault or by the tape, may be asked to leave before it.
+            life.stop_requested is not None and not hung and not facts.held_us
+        ):
             judgement.violated(f"machine {life.machine}: no tick at its start", life.started)
         left, asked = life.start_left, life.stop_requested
         if any(facts.life_at(struck) is life for struck in start_struck(facts)):

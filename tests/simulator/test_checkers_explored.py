@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from histories import Build, iso
 
+from simulator.checkers import CHECKERS
+
 ONE = "jobs: [{id: j, schedule: every 1h}]\n"
 
 
@@ -188,3 +190,38 @@ def test_a_tick_that_stores_jobs_after_a_lock_it_did_not_get_has_looked():
     assert lock_not_got(None).judge("TICK-7").verdict == "violated"
     assert lock_not_got("b").judge("TICK-7").verdict == "violated"
     assert lock_not_got("a", asked=True).judge("TICK-7").verdict == "violated"
+
+
+def two_keep_the_lock(first: str, wrote: str) -> Build:
+    """Somebody keeps the lock from 30m on, and from 31m on somebody else wants it for an hour."""
+    build = Build(
+        f"{ONE}steps:\n- {{at: 30m, do: hold-lock, for: {first}}}\n"
+        "- {at: 31m, do: hold-lock, for: 1h}\n"
+    )
+    build.up().loop().op("30m", "hold-lock").op("31m", "hold-lock").store("29m", "j")
+    return build.add(wrote, "store.commit", "store", changes=[["j", {"id": "j"}]], by="a")
+
+
+def test_who_wants_a_lock_that_is_kept_does_not_keep_it_yet():
+    """A gateway that waited longer goes first; while it is kept nobody does."""
+    assert two_keep_the_lock("3m", "33m").judge("LIVE-10").verdict != "violated"
+    assert two_keep_the_lock("3m", "32m").judge("LIVE-10").verdict == "violated"
+    assert two_keep_the_lock("30s", "32m").judge("LIVE-10").verdict == "violated"
+
+
+def left_before_its_tick(held_s: int, asked: int) -> str:
+    """A loop starts at 1h; it is asked to leave so many seconds later, and never ticks."""
+    build = Build(f"{ONE}lasts: 62m\n")
+    build.add("1h", "boot").add("1h", "up").add("1h", "provider.start", interval_s=60, kwargs=[])
+    build.add("1h", "heartbeat", success=False).add(3600 + asked, "stop.requested")
+    build.add(3600 + asked, "provider.returned", stopping=True).add(3600 + asked, "stopped")
+    history = build.history()
+    history.header["tape"] = {"seed": 1, "choices": [["a#1/cron-provider", 3, held_s * 10**6]]}
+    return CHECKERS["TICK-1"](history, build.scenario).verdict
+
+
+def test_who_is_held_back_may_be_asked_to_leave_before_the_first_tick():
+    """By as much as the tape held back; nobody else needs a second for it."""
+    assert left_before_its_tick(4, 3) != "violated"
+    assert left_before_its_tick(4, 7) == "violated"
+    assert left_before_its_tick(0, 3) == "violated"
