@@ -293,6 +293,13 @@ def test_what_is_said_of_the_other_two(sent):
         client.cancel(job_id="j")
     assert str(caught.value) == wrong.format("cancel", '"ok" is not true')
     assert caught.value.reason == "answer"
+    client = captured(sent, response=httpx.Response(500, text="no"))
+    with pytest.raises(
+        NasCronClientError, match="^POST /api/agent-cron/provision was answered 500"
+    ):
+        client.provision(**ARM)
+    with pytest.raises(NasCronClientError, match="^POST /api/agent-cron/cancel was answered 500"):
+        client.cancel(job_id="j")
 
 
 def test_what_is_said_without_an_answer(bench, client, monkeypatch):

@@ -351,11 +351,12 @@ class TestFetching:
         ],
         ids=["500", "302", "html", "list"],
     )
-    def test_a_failing_fetch_refuses_and_is_tried_again_soon(self, portal, answer):
+    def test_a_failing_fetch_refuses_and_is_tried_again_soon(self, portal, answer, caplog):
         portal.answer = answer
         for _ in range(10):
             assert check(token(), URL) is None
         assert portal.fetched == 1
+        assert caplog.text.count("refused: LookupError: 0 keys of the key set fit key id 'k'") == 10
         portal.answer = None
         portal.now_s += 3
         assert check(token(), URL) is not None
