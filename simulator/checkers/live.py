@@ -308,9 +308,16 @@ def _recurs(record: dict[str, Any]) -> bool:
 
 
 def _asked_to_rest(plan: Plan, stored: Event) -> bool:
-    """Whether the last change before may have switched the job off; a run by hand does not."""
-    changes = [op.do for op in plan.ops if op.begin.n <= stored.n and op.do != "run"]
-    return bool(changes) and changes[-1] in {"pause", "remove", "update"}
+    """Whether the last change before may have switched the job off; a run by hand does not.
+
+    Of changes that went on at the same time each may be the last.
+    """
+    changes = [op for op in plan.ops if op.begin.n <= stored.n and op.do != "run"]
+    return any(
+        op.do in {"pause", "remove", "update"}
+        for op in changes
+        if op.end is None or op.end.n > changes[-1].begin.n
+    )
 
 
 def live_13(history: History, scenario: Scenario) -> Finding:

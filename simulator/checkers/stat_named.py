@@ -94,7 +94,7 @@ def _is_overdue(facts: Facts, match: JobMatch, record: dict[str, Any], status: E
     """Whether an occurrence that did not run is the one that the store still waits for."""
     waits_us = instant_us(record.get("next_run_at"))
     limit_us = stale_after_us(facts) + NEAR_US + facts.skew_us
-    if facts.external:  # no interval of its own says when it is late
+    if facts.external or not facts.serving(status.n):  # no interval of its own says when it is late
         limit_us = max(limit_us, _LATE_US + NEAR_US + facts.skew_us)
     if waits_us is None or record.get("fire_claim") or status.at_us - waits_us <= limit_us:
         return False

@@ -225,3 +225,39 @@ def test_who_is_held_back_may_be_asked_to_leave_before_the_first_tick():
     assert left_before_its_tick(4, 3) != "violated"
     assert left_before_its_tick(4, 7) == "violated"
     assert left_before_its_tick(0, 3) == "violated"
+
+
+def paused_and_resumed(ends_s: int, off_s: int) -> Build:
+    """A pause from 1800 s until `ends_s`, a resume from 1801 on; when it stands switched off."""
+    steps = "steps: [{at: 30m, do: pause, job: j}, {at: 1801s, do: resume, job: j}]\n"
+    build = Build(ONE + steps).up().loop().add(1800, "op", "operator", do="pause", job="j", step=0)
+    build.add(1801, "op", "operator", do="resume", job="j", step=1)
+    build.store(off_s, "j", next_run_at=iso("1h"), enabled=False, state="paused")
+    build.add(ends_s, "op.end", "operator", do="pause", job="j", error=None, step=0)
+    return build.add(1803, "op.end", "operator", do="resume", job="j", error=None, step=1)
+
+
+def test_a_pause_that_still_goes_on_may_switch_off_after_a_resume_began():
+    """When it was over before, it may not."""
+    assert paused_and_resumed(1802, 1802).judge("LIVE-13").verdict != "violated"
+    assert paused_and_resumed(1800, 1802).judge("LIVE-13").verdict == "violated"
+
+
+def overdue(asked: str, *, dies: bool, named: bool = False) -> Build:
+    """A loop of 20 s runs nothing at one hour, or dies at it; what a status names then."""
+    build = (
+        Build(f"interval: 20\n{ONE}").up().store(1, "j", next_run_at=iso("1h"), state="scheduled")
+    )
+    for second in range(0, 3600 if dies else 4200, 20):
+        build.tick(second)
+    if dies:
+        build.add("1h", "crash")
+    return build.status(asked, names=["j"] if named else [])
+
+
+def test_where_nobody_ticks_nobody_says_by_which_interval_a_job_is_late():
+    """Then it is that of a host that is told none, 60 s."""
+    assert overdue("62m", dies=True).judge("STAT-12").verdict != "violated"
+    assert overdue("64m", dies=True).judge("STAT-12").verdict == "violated"
+    assert overdue("64m", dies=True, named=True).judge("STAT-12").verdict == "held"
+    assert overdue("62m", dies=False).judge("STAT-12").verdict == "violated"
