@@ -223,10 +223,9 @@ class Judge:
         return self._searched
 
     def _search(self) -> Searched:
-        if not self.capabilities & KINDS:
-            return not_searched(self._how, "it is neither blocking nor external")
-        if (spun := self.context.shared.get("spun")) is not None:
-            return not_searched(self._how, spun)
+        spun = None if self.capabilities & KINDS else "it is neither blocking nor external"
+        if why := self.context.shared.get("spun", spun):
+            return not_searched(self._how, why)
         return search(self.target, self.capabilities, self._how)
 
     def judge(self, requirement_id: str) -> Result:
@@ -306,7 +305,8 @@ class Judge:
         # Seeing what a provider can do takes a simulated run; what is asked of its face needs none.
         if requirement.capability in KINDS and not self.capabilities & KINDS:
             reason = "it could not be seen whether it has a loop or a registry; declare what it is"
-            return Result(requirement, Ruling.NOT_RUN, (reason, *self._notes))
+            said = self.context.shared.get("spun", reason)
+            return Result(requirement, Ruling.NOT_RUN, (said, *self._notes))
         if away := self._does_not_apply(requirement):
             return Result(requirement, Ruling.NOT_SUPPORTED, (away,))
         function = _probes().get(requirement.id)

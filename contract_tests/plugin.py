@@ -23,6 +23,7 @@ _MARK = "hermes_contract_ids"
 _EXPORTED = ("contract_tests.suites.contract", "CronSchedulerContract")
 _FORMS = ("json", "junit", "markdown")
 _PROFILES = ("core", "strict", "ci", "nightly")
+_MOST_NAMED = 20
 _OF_A_SEARCH = "test_search_tried_enough"
 
 
@@ -187,7 +188,8 @@ def _say(terminal: Any, name: str, report: Report | None) -> None:
                 reason += " (strict, reported only)"
             reasons.setdefault(reason, []).append(row.id)
     for reason, ids in reasons.items():
-        terminal.write_line(f"  {reason}: {', '.join(ids)}")
+        few = ids if len(ids) <= _MOST_NAMED else [*ids[:3], f"and {len(ids) - 3} more"]
+        terminal.write_line(f"  {reason}: {', '.join(few)}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -96,7 +96,8 @@ def troubles(watched: Watched, before: int | None = None) -> list[tuple[int, str
     """When something went wrong (microseconds since the epoch), and what, in order."""
     faults = [event for event in watched.of("fault") if before is None or event.n < before]
     found = [(event.at_us, _fault_words(watched, event)) for event in faults]
-    return sorted(found + [(one.at_us, _strike_words(watched, one)) for one in watched.strikes])
+    found += [(one.at_us, _strike_words(watched, one)) for one in watched.strikes]
+    return sorted(found, key=lambda one: one[0])  # those of an instant as they came
 
 
 def _fault_words(watched: Watched, event: Event) -> str:

@@ -194,8 +194,20 @@ def watch(
 
 
 def note_spin(context: Context, run: Run) -> None:
-    """Keep in mind that the target spins, if it did in this run."""
-    if run.events > MOST_EVENTS and not context.target.is_builtin:
+    """Keep in mind that the target spins, if it did in this run, or hung in it.
+
+    A hang takes many real seconds. Where something is done to it, one may be that scenario's own
+    affair; a second is not waited for a third time.
+    """
+    if context.target.is_builtin:
+        return
+    hung = [event for event in run.history.of("world.stuck") if event.data["reason"] == "hang"]
+    if hung:
+        hangs = context.shared.setdefault("hangs", [])
+        hangs.append(f"in {run.scenario.name}, {run.history.text(hung[0].n)}")
+        if len(hangs) > 1 or not (run.scenario.faults or run.scenario.steps):
+            context.shared.setdefault("spun", hangs[0])
+    if run.events > MOST_EVENTS:
         context.shared.setdefault(
             "spun",
             f"it spins: in {run.scenario.name} more than {MOST_EVENTS} things happened before "
@@ -284,6 +296,8 @@ def watching(
     def register(function: Callable[..., Outcome]) -> Callable[[Context], Outcome]:
         @functools.wraps(function)
         def judged(context: Context) -> Outcome:
+            if not host and (spun := context.shared.get("spun")) is not None:
+                return unknown(spun)
             if not host and needs_registry(context, catalogue.load().get(requirement_id)):
                 return without_registry(context)
             try:

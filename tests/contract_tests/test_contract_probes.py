@@ -18,6 +18,7 @@ from contract_tests.surroundings import ask
 from contract_tests.target import subject_of
 from contract_tests.verdicts import Ruling
 from hermes_cron import CronScheduler, InProcessCronScheduler, gateway, jobs, scheduler
+from simulator.kernel.guard import guarded
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +188,7 @@ def test_a_provider_whose_first_minutes_cannot_be_seen_passes_nothing(monkeypatc
     def broken(*_, **__):
         raise RuntimeError("the world broke")
 
-    monkeypatch.setattr(detect, "with_capabilities", broken)
+    monkeypatch.setattr(detect, "quiet_run", broken)
     with Judge(subject_of(Loop)) as judge:
         result = judge.judge("TICK-1")
         assert judge.assessment([]).verdict == "inconclusive"
@@ -352,3 +353,34 @@ def test_a_probe_that_breaks_is_the_kits_fault():
     ruling, evidence = verdict(Quiet, "ABC-1", host=Host(interface=interface))
     assert ruling is Ruling.KIT_ERROR
     assert "the probe itself failed" in evidence
+
+
+def test_the_last_trouble_is_the_one_that_came_last():
+    """Recovery raises SystemExit, and the first heartbeat of the loop at the same instant."""
+
+    def beat(self, success):
+        jobs.record_ticker_heartbeat(success=success)
+
+    with Judge(subject_of(changed(Loop, beat=beat)), capabilities={"blocking"}) as judge:
+        evidence = judge.judge("TICK-5").evidence
+    assert "KeyboardInterrupt" in evidence[0]
+    assert evidence[1].startswith("the last trouble was KeyboardInterrupt from heartbeat")
+
+
+def test_a_provider_that_hangs_where_nothing_is_done_to_it_hangs_once(monkeypatch):
+    soon = lambda kernel, _hang_s: guarded(kernel, 0.5)  # noqa: E731
+    monkeypatch.setattr("simulator.kernel.patches.guarded", soon)
+    began = []
+
+    def start(self, stop_event, **_):
+        began.append(stop_event)
+        while True:
+            pass
+
+    with Judge(subject_of(changed(Loop, start=start))) as judge:
+        results = [judge.judge(key) for key in ("TICK-1", "LIVE-1", "RECON-1", "TICK-6")]
+    assert len(began) == 1
+    assert {result.verdict for result in results} == {Ruling.NOT_RUN}
+    (said,) = {result.evidence[0] for result in results}
+    assert "in ten-quiet-minutes" in said
+    assert "hangs in start" in said
