@@ -164,7 +164,7 @@ def sent(monkeypatch):
     return []
 
 
-def captured(sent, *, response=None, **options):
+def captured(sent, *, response=None, portal="https://portal.example.test/base//", **options):
     """A client whose requests are noted, and answered as told."""
 
     def answer(request):
@@ -172,7 +172,7 @@ def captured(sent, *, response=None, **options):
         sent.append(request)
         return response or httpx.Response(200, json={"schedule_id": "s", "armed": []})
 
-    client = NasCronClient("https://portal.example.test/base//", **options)
+    client = NasCronClient(portal, **options)
     client._http = httpx.Client(transport=httpx.MockTransport(answer))
     return client
 
@@ -205,6 +205,12 @@ def test_a_request_to_the_letter(sent):
         assert (request.method, request.content) == (method, content)
         assert str(request.url) == f"https://portal.example.test/base/api/agent-cron/{call}"
         assert dict(request.headers.raw) == COMMON | more
+
+
+def test_a_portal_may_be_near_and_plain(sent):
+    captured(sent, portal="http://localhost:8080").list_armed()
+    assert str(sent[0].url) == "http://localhost:8080/api/agent-cron/list"
+    assert sent[0].headers["host"] == "localhost:8080"
 
 
 @pytest.mark.parametrize(
