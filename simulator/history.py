@@ -22,8 +22,10 @@ __all__ = ["FORMAT", "History"]
 FORMAT = 1
 """The version of the line format; stands in the first line of every history."""
 
-PLAIN = 20 * BLOCK
+PLAIN = 16 * BLOCK
 """So many events are kept as they are; a longer history is folded block by block behind them."""
+
+_AT_ONCE = 2  # blocks that are folded when another one is full: little by little, but fewer stay
 
 _new = tuple.__new__  # past the generated constructor: twice as fast, and worlds append millions
 
@@ -113,14 +115,14 @@ class History:
     def _fold(self) -> None:
         """Fold what is old; the last block's worth stays as it is, for those who look back."""
         rows, done = self._rows, 0
-        while len(rows) - done >= 2 * BLOCK:
+        while len(rows) - done >= 2 * BLOCK and done < _AT_ONCE * BLOCK:
             first = self._first
             texts = {n: self._texts.pop(n) for n in range(first, first + BLOCK) if n in self._texts}
             self._blocks.append(Block(rows[done : done + BLOCK], first, texts))
             done += BLOCK
             self._first += BLOCK
         del rows[:done]
-        self._room = 2 * BLOCK
+        self._room = len(rows) + BLOCK if len(rows) >= 2 * BLOCK else 2 * BLOCK
         self._places, self._indexed = {}, 0
 
     def __len__(self) -> int:
