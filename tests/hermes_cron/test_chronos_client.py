@@ -164,7 +164,7 @@ def sent(monkeypatch):
     return []
 
 
-def captured(sent, *, response=None, portal="https://portal.example.test/base//", **options):
+def captured(sent, *, response=None, portal="https://portal.example.test/X//", **options):
     """A client whose requests are noted, and answered as told."""
 
     def answer(request):
@@ -191,7 +191,7 @@ def test_a_request_to_the_letter(sent):
     client.provision(**ARM)
     client.cancel(job_id="j")
     client.list_armed()
-    assert client.portal_url == "https://portal.example.test/base"
+    assert client.portal_url == "https://portal.example.test/X"
     posted = {b"Content-Type": b"application/json"}
     for request, method, call, body in zip(
         sent,
@@ -203,7 +203,7 @@ def test_a_request_to_the_letter(sent):
         content = b"" if body is None else json.dumps(body).encode()
         more = {} if body is None else posted | {b"Content-Length": b"%d" % len(content)}
         assert (request.method, request.content) == (method, content)
-        assert str(request.url) == f"https://portal.example.test/base/api/agent-cron/{call}"
+        assert str(request.url) == f"https://portal.example.test/X/api/agent-cron/{call}"
         assert dict(request.headers.raw) == COMMON | more
 
 
