@@ -6,18 +6,19 @@ from enum import Enum
 from itertools import pairwise
 
 from simulator import oracle
+from simulator.checkers.effects import effect_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import (
     CLAIM_TTL_US,
     EARLY_LEEWAY_US,
     FOREVER,
     BodyRun,
+    Op,
     Window,
 )
 from simulator.checkers.struck import lasts_us
 from simulator.checkers.wanted import Plan
 from simulator.durations import SECOND_US
-from simulator.event import Event
 
 __all__ = ["Due", "Extra", "JobMatch", "Outcome", "allowance_us", "dues_of", "early_us"]
 
@@ -122,10 +123,11 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
             dues.append(due)
         if part.overdue_us is not None:
             dues.append(Due(job, part.overdue_us, index, optional=part.zoned))
-    for event in plan.manual:
-        index = plan.segment_at(event.n + 1)
-        lapsed = _lapsed(facts, plan, event)
-        dues.append(Due(job, event.at_us, index, manual=True, optional=lapsed))
+    for op in plan.manual:
+        index = plan.segment_at(op.begin.n + 1)
+        lapsed = _lapsed(facts, op)
+        at_us = effect_us(facts, op) if op.do == "trigger" else op.begin.at_us
+        dues.append(Due(job, at_us, index, manual=True, optional=lapsed))
     dues.sort(key=lambda due: due.at_us)
     for due, following in pairwise(dues):
         due.next_us = following.at_us
@@ -143,12 +145,11 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
     return dues
 
 
-def _lapsed(facts: Facts, plan: Plan, asked: Event) -> bool:
+def _lapsed(facts: Facts, op: Op) -> bool:
     """Whether who runs a job by hand hung so long before the run that its claim was over."""
-    op = next(op for op in plan.ops if op.begin is asked)
     return op.end is not None and any(
         op.begin.n < event.n < op.end.n
-        and event.machine == asked.machine
+        and event.machine == op.begin.machine
         and lasts_us(facts, event) >= CLAIM_TTL_US
         for event in facts.history.of("fault")
     )

@@ -130,7 +130,8 @@ def _was_gone(facts: Facts, op: Op) -> bool:
     if index < 0:
         return bool(stored)  # it was stored later
     event, record = stored[index]
-    return record is None and event.n < op.begin.n
+    # Somebody may remove it while the operation goes on; only a run by hand can be its last.
+    return record is None and (event.n < op.begin.n or op.do != "run")
 
 
 def _apply(facts: Facts, plan: Plan, op: Op) -> None:
@@ -155,14 +156,24 @@ def _apply(facts: Facts, plan: Plan, op: Op) -> None:
         _close(plan, op)
         return
     was_on = bool(plan.segments) and plan.segments[-1].to_n == FOREVER
+    if was_on and op.do == "trigger" and _was_due_by_then(facts, plan.segments[-1], op):
+        return
     _reopen(facts, plan, op)
     if op.do in _AT_ONCE:
         _at_once(facts, plan, op, was_on=was_on)
 
 
+def _was_due_by_then(facts: Facts, part: Segment, op: Op) -> bool:
+    """Whether a trigger was held up until the job was due anyway, and so had nothing to store."""
+    assert op.end is not None
+    held_up = op.end.at_us > op.begin.at_us and effect_us(facts, op) == op.begin.at_us
+    came = oracle.occurrences(part.schedule, op.begin.at_us, op.end.at_us)
+    return held_up and next(came, None) is not None
+
+
 def _at_once(facts: Facts, plan: Plan, op: Op, *, was_on: bool) -> None:
     """The operator wants a run now. Of a one-shot that ran it is one more."""
-    plan.manual.append(op.begin)
+    plan.manual.append(op)
     if op.do == "run" and not was_on and plan.segments:
         _for_that_run(plan.segments[-1], op)
     ran = sum(run.begin.n < op.begin.n for run in facts.runs.get(plan.job.id, ()))

@@ -181,6 +181,10 @@ def _excuses(facts: Facts, job: str) -> list[Window]:
         for fire in _cut_fires(facts)
         if fire.job == job and (life := facts.life_at(fire.begin)) and life.end
     ]
+    # In the place of a provider that did not start the built-in takes what is due and arms nothing.
+    for struck in start_struck(facts):
+        end = (life := facts.life_at(struck)) and life.end
+        found.append((struck.at_us, until_next_occasion(facts, end)[1] if end else FOREVER))
     found += _fired_early(facts, job)
     return merge([*found, *hurt_store(facts), *_being_delivered(facts, job)])
 

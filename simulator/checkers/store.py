@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
+from simulator.checkers.disturbance import lost_writes
 from simulator.checkers.dues import allowance_us
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
@@ -39,9 +40,10 @@ def store_3(history: History, scenario: Scenario) -> Finding:
         if op.do not in _CHANGES or op.job is None or op.end is None or op.failed:
             continue
         stored = commits_by_job(facts).get(op.job, [])
+        lost = [event.n for event, jobs in lost_writes(facts) if op.job in jobs]
         for wish, (before, after) in _changed(stored, op).items():
             for event, record in _until_next(facts, op, stored):
-                if record is None:
+                if record is None or any(op.begin.n < n < event.n for n in lost):
                     break
                 judgement.reached(op.begin, event)
                 if record.get(wish) == before:

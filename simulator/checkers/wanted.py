@@ -52,7 +52,7 @@ class Plan:
     Attributes:
         job: Its definition.
         segments: When it was to run, in order, without overlap.
-        manual: Runs that the operator asked for at once: (when, event).
+        manual: The operations by which runs were asked for at once.
         repeat: How often it may run; None for ever.
         unjudged: Why nothing is expected of it, or None.
         ops: The operations on it that took effect.
@@ -61,7 +61,7 @@ class Plan:
 
     job: Job
     segments: list[Segment] = field(default_factory=list)
-    manual: list[Event] = field(default_factory=list)
+    manual: list[Op] = field(default_factory=list)
     repeat: int | None = None
     unjudged: str | None = None
     ops: list[Op] = field(default_factory=list)

@@ -233,7 +233,76 @@ def lost_and_removed(*, removed: bool) -> Build:
     return build.missed("j", "2h", "3h")
 
 
+def triggered(runs_at: str) -> Build:
+    """J is triggered at 20m, on a machine that sleeps until 50m and takes the trigger in then."""
+    more = "jobs: [{id: j, schedule: every 1h}]\nsteps:\n- {at: 10m, do: suspend, machine: a, for: 40m}\n"  # fmt: skip
+    build = Build(f"{more}- {{at: 20m, do: trigger, job: j}}\n").op("10m", "suspend").up()
+    build.loop(last="10m").loop(first="50m").store(0, "j", next_run_at=iso("1h"))
+    build.add("20m", "op", "operator", do="trigger", job="j")
+    build.store("50m", "j", next_run_at=iso("50m"))
+    build.add("50m", "op.end", "operator", do="trigger", job="j", error=None)
+    return build.store("50m", "j", next_run_at=iso("1h")).runs("j", runs_at, "1h", "2h", "3h")
+
+
+def due_by_then(until: str) -> Build:
+    """J is triggered at 50m, on a machine that sleeps; when it wakes up nothing has to be stored."""
+    asleep = f"{us(until) // 1_000_000 - 2400}s"
+    more = "jobs: [{id: j, schedule: every 1h}]\nsteps:\n"
+    more += f"- {{at: 40m, do: suspend, machine: a, for: {asleep}}}\n"
+    build = Build(f"{more}- {{at: 50m, do: trigger, job: j}}\n").op("40m", "suspend").up()
+    build.loop(last="40m").loop(first=until).store(0, "j", next_run_at=iso("1h"))
+    build.add("50m", "op", "operator", do="trigger", job="j")
+    build.add(until, "op.end", "operator", do="trigger", job="j", error=None)
+    return build.runs("j", "62m", "2h", "3h")
+
+
+def removed_meanwhile(*, removed: bool) -> Build:
+    """J is triggered; in the same instant it may be removed, and runs no more."""
+    build = Build("jobs: [{id: j, schedule: every 1h}]\n").up().loop().store(0, "j")
+    build.add("10m", "op", "operator", do="trigger", job="j")
+    if removed:
+        build.op("10m", "remove", "j")
+        build.add("10m", "store.commit", "a", changes=[["j", None]], by="a")
+    return build.add("10m", "op.end", "operator", do="trigger", job="j", error=None)
+
+
+def fell_back(*, struck: bool) -> Build:
+    """The built-in on b, in the place of a provider or not, takes j at 1h and dies; a is not woken."""
+    more = "machines: [a, b]\nfaults: [{into: start, raise: OSError}]\n"
+    build = Build(more, external=True).up().add(0, "boot", "b").add(0, "up", "b")
+    build.add(0, "provider.start", "b", interval_s=60, kwargs=[])
+    if struck:
+        build.add(0, "fault", "b", index=0, seam="start", does="raise")
+    build.add(0, "provider.raised", "b", error="OSError").arm("j", 0, "1h").run(
+        "j", 3599, None, "b"
+    )
+    build.add(3600, "nas.fired", "nas", job_id="j", fire_at=iso("1h"))
+    build.deliver("j", "1h", "1h", answer="ignored")
+    return build.add(3601, "crash", "b")
+
+
+def put_back(struck_at: str) -> Build:
+    """J is paused, and a later write has it on again; the disk lost a write, that one or another."""
+    more = "faults: [{into: store.replace, damage: lost}]\n"
+    build = Build(more).up().loop().store(0, "j", enabled=True).op("10m", "pause", "j")
+    build.drop("op", "10m").drop("op.end", "10m").add("10m", "op", "operator", do="pause", job="j")
+    build.store("10m", "j", enabled=False)
+    build.add("10m", "op.end", "operator", do="pause", job="j", error=None)
+    build.add(struck_at, "fault", "a", index=0, seam="store.replace", does="damage", job="j")
+    return build.store("20m", "j", enabled=True, last_status="ok")
+
+
 PAIRS = [
+    ("ONCE-10", "a trigger that is taken in late", triggered("50m"), triggered("35m")),
+    (
+        "LIVE-1",
+        "removed meanwhile",
+        removed_meanwhile(removed=True),
+        removed_meanwhile(removed=False),
+    ),
+    ("RECON-1", "the built-in in its place", fell_back(struck=True), fell_back(struck=False)),
+    ("LIVE-1", "due by then", due_by_then("61m"), due_by_then("51m")),
+    ("STORE-3", "a lost write", put_back("11m"), put_back("9m")),
     ("LIVE-1", "a try that comes a little later", tried_again("7195s"), tried_again("119m")),
     ("LIVE-1", "a run that was held up", held_up_into(65), held_up_into(58)),
     ("LIVE-6", "lost records", lost_and_removed(removed=True), lost_and_removed(removed=False)),
