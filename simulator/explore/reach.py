@@ -76,9 +76,9 @@ class Reach:
 FLOORS = {
     "clean runs": 60,
     "distinct (fault, seam, phase)": 40,
-    "requirements whose case came up": 20,
-    "share of examples with a fault while a job was due or running": 0.3,
-    "choices other than first-in-first-out": 15,
+    "requirements whose case came up": 25,
+    "share of examples with a fault while a job was due or running": 0.35,
+    "choices other than first-in-first-out": 25,
 }
 """What an exploration must have tried: below any of them, nothing found means nothing.
 
