@@ -10,7 +10,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import SLACK_US, Tick, Window
 from simulator.checkers.live import when
-from simulator.checkers.struck import held_locks
+from simulator.checkers.struck import INSIDE, held_locks
 from simulator.durations import SECOND_US, format_duration
 from simulator.event import Event
 from simulator.history import History
@@ -20,9 +20,6 @@ __all__ = ["LOCK_BOUND_US", "kept_locks", "live_10", "live_11"]
 
 LOCK_BOUND_US = 60 * SECOND_US
 """How long an operation may wait for a lock: one tick."""
-
-# Where a process that hangs keeps the lock of the jobs.
-_INSIDE = ("store.write", "store.sync", "store.replace")
 
 
 def live_10(history: History, scenario: Scenario) -> Finding:
@@ -93,7 +90,7 @@ def kept_locks(facts: Facts) -> list[tuple[Event, int]]:
     """Who kept the lock of the jobs, and until when: a write that hangs, or no gateway at all."""
     found = [(event, end) for event, lock, (_, end) in held_locks(facts) if lock == "jobs"]
     for event in facts.history.of("fault"):
-        if event.data.get("does") == "hang" and event.data.get("seam") in _INSIDE:
+        if event.data.get("does") == "hang" and event.data.get("seam") in INSIDE:
             fault = facts.scenario.faults[event.data["index"]]
             if not fault.after:
                 found.append((event, event.at_us + (fault.hang or 0)))

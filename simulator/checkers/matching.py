@@ -15,6 +15,7 @@ from simulator.checkers.facts import Facts
 from simulator.checkers.happened import EARLY_LEEWAY_US, BodyRun
 from simulator.checkers.outcomes import after_us, decide, touching
 from simulator.checkers.plan import plan_of
+from simulator.checkers.struck import INSIDE, lasts_us
 from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -83,6 +84,21 @@ def _taken_up(before: dict[str, Any], after: dict[str, Any]) -> bool:
     )
 
 
+def _decided_us(facts: Facts, taken: Event) -> int:
+    """When it was settled which occurrence is taken: before the write, which a disk may hold up."""
+    held_up = facts.history.derived("writes held up", lambda: _held_up(facts))
+    return held_up.get((taken.data.get("by"), taken.at_us), taken.at_us)
+
+
+def _held_up(facts: Facts) -> dict[tuple[object, int], int]:
+    """Since when a machine hung in a write of the jobs, by machine and when that was over."""
+    return {
+        (fault.machine, fault.at_us + lasts_us(facts, fault)): fault.at_us
+        for fault in facts.history.of("fault")
+        if fault.data.get("does") == "hang" and fault.data.get("seam") in INSIDE
+    }
+
+
 def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
     """Give each run its occurrence; what is left over becomes an extra."""
     instants = [due.at_us for due in match.dues]
@@ -90,7 +106,7 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
     leeway_us = EARLY_LEEWAY_US if facts.external else ahead_us
     for run, taken in zip(runs, _taken(facts, match.plan, runs), strict=True):
         segment = match.plan.segment_at(taken.n)
-        index = bisect_right(instants, taken.at_us + ahead_us) - 1
+        index = bisect_right(instants, _decided_us(facts, taken) + ahead_us) - 1
         while index > 0 and _not_yet(match.dues[index], taken, segment):
             index -= 1
         due = match.dues[index] if index >= 0 else None

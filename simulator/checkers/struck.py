@@ -8,6 +8,7 @@ from simulator.event import Event
 from simulator.fault_rule import Fault
 
 __all__ = [
+    "INSIDE",
     "deadline_us",
     "hangs_of",
     "held_locks",
@@ -18,6 +19,8 @@ __all__ = [
     "zone_at",
 ]
 
+INSIDE = ("store.write", "store.sync", "store.replace")
+"""The steps of a write of the jobs, at which a process that hangs keeps their lock."""
 _OF_A_RUN = {"body", "mark"}
 
 

@@ -261,3 +261,21 @@ def test_where_nobody_ticks_nobody_says_by_which_interval_a_job_is_late():
     assert overdue("64m", dies=True).judge("STAT-12").verdict == "violated"
     assert overdue("64m", dies=True, named=True).judge("STAT-12").verdict == "held"
     assert overdue("62m", dies=False).judge("STAT-12").verdict == "violated"
+
+
+def held_up_in_its_write(seam: str, *runs: str) -> Build:
+    """The claim of one hour hangs for 65 minutes in a step of the store, and then runs."""
+    build = Build(f"{ONE}faults: [{{into: {seam}, on: claim, hang: 65m}}]\n").up().loop(last="1h")
+    build.add("1h", "fault", index=0, seam=seam, does="hang", phase="claim").loop(first="125m")
+    for token, at in enumerate(("125m", *runs)):
+        claim = {"at": iso(at), "by": "a:1", "token": token}
+        build.store(at, "j", fire_claim=claim).run("j", at)
+    return build
+
+
+def test_a_claim_is_of_what_was_due_before_the_disk_held_up_its_write():
+    """What came meanwhile runs then, once; who waits for the lock has yet to look."""
+    assert held_up_in_its_write("store.sync", "126m", "3h").judge("LIVE-5").verdict != "violated"
+    twice = held_up_in_its_write("store.sync", "126m", "127m", "3h")
+    assert twice.judge("ONCE-10").verdict == "violated"
+    assert held_up_in_its_write("store.lock", "126m", "3h").judge("LIVE-5").verdict == "violated"
