@@ -147,14 +147,16 @@ def pairs(
                 yield chosen, target
 
 
-def replay_command(scenario: str, provider: str) -> str:
+def replay_command(scenario: str, provider: str, registry: str | None = None) -> str:
     """The one command that gives a run again, with its timeline.
 
     Args:
         scenario: The word that names the scenario: a file, or a name of the library.
         provider: The word that names the provider.
+        registry: The word that names the fake of its registry, where that is not NAS.
     """
-    return shlex.join(["hermes-sim", "run", scenario, "--provider", provider, "--verbose"])
+    more = [] if registry is None else ["--registry", registry]
+    return shlex.join(["hermes-sim", "run", scenario, "--provider", provider, *more, "--verbose"])
 
 
 def overall(verdicts: Iterable[str]) -> str:

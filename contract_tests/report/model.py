@@ -113,8 +113,9 @@ class Report(_Model):
 
     def naming(self, files: Mapping[str, Path]) -> "Report":
         """The report with the smallest scenarios of its failures, by id."""
+        provider = self.target + (f" --registry {self.registry}" if self.registry else "")
         rows = (
-            row.model_copy(update={"smallest": f"hermes-sim run {files[row.id]} -p {self.target}"})
+            row.model_copy(update={"smallest": f"hermes-sim run {files[row.id]} -p {provider}"})
             if row.id in files
             else row
             for row in self.requirements

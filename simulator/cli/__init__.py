@@ -54,14 +54,18 @@ def cli() -> None:
 @click.argument("scenarios", nargs=-1, metavar="[NAME|FILE]...")
 @click.option("--provider", "-p", "providers", multiple=True, metavar="P",
               help="A bundled name, module:attribute or folder; may be given again.")  # fmt: skip
+@click.option("--registry", metavar="ATTRIBUTE",
+              help="A fake of the registry that it talks to, where that is not NAS.")  # fmt: skip
 @click.option("--json", "json_file", type=_FILE, metavar="FILE",
               help="Write the results there, for machines.")  # fmt: skip
 @click.option("--history", "history_dir", type=_FOLDER, metavar="DIR",
               help="Write one JSONL history for each scenario and provider there.")  # fmt: skip
 @click.option("--verbose", "-v", is_flag=True, help="Show the timeline of each run.")
 def run(
+    *,
     scenarios: tuple[str, ...],
     providers: tuple[str, ...],
+    registry: str | None,
     json_file: Path | None,
     history_dir: Path | None,
     verbose: bool,
@@ -69,7 +73,11 @@ def run(
     """Run scenarios (all incidents when none is named) and judge them."""
     from simulator.cli.running import run_command
 
-    sys.exit(run_command(scenarios, providers, json_file, history_dir, verbose=verbose))
+    sys.exit(
+        run_command(
+            scenarios, providers, json_file, history_dir, registry=registry, verbose=verbose
+        )
+    )
 
 
 @cli.command("list")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from simulator.runner import (
 )
 from simulator.scenario_file import ScenarioError
 from simulator.summary import happened, injected
-from simulator.target import Target, TargetError, find_target
+from simulator.target import Target, TargetError, attribute_at, find_target
 from simulator.timeline import show_timeline
 
 __all__ = ["list_library", "resolve", "run_command"]
@@ -53,12 +54,30 @@ def resolve(name: str, host: Host) -> Target:
         raise click.UsageError(str(error)) from error
 
 
+def _with_registry(target: Target, fake: str | None) -> Target:
+    """The target with the fake of a registry that was named.
+
+    Raises:
+        click.UsageError: It names nothing that makes one.
+    """
+    if fake is None:
+        return target
+    try:
+        found = attribute_at(fake)
+    except TargetError as error:
+        raise click.UsageError(str(error)) from error
+    if not callable(found):
+        raise click.UsageError(f"--registry {fake}: give a class or a function that makes the fake")
+    return replace(target, registry=found)
+
+
 def run_command(
     names: Sequence[str],
     providers: Sequence[str],
     json_file: Path | None,
     history_dir: Path | None,
     *,
+    registry: str | None,
     verbose: bool,
 ) -> int:
     """Run, print, write; the exit code."""
@@ -69,7 +88,8 @@ def run_command(
         raise click.UsageError(str(error)) from error
     _can_write(json_file, history_dir)
     words = providers or list(host.bundled())
-    targets = [with_capabilities(resolve(word, host), host) for word in words]
+    found = [_with_registry(resolve(word, host), registry) for word in words]
+    targets = [with_capabilities(target, host) for target in found]
     said = dict(zip((target.label for target in targets), words, strict=True))
     console = Console(soft_wrap=True, highlight=False)
     todo = len(list(pairs(scenarios, targets)))
@@ -87,14 +107,14 @@ def run_command(
                 departure = find_departure(row.run, target, host) if violated else None
                 show_timeline(row.run.history, progress.console, departure=departure)
             if todo > 1:
-                _print_replay(progress.console, row, said, verbose=verbose)
+                _print_replay(progress.console, row, said, registry, verbose=verbose)
             progress.update(task, advance=1, description=row.run.scenario.name)
 
         rows = run_all(scenarios, targets, host, on_row=on_row)
     verdict = overall(row.judged.verdict for row in rows)
     _print_verdict(console, rows, verdict)
     if len(rows) == 1:  # the last line, where it is seen first
-        _print_replay(console, rows[0], said, verbose=verbose)
+        _print_replay(console, rows[0], said, registry, verbose=verbose)
     if history_dir is not None:
         _write_histories(history_dir, rows)
     if json_file is not None:
@@ -131,10 +151,12 @@ def _print_row(console: Console, row: Row) -> None:
         console.print(f"         {escape(reason)}")
 
 
-def _print_replay(console: Console, row: Row, said: Mapping[str, str], *, verbose: bool) -> None:
+def _print_replay(
+    console: Console, row: Row, said: Mapping[str, str], registry: str | None, *, verbose: bool
+) -> None:
     """The one command that gives this run again, of any that is worth a second look."""
     if verbose or row.judged.verdict != "held":
-        command = replay_command(row.source, said[row.run.target])
+        command = replay_command(row.source, said[row.run.target], registry)
         console.print(f"         replay: {escape(command)}")
 
 

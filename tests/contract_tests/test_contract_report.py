@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from contract_tests import catalogue, controls
 from contract_tests.cli import cli
@@ -15,6 +16,7 @@ from contract_tests.report.forms import write_report
 from contract_tests.report.junit import as_junit
 from contract_tests.report.markdown import as_markdown
 from contract_tests.report.model import Report, published_schema, report_of
+from contract_tests.report.terminal import print_report
 from contract_tests.report.verify import ReportError, objections, read_report
 from contract_tests.verdicts import Assessment, Result, Ruling
 
@@ -195,6 +197,21 @@ def test_what_is_no_file_is_written_into_and_not_replaced(tmp_path):
     finally:
         os.close(end)
     assert pipe.is_fifo()
+
+
+def test_the_screen_says_why_a_row_was_not_run_that_does_not_count(capsys):
+    console = Console(width=200)
+    print_report(report({"TICK-5": Ruling.NOT_RUN}, evidence="no wait was seen"), console)
+    said = capsys.readouterr().out
+    assert "NOT_RUN TICK-5 (strict)" in said
+    assert "no wait was seen" in said
+
+
+def test_the_smallest_scenario_is_replayed_with_the_registry_of_the_run(tmp_path):
+    broken = report({"TICK-2": Ruling.FAIL}).model_copy(update={"registry": "x:Fake"})
+    named = broken.naming({"TICK-2": tmp_path / "a.yaml"})
+    row = next(row for row in named.failures)
+    assert row.smallest == f"hermes-sim run {tmp_path / 'a.yaml'} -p x:Y --registry x:Fake"
 
 
 class TestTheProofOfTheTeeth:

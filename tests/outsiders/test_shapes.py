@@ -97,6 +97,23 @@ def test_a_registry_of_its_own_by_both_fronts(tmp_path, pytester, monkeypatch):
     done.assert_outcomes(passed=len(json.loads(report)["requirements"]))
 
 
+def test_incidents_are_replayed_with_its_registry_too():
+    command = "import sys; from simulator.cli import main; sys.exit(main())"
+    words = ["run", "rearm-refused-once", "-p", f"{REMINDLY}:RemindlyCron"]
+    codes = []
+    for more in (["--registry", f"{REMINDLY}:FakeRemindly"], [], ["--registry", "os:sep"]):
+        done = subprocess.run(
+            [sys.executable, "-c", command, *words, *more],
+            cwd=HERE,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        codes.append(done.returncode)
+    assert codes == [0, 1, 2], done.stderr
+    assert "give a class or a function" in done.stderr
+
+
 def test_timers_over_real_loopback_http(tmp_path):
     code, report = checked(
         tmp_path, "over_http:HttpTimersCron", "--registry", "over_http:FakeTimers"
