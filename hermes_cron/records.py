@@ -41,7 +41,7 @@ __all__ = [
 
 Job = dict[str, Any]
 
-_CONTAINERS = (dict, list)
+_PLAIN = frozenset({str, int, float, bool, type(None)})  # most values of a record, asked first
 
 RECURRING = frozenset({"cron", "interval"})
 """The kinds of schedule that come again."""
@@ -219,10 +219,11 @@ def move_on(job: Job, now: datetime) -> None:
 
 def hand_out(job: Mapping[str, Any]) -> Job:
     """A copy that a caller may change: what the store hands out is never changed."""
-    return {
-        key: _copied(value) if isinstance(value, _CONTAINERS) else value
-        for key, value in job.items()
-    }
+    copy = dict(job)
+    for key, value in job.items():
+        if type(value) not in _PLAIN:
+            copy[key] = _copied(value)
+    return copy
 
 
 def _copied(value: Any) -> Any:
