@@ -160,12 +160,19 @@ class Facts:
         """The ticks of one gateway, of one that never ticked too."""
         return self.ticks.get(machine) or Ticks.none(machine)
 
-    @staticmethod
-    def _by_hand(event: Event, asked: list[Op]) -> bool:
+    def _by_hand(self, event: Event, asked: list[Op]) -> bool:
         """Whether an operator asked for this tick, by a command or inside the gateway."""
         return event.machine == "operator" or any(
-            op.end is not None and op.begin.n < event.n < op.end.n for op in asked
+            op.begin.n < event.n < self._over_n(op, event.machine) for op in asked
         )
+
+    def _over_n(self, op: Op, machine: str) -> int:
+        """Until when a tick by hand goes on: in a gateway that died in it, until that ended."""
+        if op.end is not None:
+            return op.end.n
+        life = next((one for one in self.lives.get(machine, ()) if one.end_n > op.begin.n), None)
+        here = op.step is not None and op.step.machine == machine
+        return life.end_n if here and life is not None else op.begin.n
 
     @cached_property
     def runs(self) -> dict[str, list[BodyRun]]:

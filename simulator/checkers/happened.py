@@ -60,6 +60,11 @@ class Life:
         return self.end.at_us if self.end is not None else FOREVER
 
     @property
+    def end_n(self) -> int:
+        """The number of the event that ended it."""
+        return self.end.n if self.end is not None else FOREVER
+
+    @property
     def serves_until_us(self) -> int:
         """When it was asked to leave, or ended."""
         asked = self.stop_requested

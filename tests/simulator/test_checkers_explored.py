@@ -279,3 +279,24 @@ def test_a_claim_is_of_what_was_due_before_the_disk_held_up_its_write():
     twice = held_up_in_its_write("store.sync", "126m", "127m", "3h")
     assert twice.judge("ONCE-10").verdict == "violated"
     assert held_up_in_its_write("store.lock", "126m", "3h").judge("LIVE-5").verdict == "violated"
+
+
+def tick_that_dies(*ticks: int, asked: bool) -> Build:
+    """In a loop of 300 s a tick that waits for its job at 660 s, in which the machine dies."""
+    steps = "steps: [{at: 11m, do: tick, machine: a}]\n" if asked else ""
+    build = Build(f"interval: 300\n{ONE}{steps}").up()
+    for at in (0, 300, 600):
+        build.tick(at)
+    if asked:
+        build.add(660, "op", "operator", do="tick", step=0)
+    build.add(660, "tick.begin", sync=True).add(661, "crash").up(690)
+    for at in ticks:
+        build.tick(at, sync=True)
+    return build
+
+
+def test_a_tick_by_hand_has_no_end_when_its_machine_dies():
+    """It is by hand all the same; those of the next process are its loop's."""
+    assert tick_that_dies(asked=True).judge("TICK-6").verdict != "violated"
+    assert tick_that_dies(asked=False).judge("TICK-6").verdict == "violated"
+    assert tick_that_dies(690, 990, asked=True).judge("TICK-6").verdict == "violated"
