@@ -164,6 +164,7 @@ def unsigned(header):
     return f"{part(header)}.{part(body)}."
 
 
+LASTING = token(purpose="login", exp=9_999_999_999)
 PUBLIC = pem(KEYS["ES256"])
 ALGORITHMS = "RS256, RS384, RS512, ES256, ES384"
 
