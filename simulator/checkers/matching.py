@@ -105,6 +105,10 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
     ahead_us = early_us(facts)
     leeway_us = EARLY_LEEWAY_US if facts.external else ahead_us
     for run, taken in zip(runs, _taken(facts, match.plan, runs), strict=True):
+        asked = _asked_by_hand(match, run)
+        if asked is not None:
+            asked.run = run
+            continue
         segment = match.plan.segment_at(taken.n)
         index = bisect_right(instants, _decided_us(facts, taken) + ahead_us) - 1
         while index > 0 and _not_yet(match.dues[index], taken, segment):
@@ -129,8 +133,6 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
             due.run = run
         elif ahead is not None and near:
             ahead.run = run
-        elif (asked := _asked_by_hand(match, run)) is not None:
-            asked.run = run
         elif _asked_for(facts, run):
             if ahead is not None:
                 ahead.optional = True  # a claim without an occurrence moves the job's next time on
@@ -155,13 +157,13 @@ def _asked_by_hand(match: JobMatch, run: BodyRun) -> Due | None:
         if op.do == "run" and op.end is not None and op.begin.n < run.begin.n < op.end.n
     }
     here = run.begin.machine == "operator"
-    free = (d for d in match.dues if d.manual and d.run is None and d.at_us in asked)
-    return next(free, None) if here else None
+    free = [d for d in match.dues if d.manual and d.run is None and d.at_us in asked]
+    return free[-1] if here and free else None
 
 
 def _not_yet(due: Due, taken: Event, segment: int) -> bool:
-    """Whether an occurrence at this instant, or just ahead, is of a plan made after the claim."""
-    return due.segment > segment and due.at_us >= taken.at_us
+    """Whether an occurrence at this instant, or just ahead, was wanted only after the claim."""
+    return (due.segment > segment and due.at_us >= taken.at_us) or due.asked_n > taken.n
 
 
 def _free_beside(dues: list[Due], index: int) -> bool:
@@ -189,7 +191,7 @@ def _asked_for(facts: Facts, run: BodyRun) -> bool:
 
 def _names(facts: Facts, run: BodyRun, due: Due) -> bool:
     """Whether the run came from a delivery of this very occurrence, a little early."""
-    delivery = _delivery_before(facts, run)
+    delivery = _delivery_before(facts, run) if run.begin.n in facts.fire_of_run else None
     named_us = instant_us(delivery.data.get("fire_at")) if delivery is not None else None
     return named_us is not None and abs(named_us - due.at_us) < SECOND_US
 

@@ -292,7 +292,21 @@ def put_back(struck_at: str) -> Build:
     return build.store("20m", "j", enabled=True, last_status="ok")
 
 
+def by_hand(*, twice: bool) -> Build:
+    """J's early fire is ignored; a command runs j at 59m40s, and a gateway may do it again."""
+    more = "steps: [{at: 3580s, do: run, job: j}]\n"
+    build = Build(more, external=True).up().arm("j", 0, "1h")
+    build.deliver("j", "55m", "1h", answer="ignored")
+    build.add(3580, "op", "operator", do="run", job="j").store(3580, "j", next_run_at=iso("1h"))
+    build.run("j", 3580, 1, "operator")
+    build.add(3581, "op.end", "operator", do="run", job="j", error=None)
+    if twice:
+        build.run("j", 3590)
+    return build.fire("j", "1h", arms="2h").fire("j", "2h", arms="3h").fire("j", "3h", arms="4h")
+
+
 PAIRS = [
+    ("ONCE-8", "run by hand before it is due", by_hand(twice=False), by_hand(twice=True)),
     ("ONCE-10", "a trigger that is taken in late", triggered("50m"), triggered("35m")),
     (
         "LIVE-1",
