@@ -31,6 +31,21 @@ def claimed(schedule=HOURLY, **fields):
     return {"id": "job", "schedule": schedule, "fire_token": 4, "fire_claim": claim, **fields}
 
 
+@pytest.mark.parametrize(
+    ("dated", "ahead"),
+    [
+        (at(seconds=60), False),
+        (at(seconds=60.001), True),
+        ("2026-03-02T09:00:30", False),
+        ("2026-03-02T09:01:30", True),
+        (None, False),
+    ],
+)
+def test_a_claim_lies_ahead_by_more_than_clocks_are_apart(dated, ahead):
+    """A time without a zone is meant in the host's."""
+    assert claim_rules.lies_ahead(claimed(claim={"at": dated}), NOW.astimezone(BERLIN)) is ahead
+
+
 class TestStamp:
     def test_a_ticks_claim_of_a_recurring_job(self):
         job = {"id": "job", "schedule": HOURLY, "next_run_at": at(), "fire_token": 4}

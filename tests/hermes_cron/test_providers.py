@@ -412,6 +412,22 @@ class TestFireDue:
         assert said.getMessage() == f"Job job is {why}: its fire runs nothing"
         assert (said.job_id, said.occurrence) == ("job", home.at.isoformat())
 
+    def test_a_claim_that_a_patched_function_made_is_given_back_by_its_record(
+        self, home, provider, monkeypatch
+    ):
+        home.plant()
+        claim = {"at": home.at.isoformat(), "by": "x:1", "token": 9}
+        released = []
+
+        def claim_and_stop(_job_id):
+            home.change(fire_claim=claim, state="paused")
+            return True
+
+        monkeypatch.setattr(jobs, "claim_job_for_fire", claim_and_stop)
+        monkeypatch.setattr(claims, "release", lambda *args: released.append(args))
+        assert provider.fire_due("job") is False
+        assert released == [("job", 9, "paused")]
+
     def test_a_claim_that_cannot_be_given_back_is_said(
         self, provider, stopped_meanwhile, monkeypatch, caplog
     ):
