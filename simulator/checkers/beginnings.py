@@ -140,6 +140,7 @@ def on_stated_grid(
             break
         stated = _instant_us(facts, record.get("next_run_at"))
         latest_us = event.at_us + schedule.period_us + facts.skew_us
-        if stated is not None and at_us < stated <= latest_us:
+        # What is to come at once states no grid; by a clock that is ahead it lies ahead.
+        if stated is not None and at_us + facts.skew_us < stated <= latest_us:
             grid = oracle.Every(stated, schedule.period_us)
     return grid or schedule

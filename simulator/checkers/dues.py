@@ -6,7 +6,7 @@ from enum import Enum
 from itertools import pairwise
 
 from simulator import oracle
-from simulator.checkers.effects import effect_us
+from simulator.checkers.effects import effect_us, stored_n
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import (
     CLAIM_TTL_US,
@@ -46,6 +46,7 @@ class Due:
         optional: It need not run: it was asked for or called off at about this time.
         again: It is optional since its wall time was shown before the zone was changed; no later.
         manual: The operator asked for it; it is no occurrence of the schedule.
+        asked_n: The event by which it was asked for; what was taken before is not for it.
         run: The run that is its.
         outcome: What became of it.
     """
@@ -58,6 +59,7 @@ class Due:
     optional: bool = False
     again: bool = False
     manual: bool = False
+    asked_n: int = 0
     run: BodyRun | None = None
     outcome: Outcome = Outcome.OPEN
 
@@ -127,7 +129,9 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
         index = plan.segment_at(op.begin.n + 1)
         lapsed = _lapsed(facts, op)
         at_us = effect_us(facts, op) if op.do == "trigger" else op.begin.at_us
-        dues.append(Due(job, at_us, index, manual=True, optional=lapsed))
+        due = Due(job, at_us, index, manual=True, optional=lapsed)
+        due.asked_n = stored_n(facts, op) if op.do == "trigger" else op.begin.n
+        dues.append(due)
     dues.sort(key=lambda due: due.at_us)
     for due, following in pairwise(dues):
         due.next_us = following.at_us

@@ -16,7 +16,7 @@ from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import instant_us
 
-__all__ = ["as_counted", "effect_us"]
+__all__ = ["as_counted", "effect_us", "stored_n"]
 
 _DECIDES = ("schedule", "next_run_at", "enabled", "state")
 """What an operation changes in the record of its job."""
@@ -26,6 +26,19 @@ def effect_us(facts: Facts, op: Op) -> int:
     """When what an operation did was stored; its beginning when it stored nothing."""
     write = _write_of(facts, op)
     return op.begin.at_us if write is None else write[0].at_us
+
+
+def stored_n(facts: Facts, op: Op) -> int:
+    """The number of the last write that may be the operation's; of its beginning without one."""
+    last_n, before = op.begin.n, dict[str, Any]()
+    for event, record in commits_by_job(facts).get(str(op.job), ()):
+        if op.end is not None and event.n > op.end.n:
+            break
+        after = record or {}
+        if event.n > op.begin.n and any(after.get(name) != before.get(name) for name in _DECIDES):
+            last_n = event.n
+        before = after
+    return last_n
 
 
 def as_counted(facts: Facts, op: Op, text: str, schedule: oracle.Schedule) -> oracle.Schedule:

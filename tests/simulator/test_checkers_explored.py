@@ -300,3 +300,20 @@ def test_a_tick_by_hand_has_no_end_when_its_machine_dies():
     assert tick_that_dies(asked=True).judge("TICK-6").verdict != "violated"
     assert tick_that_dies(asked=False).judge("TICK-6").verdict == "violated"
     assert tick_that_dies(690, 990, asked=True).judge("TICK-6").verdict == "violated"
+
+
+def triggered_after_a_run(*runs: str) -> Build:
+    """With clocks two seconds apart a job is triggered two seconds after it was claimed."""
+    more = "machines: {a: {skew: 2s}}\nsteps: [{at: 3602s, do: trigger, job: j}]\n"
+    build = Build(f"{more}{ONE}").up().loop()
+    for token, at in enumerate(("1h", *runs)):
+        if at == "61m":
+            build.op(3602, "trigger", "j")
+        build.store(at, "j", fire_claim={"at": iso(at), "by": "a:1", "token": token}).run("j", at)
+    return build
+
+
+def test_a_run_that_was_claimed_before_a_trigger_is_not_its():
+    """The trigger has one of its own, and only one."""
+    assert triggered_after_a_run("61m", "2h", "3h").judge("ONCE-10").verdict != "violated"
+    assert triggered_after_a_run("61m", "62m", "2h", "3h").judge("ONCE-10").verdict == "violated"
