@@ -10,7 +10,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import SLACK_US, Tick, Window
 from simulator.checkers.live import when
-from simulator.checkers.struck import INSIDE, held_locks
+from simulator.checkers.struck import INSIDE, deadline_us, held_locks
 from simulator.durations import SECOND_US, format_duration
 from simulator.event import Event
 from simulator.history import History
@@ -51,7 +51,8 @@ def _judge_tick(
     machine, end = tick.begin.machine, tick.end
     life = facts.life_at(tick.begin)
     died_us = facts.last_us if life is None else min(life.end_us, facts.last_us)
-    if (died_us if end is None else end.at_us) - tick.begin.at_us > LOCK_BOUND_US:
+    over_us = died_us if end is None else end.at_us
+    if over_us > deadline_us(facts, machine, tick.begin.at_us, LOCK_BOUND_US):
         judgement.violated(
             f"a tick of {machine} waited for the lock without a bound", stuck, tick.begin
         )

@@ -317,3 +317,19 @@ def test_a_run_that_was_claimed_before_a_trigger_is_not_its():
     """The trigger has one of its own, and only one."""
     assert triggered_after_a_run("61m", "2h", "3h").judge("ONCE-10").verdict != "violated"
     assert triggered_after_a_run("61m", "62m", "2h", "3h").judge("ONCE-10").verdict == "violated"
+
+
+def hung_beside_a_lock(hang: str, ends_s: int) -> Build:
+    """Somebody keeps the lock for an hour; the tick of one hour hangs, and ends so much later."""
+    steps = "steps: [{at: 30m, do: hold-lock, for: 1h}]\n"
+    build = Build(f"{ONE}{steps}faults: [{{into: tick, hang: {hang}}}]\n").up().loop(last="1h")
+    build.op("30m", "hold-lock").add("1h", "tick.begin", sync=False)
+    build.add("1h", "fault", index=0, seam="tick", does="hang")
+    return build.add(3600 + ends_s, "tick.end", error="StoreBusy", dispatched=None)
+
+
+def test_a_tick_that_hangs_of_itself_waits_for_no_lock_meanwhile():
+    """What it took beyond that it waited."""
+    assert hung_beside_a_lock("6m", 370).judge("LIVE-10").verdict != "violated"
+    assert hung_beside_a_lock("6m", 430).judge("LIVE-10").verdict == "violated"
+    assert hung_beside_a_lock("2s", 370).judge("LIVE-10").verdict == "violated"
