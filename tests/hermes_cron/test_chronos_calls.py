@@ -253,6 +253,25 @@ class TestFires:
         assert client.made()[1:3] == armed
         assert agent.signal()["last_error"] is None
 
+    def test_fires_of_one_second_share_one_comparison(self, agent, client, monkeypatch):
+        """Each job is armed at once; what else there is to do comes a second after."""
+        timer = mock.Mock()
+        monkeypatch.setattr(threading, "Timer", timer)
+        agent.start()
+        for job in "abc":
+            agent.plant(job, next_run_at=agent.home.at.isoformat())
+        client.made()
+        assert agent.provider.fire_due("a")
+        assert client.made()[:2] == [("provision", "a"), ("list", None)]
+        assert not timer.called
+        agent.bench.timer.advance(0.5)
+        assert agent.provider.fire_due("b")
+        assert client.made() == [("provision", "b")]
+        assert timer.call_args.args[0] == 1.0
+        agent.bench.timer.advance(0.5)
+        assert agent.provider.fire_due("c")
+        assert ("list", None) in client.made()
+
     def test_an_arm_that_failed_before_the_run_is_told_during_it_and_mended_after(
         self, agent, client, caplog
     ):
