@@ -108,8 +108,6 @@ def explain(requirement_id: str) -> None:
         _say(scenario.story, "    ")
     if wanted.id not in engine.probed_ids():
         click.echo("  this kit has no test for it yet")
-    reference = "chronos" if wanted.capability == "external" else "builtin"
-    click.echo(f"  see it hold: hermes-contract check {reference} --only {wanted.id} --timeline")
     # Those that break it and nothing else say the most about it.
     breaking = sorted(
         (control for control in controls.broken() if wanted.id in control.rejects),
@@ -117,6 +115,9 @@ def explain(requirement_id: str) -> None:
     )
     if not breaking:
         click.echo("  no broken implementation proves the test yet")
+    for control in breaking[:1]:
+        unbroken = f"hermes-contract check {control.check} --only {wanted.id} --timeline"
+        click.echo(f"  see it hold: {unbroken}")
     for control in breaking:
         words = " ".join(control.arguments)
         click.echo(f"\nbroken by {control.name}, judged by hermes-contract {words}:")
