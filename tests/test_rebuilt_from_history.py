@@ -78,8 +78,10 @@ def said_then(told: History, event: Any, provider: str) -> tuple[str, int, list[
         store=lambda: FakeStore(volume),
         process=lambda: stage.state,
         record=lambda *_args, **_kwargs: None,
+        note=lambda _kind, _data: None,
         around=lambda _seam, call, **_about: call(),
-        phase=lambda _name, call: call(),
+        in_phase=lambda _name, real: real,
+        is_struck=lambda _seam: False,
     )
     readings = []
 

@@ -111,7 +111,7 @@ def exiting_where_output_is_lost(code: int) -> Iterator[None]:
         try:
             yield
         finally:
-            if sys.stdout is not None:
+            if sys.stdout is not None and not sys.stdout.closed:
                 sys.stdout.flush()
     except OutputError as error:
         drop_what_cannot_be_written()

@@ -113,7 +113,7 @@ def _tries_again(facts: Facts, match: JobMatch, extra: Extra) -> bool:
     """Whether a one-shot uses one of the runs that it may have, after a crash took an earlier."""
     first, limit = extra.first, match.plan.repeat or 1
     return (
-        not match.plan.recurring
+        match.plan.is_once_at(extra.run.begin.n)
         and first is not None
         and first.died is not None
         and first.died.n < extra.run.begin.n

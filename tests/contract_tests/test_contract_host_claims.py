@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from datetime import datetime
 
 import outside_providers as outside
 import pytest
@@ -22,7 +23,6 @@ from hermes_cron import (
     store,
     upkeep,
 )
-from hermes_cron.store import Document
 
 ONCE = ("ONCE-1", "ONCE-7", "ONCE-10", "ONCE-11")
 LIVE = ("LIVE-6", "LIVE-7", "LIVE-8", "LIVE-9", "LIVE-10", "LIVE-11", "LIVE-12", "LIVE-13")
@@ -110,8 +110,19 @@ def runs_what_was_due(patch):
 
 def every_record(patch):
     as_the_scan_saw_it(patch)
-    usable = property(lambda self: tuple(entry.value for entry in self.entries if entry.job_id))
-    patch.setattr(Document, "jobs", usable)
+    real = jobs.get_due_jobs
+
+    def get_due_jobs():
+        now = jobs._hermes_now()
+        records = [one.value for one in store.current_store().read().entries if one.job_id]
+        late = [
+            one
+            for one in records
+            if one["next_run_at"] and datetime.fromisoformat(one["next_run_at"]) <= now
+        ]
+        return [dict(one) for one in late] if late else real()
+
+    patch.setattr(jobs, "get_due_jobs", get_due_jobs)
 
 
 def nothing_recorded(patch):

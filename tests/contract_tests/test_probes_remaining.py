@@ -112,15 +112,17 @@ def test_what_runs_nothing_today_says_nothing_about_tomorrow():
     assert "no job to run on a host of today" in evidence
 
 
-def test_a_provider_without_room_for_a_bent_start_is_not_judged_by_it():
+def test_a_duck_with_slots_is_judged_where_its_case_comes_up():
     class Slotted:
         __slots__ = ()
         name = "slotted"
         start = Loop.start
         guarded = Loop.guarded
 
-    assert verdict(Slotted, "ABC-6")[0] is Ruling.NOT_RUN
-    assert verdict(Slotted, "TICK-5", capabilities={"blocking"})[0] is Ruling.NOT_RUN
+    ruling, evidence = verdict(Slotted, "ABC-6")
+    assert ruling is Ruling.NOT_RUN
+    assert "inherits no hook" in evidence
+    assert verdict(Slotted, "TICK-5", capabilities={"blocking"})[0] is Ruling.PASS
 
 
 def test_a_host_that_takes_no_older_start_fails():

@@ -333,3 +333,23 @@ def test_a_tick_that_hangs_of_itself_waits_for_no_lock_meanwhile():
     assert hung_beside_a_lock("6m", 370).judge("LIVE-10").verdict != "violated"
     assert hung_beside_a_lock("6m", 430).judge("LIVE-10").verdict == "violated"
     assert hung_beside_a_lock("2s", 370).judge("LIVE-10").verdict == "violated"
+
+
+def made_a_one_shot(repeat: int, *, back: bool = False) -> Build:
+    """A job that came again becomes a one-shot, whose run a crash cuts off; it runs once more."""
+    steps = "- {at: 1s, do: update, job: j, set: {schedule: 59m}}\n"
+    steps += "- {at: 2s, do: update, job: j, set: {schedule: every 1h}}\n" if back else ""
+    build = Build(f"jobs: [{{id: j, schedule: every 2h, repeat: {repeat}}}]\nsteps:\n{steps}").up()
+    build.loop().op("1s", "update", "j", set={"schedule": "59m"})
+    if back:
+        build.op("2s", "update", "j", set={"schedule": "every 1h"})
+    due = "1h2s" if back else "59m1s"
+    build.run("j", due, None).add("1h5s", "crash").up("1h30s")
+    return build.run("j", "1h31s")
+
+
+def test_what_became_a_one_shot_may_be_tried_as_often_as_it_may_run():
+    """By what it is then, not by what it was."""
+    assert made_a_one_shot(2).judge("ONCE-9").verdict != "violated"
+    assert made_a_one_shot(1).judge("ONCE-9").verdict == "violated"
+    assert made_a_one_shot(2, back=True).judge("ONCE-9").verdict == "violated"

@@ -158,6 +158,7 @@ class ChronosCronScheduler(CronScheduler):
             return
         try:
             self._arm_after_fires([job_id])
+            self._account.write()  # until the round the status goes by it
             self._rounds.ask_in(_APART_S)
         except Exception:  # whatever it is, the round finds it too, and tells the account
             self._rounds.ask(job_id)

@@ -40,6 +40,8 @@ class Account:
     def accepted(self, job_id: str, fire_at: str) -> None:
         """Note that the registry took an arm."""
         self._note("last_accepted", {"job_id": job_id, "fire_at": fire_at})
+        with self._lock:
+            self._facts["armed"][job_id] = fire_at
         self.mended(job_id)
 
     def fired(self, job_id: str, *, ran: bool) -> None:
