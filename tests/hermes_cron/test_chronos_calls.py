@@ -268,7 +268,8 @@ class TestFires:
         assert agent.provider.fire_due("b")
         assert client.made() == [("provision", "b")]
         told = agent.signal()  # the status goes by it until then
-        assert told["armed"]["b"] == told["last_accepted"]["fire_at"] == agent.armed()["b"]
+        assert told["last_accepted"]["job_id"] == "b"
+        assert told["armed"]["b"] == told["last_accepted"]["fire_at"]
         assert timer.call_args.args[0] == 1.0
         agent.bench.timer.advance(0.5)
         assert agent.provider.fire_due("c")
