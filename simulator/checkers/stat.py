@@ -1,17 +1,19 @@
 """STAT: what the status said, each time it was asked, against what was so."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 
 from simulator.checkers.disturbance import failed_call
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER
+from simulator.checkers.happened import CLAIM_TTL_US, FOREVER
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before
 from simulator.checkers.truth import NEAR_US, Truth, clocks_differ, something_wrong, stale, truths
+from simulator.checkers.wanted import commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
+from simulator.fold import instant_us
 from simulator.history import History
 from simulator.scenario import Scenario
 
@@ -221,6 +223,8 @@ def stat_11(history: History, scenario: Scenario) -> Finding:
             job = str(first.data.get("job_id"))
             if not first.n < status.n < last or _running(facts, job, status.n):
                 continue  # who runs arms the next when the run is over
+            if _is_held(facts, job, status):
+                continue  # so does who has claimed it and did not come to the run yet
             if job not in armed_before(facts, status.n):
                 judgement.reached(status)
                 if status.data.get("promises") or status.data.get("verdict") == "healthy":
@@ -243,6 +247,21 @@ def _running(facts: Facts, job: str, n: int) -> bool:
     runs = facts.runs.get(job, [])
     index = bisect_right(runs, n, key=lambda run: run.begin.n) - 1
     return index >= 0 and runs[index].end_n > n
+
+
+def _is_held(facts: Facts, job: str, status: Event) -> bool:
+    """Whether a fresh claim of the job stands in the store, of a machine that lives."""
+    stored = commits_by_job(facts).get(job, [])
+    index = bisect_left(stored, status.n, key=lambda entry: entry[0].n) - 1
+    claim = (stored[index][1] or {}).get("fire_claim") if index >= 0 else None
+    at_us = instant_us(claim.get("at")) if isinstance(claim, dict) else None
+    if claim is None or at_us is None or not at_us <= status.at_us < at_us + CLAIM_TTL_US:
+        return False
+    machine = str(claim.get("by")).rpartition(":")[0]
+    return not any(
+        stored[index][0].n < end.n < status.n and end.machine == machine
+        for end in facts.history.of("crash", "stopped")
+    )
 
 
 def _missing_arms(facts: Facts) -> list[tuple[Event, int]]:

@@ -185,7 +185,7 @@ ALGORITHMS = "RS256, RS384, RS512, ES256, ES384"
             f"ValueError: algorithm 'HS256' is none of {ALGORITHMS}",
         ),
         (
-            token(purpose="login"),
+            LASTING,
             PUBLIC,
             AUDIENCE,
             "ValueError: purpose 'login' is not 'cron_fire'",

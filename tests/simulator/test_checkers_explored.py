@@ -353,3 +353,21 @@ def test_what_became_a_one_shot_may_be_tried_as_often_as_it_may_run():
     assert made_a_one_shot(2).judge("ONCE-9").verdict != "violated"
     assert made_a_one_shot(1).judge("ONCE-9").verdict == "violated"
     assert made_a_one_shot(2, back=True).judge("ONCE-9").verdict == "violated"
+
+
+def claimed_and_not_armed(asked: str, *, dies: bool = False) -> Build:
+    """Its next arm is refused before the run, and the run is held up; the status is green."""
+    build = Build(ONE, external=True).up()
+    claim = {"at": iso("1h"), "by": "a:1", "token": 1}
+    build.store("1h", "j", fire_claim=claim, next_run_at=iso("2h"))
+    build.call(3601, "provision", "j", 503)
+    if dies:
+        build.add(3602, "crash").up(3603)
+    return build.status(asked, verdict="healthy", promises=True)
+
+
+def test_who_has_claimed_a_job_arms_it_when_its_run_is_over():
+    """Also before the run begins: while the claim is fresh, and its holder lives."""
+    assert claimed_and_not_armed("63m").judge("STAT-11").verdict == "unknown"
+    assert claimed_and_not_armed("66m").judge("STAT-11").verdict == "violated"
+    assert claimed_and_not_armed("63m", dies=True).judge("STAT-11").verdict == "violated"
