@@ -50,7 +50,7 @@ def recon_1(history: History, scenario: Scenario) -> Finding:
     facts = facts_of(history, scenario)
     judgement = Judgement("RECON-1", "no job was armed at rest")
     for rest in rests(facts):
-        for wrong in rest.wrong:
+        for wrong in (*rest.wrong, *rest.malformed):
             if not wrong.orphan:
                 judgement.violated(f"job {wrong.job}: {wrong.reason}", _event(wrong))
         for job in rest.judged & rest.armed.keys():

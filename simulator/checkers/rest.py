@@ -58,12 +58,16 @@ class Wrong:
 
 @dataclass(slots=True)
 class Rest:
-    """One rest: when, the last event before it, what is armed, and what is wrong unexcused."""
+    """One rest: when, the last event before it, what is armed, and what is wrong unexcused.
+
+    What is armed at the right time with a wrong key or address is `malformed`, not `wrong`.
+    """
 
     at_us: int
     n: int
     armed: dict[str, Arm]
     wrong: list[Wrong] = field(default_factory=list)
+    malformed: list[Wrong] = field(default_factory=list)
     judged: set[str] = field(default_factory=set)
 
 
@@ -266,6 +270,8 @@ def _judge(facts: Facts, rest: Rest) -> None:
         wrong = _compare(facts, match, rest)
         if wrong is not None:
             rest.wrong.append(wrong)
+        elif job in rest.armed and (reason := _malformed(facts.terms, rest.armed[job])):
+            rest.malformed.append(Wrong(job, reason, rest.armed[job]))
     for job, arm in rest.armed.items():
         if job not in matches:
             rest.wrong.append(Wrong(job, "no such job, and yet it is armed", arm, orphan=True))
@@ -353,6 +359,11 @@ def _flaw(
     fits = any(terms.fits(arm.at_us, at_us, arm.event.at_us) for at_us in wanted_us)
     if not fits and not overdue:
         return f"it is armed at {arm.fire_at}, not at its next time"
+    return None
+
+
+def _malformed(terms: Terms, arm: Arm) -> str | None:
+    """What is wrong with an arm whatever its time, or None."""
     if arm.dedup_key is not None and arm.dedup_key != f"{arm.job}:{arm.fire_at}":
         return f"its dedup_key is {arm.dedup_key!r}, not job_id:fire_at"
     callback = arm.event.data.get("callback_url")
