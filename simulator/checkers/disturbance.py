@@ -15,7 +15,7 @@ from simulator.checkers.happened import (
     merge,
 )
 from simulator.checkers.struck import held_locks, lasts_us, rule_of, start_struck
-from simulator.checkers.wanted import Plan, commits_by_job
+from simulator.checkers.wanted import Plan, commits_by_job, last_commit
 from simulator.durations import HOUR_US
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -226,9 +226,7 @@ def _held_until(facts: Facts, plan: Plan, claim: dict[str, Any]) -> int:
 
 def _claimed_by(facts: Facts, job: str, crash: Event) -> bool:
     """Whether the machine that died had the job's claim in the store."""
-    stored = commits_by_job(facts).get(job, [])
-    index = bisect_left(stored, crash.n, key=lambda pair: pair[0].n) - 1
-    claim = (stored[index][1] or {}).get("fire_claim") if index >= 0 else None
+    claim = (last_commit(facts, job, crash.n)[1] or {}).get("fire_claim")
     by = claim.get("by") if isinstance(claim, dict) else None
     return str(by).rpartition(":")[0] == crash.machine
 

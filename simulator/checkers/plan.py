@@ -5,7 +5,6 @@ leave the grid of an interval open (after a resume, a trigger, a record without 
 first `next_run_at` that was stored afterwards anchors it, if it lies within one period.
 """
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from simulator.checkers.effects import as_counted, effect_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
 from simulator.checkers.struck import rule_of, zone_at
-from simulator.checkers.wanted import Plan, Segment, commits_by_job
+from simulator.checkers.wanted import Plan, Segment, commits_by_job, last_commit
 from simulator.durations import DAY_US, MINUTE_US
 from simulator.scenario import Job
 
@@ -123,13 +122,11 @@ def _was_gone(facts: Facts, op: Op) -> bool:
     A change of a job that is not there is answered, not refused.
     """
     assert op.end is not None
-    stored = commits_by_job(facts).get(str(op.job), [])
-    index = bisect_left(stored, op.end.n, key=lambda pair: pair[0].n) - 1
     if op.do in {"create", "remove"}:
         return False
-    if index < 0:
-        return bool(stored)  # it was stored later
-    event, record = stored[index]
+    event, record = last_commit(facts, str(op.job), op.end.n)
+    if event is None:
+        return str(op.job) in commits_by_job(facts)  # it was stored later
     # Somebody may remove it while the operation goes on; only a run by hand can be its last.
     return record is None and (event.n < op.begin.n or op.do != "run")
 

@@ -3,7 +3,6 @@
 Which job, when and in which zone comes from the scenario; whether it was taken, from the answer.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,7 +11,7 @@ from simulator import oracle
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.struck import zone_at
-from simulator.checkers.wanted import commits_by_job
+from simulator.checkers.wanted import commits_by_job, last_commit
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.history import History
@@ -64,9 +63,8 @@ def _given(facts: Facts) -> Iterator[_Given]:
 
 def _stands(facts: Facts, job_id: str, n: int) -> bool:
     """Whether the job was in the store before event `n`: to one that is gone, nothing is given."""
-    stored = commits_by_job(facts).get(job_id, ())
-    index = bisect_left(stored, n, key=lambda pair: pair[0].n) - 1
-    return not stored or (index >= 0 and stored[index][1] is not None)
+    _, record = last_commit(facts, job_id, n)
+    return record is not None or job_id not in commits_by_job(facts)
 
 
 def time_6(history: History, scenario: Scenario) -> Finding:

@@ -1,6 +1,6 @@
 """STAT: what the status said, each time it was asked, against what was so."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Collection
 
 from simulator.checkers.disturbance import failed_call
@@ -10,7 +10,7 @@ from simulator.checkers.happened import CLAIM_TTL_US, FOREVER
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before
 from simulator.checkers.truth import NEAR_US, Truth, clocks_differ, something_wrong, stale, truths
-from simulator.checkers.wanted import commits_by_job
+from simulator.checkers.wanted import last_commit
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -251,15 +251,19 @@ def _running(facts: Facts, job: str, n: int) -> bool:
 
 def _is_held(facts: Facts, job: str, status: Event) -> bool:
     """Whether a fresh claim of the job stands in the store, of a machine that lives."""
-    stored = commits_by_job(facts).get(job, [])
-    index = bisect_left(stored, status.n, key=lambda entry: entry[0].n) - 1
-    claim = (stored[index][1] or {}).get("fire_claim") if index >= 0 else None
+    commit, record = last_commit(facts, job, status.n)
+    claim = (record or {}).get("fire_claim")
     at_us = instant_us(claim.get("at")) if isinstance(claim, dict) else None
-    if claim is None or at_us is None or not at_us <= status.at_us < at_us + CLAIM_TTL_US:
+    if (
+        commit is None
+        or claim is None
+        or at_us is None
+        or not at_us <= status.at_us < at_us + CLAIM_TTL_US
+    ):
         return False
     machine = str(claim.get("by")).rpartition(":")[0]
     return not any(
-        stored[index][0].n < end.n < status.n and end.machine == machine
+        commit.n < end.n < status.n and end.machine == machine
         for end in facts.history.of("crash", "stopped")
     )
 

@@ -11,7 +11,7 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Life
 from simulator.checkers.matching import match_all
 from simulator.checkers.truth import NEAR_US, stale_after_us
-from simulator.checkers.wanted import commits_by_job
+from simulator.checkers.wanted import last_commit
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -121,9 +121,7 @@ def _about_to_fire(facts: Facts, job: str, waits_us: int, status: Event) -> bool
 
 def _record(facts: Facts, job: str, status: Event) -> dict[str, Any] | None:
     """The job as the store has it; None when it is not there."""
-    stored = commits_by_job(facts).get(job, [])
-    index = bisect_left(stored, status.n, key=lambda pair: pair[0].n) - 1
-    return stored[index][1] if index >= 0 else None
+    return last_commit(facts, job, status.n)[1]
 
 
 def _troubled_host(facts: Facts, status: Event) -> Iterator[str]:

@@ -15,7 +15,7 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Op, Tick
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import rule_of
-from simulator.checkers.wanted import commits_by_job
+from simulator.checkers.wanted import commits_by_job, last_commit
 from simulator.event import Event
 from simulator.fold import instant_us
 from simulator.history import History
@@ -224,6 +224,4 @@ def _taken(facts: Facts, event: Event, tick: Tick) -> list[str]:
 
 def _before(facts: Facts, job_id: str, event: Event) -> Record:
     """What was stored of a job before a commit."""
-    stored = commits_by_job(facts).get(job_id, [])
-    index = bisect_left(stored, event.n, key=lambda pair: pair[0].n) - 1
-    return stored[index][1] if index >= 0 else None
+    return last_commit(facts, job_id, event.n)[1]

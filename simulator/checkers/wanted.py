@@ -1,5 +1,6 @@
 """What a plan is made of: the parts of one, and what the store was told of its job."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ from simulator.checkers.happened import FOREVER, Op
 from simulator.event import Event
 from simulator.scenario import Job
 
-__all__ = ["Commits", "Plan", "Segment", "commits_by_job"]
+__all__ = ["Commits", "Plan", "Segment", "commits_by_job", "last_commit"]
 
 Commits = dict[str, list[tuple[Event, dict[str, Any] | None]]]
 
@@ -102,3 +103,12 @@ def commits_by_job(facts: Facts) -> Commits:
         return found
 
     return facts.history.derived("commits_by_job", build)
+
+
+def last_commit(
+    facts: Facts, job_id: str, n: int
+) -> tuple[Event, dict[str, Any] | None] | tuple[None, None]:
+    """The last commit of a job before event `n` and the record that it stored; None for neither."""
+    stored = commits_by_job(facts).get(job_id, [])
+    index = bisect_left(stored, n, key=lambda pair: pair[0].n) - 1
+    return stored[index] if index >= 0 else (None, None)
