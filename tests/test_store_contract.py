@@ -295,7 +295,7 @@ def outcome(do, store):
         return kind, getattr(error, "reason", None), getattr(error, "step", None)
     if hasattr(result, "records"):
         places = [(broken.index, broken.reason) for broken in result.broken]
-        plain = [result.records, result.jobs, places, result.extra, result.next_due_hint]
+        plain = [result.records, result.jobs, places, result.extra]
         return json.dumps(plain)
     return result
 

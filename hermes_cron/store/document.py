@@ -5,24 +5,18 @@ that we do not know survive, in records and beside them. A record that cannot be
 it is and is reported in `Document.broken`; it stops no other record.
 
 A document is never changed: an edit makes a new one that shares every untouched record with the
-old, with its text and its due time, so that touching 1 of 1000 jobs costs one record.
+old, with its text, so that touching 1 of 1000 jobs costs one record.
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from hermes_cron.store.errors import StoreUnreadable
 
 __all__ = ["BrokenRecord", "Document", "Entry", "parse", "safe_component", "serialize"]
 
-_NOTHING_DUE: Final = math.inf
-_NEEDS_REPAIR: Final = -math.inf
-# The zone is not known here: a naive time is at the earliest what it is in the zone furthest east.
-_EASTMOST_S: Final = 14 * 3600
 _LONGEST_NAME: Final = 200
 _LONGEST_JOURNAL: Final = 10_000  # ids of changed jobs; a new one costs one look at all of them
 
@@ -50,15 +44,14 @@ def safe_component(name: object) -> bool:
 
 
 class Entry:
-    """One record of the file. `value` is never changed; text and due time are found out once."""
+    """One record of the file. `value` is never changed; its text is found out once."""
 
-    __slots__ = ("_due", "_text", "job_id", "problem", "value")
+    __slots__ = ("_text", "job_id", "problem", "value")
 
     def __init__(self, value: Any, text: bytes | None = None) -> None:
         self.value = value
         self.job_id, self.problem = _identify(value)
         self._text = text
-        self._due: float | None = None
 
     @property
     def text(self) -> bytes:
@@ -66,13 +59,6 @@ class Entry:
         if self._text is None:
             self._text = json.dumps(self.value).encode("ascii")
         return self._text
-
-    @property
-    def due(self) -> float:
-        """Not later than the record is due, in epoch seconds; see `Document.next_due_hint`."""
-        if self._due is None:
-            self._due = _NOTHING_DUE if self.problem else _earliest_due(self.value)
-        return self._due
 
 
 class Document:
@@ -100,7 +86,6 @@ class Document:
         self._places: dict[str, int] | None = None
         self._jobs: tuple[dict[str, Any], ...] | None = None
         self._broken: tuple[BrokenRecord, ...] | None = None
-        self._next_due: float | None = None
         self._journal: list[str] = []
         self._written = 0
 
@@ -133,20 +118,6 @@ class Document:
         if self._broken is None:
             self._broken = tuple(self._find_broken())
         return self._broken
-
-    @property
-    def next_due_hint(self) -> float:
-        """A time in epoch seconds before which no job is due and none needs a repair.
-
-        The earliest `next_run_at` of the enabled jobs that are neither paused nor completed;
-        infinite when there is none; minus infinite when one of them needs its next time repaired
-        (missing for a recurring job, or not a time). A naive time counts as early as any zone makes
-        it. Found out once, so that an idle tick costs the same for any number of jobs.
-        """
-        if self._next_due is None:
-            dues = (self.entries[place].due for place in self.places.values())
-            self._next_due = min(dues, default=_NOTHING_DUE)
-        return self._next_due
 
     def get(self, job_id: str) -> dict[str, Any] | None:
         """The usable job of that id, or None. Not a copy."""
@@ -262,31 +233,6 @@ def _identify(value: Any) -> tuple[str | None, str | None]:
     if not safe_component(job_id):
         return None, f"its id {job_id!r} is not one safe path component"
     return job_id, None
-
-
-def _earliest_due(job: Mapping[str, Any]) -> float:
-    enabled = job.get("enabled")  # null says what its absence says (HOST.md)
-    off = enabled is not None and not enabled
-    if off or job.get("state") in ("paused", "completed"):
-        return _NOTHING_DUE
-    schedule = job.get("schedule")
-    once = isinstance(schedule, dict) and schedule.get("kind") == "once"
-    planned = job.get("next_run_at")
-    if planned is None and once and not job.get("last_run_at"):
-        planned = schedule.get("run_at") if isinstance(schedule, dict) else None
-    if planned is None:
-        return _NOTHING_DUE if once else _NEEDS_REPAIR
-    return _epoch(planned)
-
-
-def _epoch(text: Any) -> float:
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            return moment.replace(tzinfo=UTC).timestamp() - _EASTMOST_S
-        return moment.timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return _NEEDS_REPAIR
 
 
 def _kind(value: Any) -> str:

@@ -49,8 +49,6 @@ def test_an_enabled_of_null_says_as_much_as_none(home):
     home.plant(enabled=None)
     assert due() == ["job"]
     assert [job["enabled"] for job in jobs.list_jobs()] == [True]
-    home.change(next_run_at=at(home, hours=1))
-    assert store.current_store().read().next_due_hint == home.at.timestamp() + 3600
 
 
 def test_a_naive_time_is_in_the_configured_zone(tmp_path, monkeypatch):

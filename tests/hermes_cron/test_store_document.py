@@ -1,8 +1,6 @@
 """The jobs file as a value, and one edit of it."""
 
 import json
-import math
-import time
 
 import pytest
 
@@ -339,51 +337,3 @@ def test_serialized_is_parsed_again_to_the_same():
     assert again.records == before.records
     assert (again.extra, again.updated_at) == ({"more": [1]}, STAMP)
     assert written(Document()) == {"jobs": [], "updated_at": STAMP}
-
-
-@pytest.mark.parametrize(
-    ("job", "hint"),
-    [
-        ({"next_run_at": "1970-01-01T00:01:00+00:00"}, 60.0),
-        ({"next_run_at": "1970-01-01T02:01:00+02:00"}, 60.0),
-        ({"next_run_at": "1970-01-02T00:00:00Z", "enabled": True, "state": "scheduled"}, 86400.0),
-        ({"next_run_at": "1970-01-02T00:00:00"}, 86400.0 - 14 * 3600),
-        ({"next_run_at": "garbage", "schedule": CRON}, -math.inf),
-        ({"next_run_at": 5, "schedule": CRON}, -math.inf),
-        ({"next_run_at": None, "schedule": CRON}, -math.inf),
-        ({"schedule": {"kind": "interval", "minutes": 5}}, -math.inf),
-        ({"schedule": None}, -math.inf),
-        ({"next_run_at": "garbage", "state": "paused"}, math.inf),
-        ({"next_run_at": "garbage", "enabled": False}, math.inf),
-        ({"next_run_at": "1970-01-01T00:01:00Z", "state": "completed"}, math.inf),
-        ({"schedule": {"kind": "once", "run_at": "1970-01-01T00:01:00Z"}}, 60.0),
-        (
-            {"schedule": {"kind": "once", "run_at": "1970-01-01T00:01:00Z"}, "last_run_at": "x"},
-            math.inf,
-        ),
-        ({"schedule": {"kind": "once"}}, math.inf),
-    ],
-)
-def test_before_the_hint_nothing_is_due_and_nothing_needs_repair(job, hint):
-    assert document({"id": "a", **job}).next_due_hint == hint
-
-
-def test_the_hint_of_a_naive_time_is_no_matter_of_the_machines_zone(monkeypatch):
-    with monkeypatch.context() as elsewhere:
-        elsewhere.setenv("TZ", "America/New_York")
-        time.tzset()
-        found = document({"id": "a", "next_run_at": "1970-01-02T00:00:00"}).next_due_hint
-    time.tzset()
-    assert found == 86400.0 - 14 * 3600
-
-
-def test_the_hint_is_the_earliest_of_the_usable_jobs():
-    assert Document().next_due_hint == math.inf
-    later, sooner = "1970-01-02T00:00:00Z", "1970-01-01T00:01:00Z"
-    jobs = [{"id": "a", "next_run_at": later}, None, {"id": "b", "next_run_at": sooner}]
-    before = document(*jobs, {"id": "b", "next_run_at": "garbage"})
-    assert before.next_due_hint == 60.0
-    edit = Edit(before)
-    edit.get("b")["next_run_at"] = later
-    after, _ = edit.finish()
-    assert after.next_due_hint == 86400.0
