@@ -125,12 +125,19 @@ def read_schedule(facts: Facts, plan: Plan, text: object, at_us: int) -> oracle.
 
 
 def on_stated_grid(
-    facts: Facts, plan: Plan, schedule: oracle.Every, at_us: int, n: int, *, until_n: int = 0
+    facts: Facts,
+    plan: Plan,
+    schedule: oracle.Every,
+    at_us: int,
+    n: int,
+    *,
+    until_n: int = 0,
+    before: oracle.Every | None = None,
 ) -> oracle.Every:
     """The interval on the grid that the store stated first after event `n`, if that is legal.
 
     While an operation goes on, until `until_n`, others may store the job with its old grid: then
-    what it says at the end counts.
+    what it says at the end counts. `before` is what held until `n`.
     """
     grid: oracle.Every | None = None
     for event, record in commits_by_job(facts).get(plan.job.id, ()):
@@ -140,7 +147,10 @@ def on_stated_grid(
             break
         stated = _instant_us(facts, record.get("next_run_at"))
         latest_us = event.at_us + schedule.period_us + facts.skew_us
+        if stated is None or not at_us < stated <= latest_us:
+            continue
         # What is to come at once states no grid; by a clock that is ahead it lies ahead.
-        if stated is not None and at_us + facts.skew_us < stated <= latest_us:
+        kept = before is not None and (stated - before.first_us) % before.period_us == 0
+        if kept or stated > at_us + facts.skew_us:
             grid = oracle.Every(stated, schedule.period_us)
     return grid or schedule

@@ -267,7 +267,9 @@ def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
     schedule: oracle.Schedule = previous
     if isinstance(previous, oracle.Every):
         anchored = oracle.Every(begin_us + previous.period_us, previous.period_us)
-        schedule = on_stated_grid(facts, plan, anchored, begin_us, op.begin.n, until_n=op.end.n)
+        schedule = on_stated_grid(
+            facts, plan, anchored, begin_us, op.begin.n, until_n=op.end.n, before=previous
+        )
     from_us = counts_from(schedule, begin_us)
     if isinstance(schedule, oracle.Once) and (was_on or op.do in _AT_ONCE):
         from_us = begin_us  # what was due before belongs to the part before, or is what was asked
