@@ -270,7 +270,7 @@ def settle(edit: Edit, job: Job, now: datetime, entries: list[dict[str, Any]]) -
         return True
     extra = {"job_id": job["id"], "occurrence": claim.get("occurrence")}
     execution_id = str(claim.get("execution"))
-    states = executions.states_of([job["id"]]).get(execution_id, set())
+    states = executions.states_of([execution_id]).get(execution_id, set())
     details = {"occurrence": claim.get("occurrence"), "execution_id": claim.get("execution")}
     if claim_rules.never_began(job, states):
         claim_rules.give_back(job, now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,7 +78,7 @@ def append_first(entries: Sequence[Mapping[str, Any]]) -> bool:
     Returns:
         As `append`.
     """
-    known = states_of(sorted({str(entry.get("job_id")) for entry in entries}))
+    known = states_of({entry["id"] for entry in entries})
     return append([one for one in entries if one["state"] not in known.get(one["id"], ())])
 
 
@@ -89,15 +89,12 @@ def _append_all(wishes: Sequence[Wish[Sequence[Mapping[str, Any]], bool]]) -> No
         wish.got = kept
 
 
-def states_of(job_ids: Sequence[str]) -> dict[str, set[str]]:
-    """The states that stand in the records of these jobs, by execution id."""
-    wanted = set(job_ids)
+def states_of(ids: Collection[str]) -> dict[str, set[str]]:
+    """The states that stand in the records of these executions, by id."""
     found: dict[str, set[str]] = {}
-    if wanted:
-        only = next(iter(wanted)) if len(wanted) == 1 else None
-        for entry in store.current_store().executions(only):
-            if entry.get("job_id") in wanted:
-                found.setdefault(str(entry.get("id")), set()).add(str(entry.get("state")))
+    if ids:
+        for entry in store.current_store().executions(ids=ids):
+            found.setdefault(str(entry["id"]), set()).add(str(entry.get("state")))
     return found
 
 

@@ -8,7 +8,7 @@ import errno
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
@@ -204,10 +204,14 @@ class FakeStore:
             self._record("execution", records=stored)
         return True
 
-    def executions(self, job_id: str | None = None) -> list[dict[str, Any]]:
+    def executions(
+        self, job_id: str | None = None, *, ids: Collection[str] | None = None
+    ) -> list[dict[str, Any]]:
         """See `JobStore.executions`."""
-        records = self.volume.records
-        return [dict(one) for one in records if job_id is None or one.get("job_id") == job_id]
+        found = self.volume.records
+        if ids is not None:
+            found = [one for one in found if str(one.get("id")) in ids]
+        return [dict(one) for one in found if job_id is None or one.get("job_id") == job_id]
 
     def save_output(self, job_id: str, stamp: str, text: str) -> str:
         """See `JobStore.save_output`."""

@@ -24,6 +24,7 @@ from simulator.fake_store import FakeStore
 from simulator.volume import Volume
 
 IDS = st.sampled_from(["a", "b", "c", "a", "b", "../up", "", "ü"])
+MANY_IDS = frozenset(["b", "ü", *map(str, range(30))])
 VALUES = st.sampled_from([1, 1.0, True, None, "text", "line\nbreak", "\ud800", [1], {"k": "v"}])
 JOBS = st.fixed_dictionaries(
     {"id": IDS},
@@ -241,7 +242,9 @@ class Stores(RuleBasedStateMachine):
     def output(self, job_id, stamp):
         self.both(lambda store: tail(store.save_output(job_id, stamp, "text")))
 
-    @rule(records=st.lists(st.fixed_dictionaries({"job_id": IDS, "v": VALUES}), max_size=3))
+    @rule(
+        records=st.lists(st.fixed_dictionaries({"id": IDS, "job_id": IDS, "v": VALUES}), max_size=3)
+    )
     def execution(self, records):
         self.both(lambda store: store.append_executions(records))
 
@@ -261,6 +264,8 @@ class Stores(RuleBasedStateMachine):
             self.both(lambda store: list(map(store.read_signal, store.signals())), who)
             self.both(lambda store: store.executions(), who)
             self.both(lambda store: store.executions("a"), who)
+            self.both(lambda store: store.executions(ids={"a"}), who)
+            self.both(lambda store: store.executions("a", ids=MANY_IDS), who)
         self.both(lambda store: [tail(name) for name in store.outputs("a")])
         assert len(self.temporaries()) == self.volume.temporaries
         assert len(list(self.paths.cron_dir.glob("jobs.json.corrupt-*"))) == len(self.volume.aside)

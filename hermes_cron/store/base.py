@@ -1,6 +1,6 @@
 """What a job store is: the rules that every store keeps, whatever it is made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -106,10 +106,13 @@ class JobStore(Protocol):
         """
         ...
 
-    def executions(self, job_id: str | None = None) -> list[dict[str, Any]]:
+    def executions(
+        self, job_id: str | None = None, *, ids: Collection[str] | None = None
+    ) -> list[dict[str, Any]]:
         """The execution records, oldest first, of one job (`job_id` in the record) or of all.
 
-        What cannot be read is left out and logged.
+        With `ids` only those of these executions (`id` in the record). What cannot be read is left
+        out and logged.
         """
         ...
 

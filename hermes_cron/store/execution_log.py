@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 # Rewriting for each record past the bound would make every append a rewrite.
 _SLACK: Final = EXECUTIONS_KEPT // 10
+
+_FEW: Final = 20  # so many words are looked for in each line; with more, parsing all is cheaper
 
 
 class ExecutionLog:
@@ -59,8 +61,10 @@ class ExecutionLog:
         if self._lines > EXECUTIONS_KEPT + _SLACK:
             self._rebuild()
 
-    def read(self, job_id: str | None = None) -> list[dict[str, Any]]:
-        """The newest records, of one job or of all, oldest first.
+    def read(
+        self, job_id: str | None = None, ids: Collection[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest records, of one job or of all, of some executions or of all, oldest first.
 
         What is broken or cannot be read is left out.
         """
@@ -71,13 +75,18 @@ class ExecutionLog:
         except OSError as error:
             logger.warning("the execution records in %s cannot be read: %s", self.path, error)
             return []
+        # Parsing is what costs: only lines that name what is wanted are worth it.
         lines = data.splitlines()[-EXECUTIONS_KEPT:]
-        if job_id is None:
-            return _parse(lines)[0]
-        # Parsing is what costs: only lines that name the job are worth it.
-        named = json.dumps(job_id).encode()
-        records, _ = _parse([line for line in lines if named in line])
-        return [record for record in records if record.get("job_id") == job_id]
+        if job_id is not None:
+            lines = _naming([job_id], lines)
+        if ids is not None and len(ids) <= _FEW:
+            lines = _naming(ids, lines)
+        return [
+            record
+            for record in _parse(lines)[0]
+            if (job_id is None or record.get("job_id") == job_id)
+            and (ids is None or str(record.get("id")) in ids)
+        ]
 
     def _write(self, descriptor: int, data: bytes, size: int) -> None:
         try:
@@ -118,6 +127,12 @@ class ExecutionLog:
             self.path, "".join(json.dumps(record) + "\n" for record in kept).encode()
         )
         self._inode, self._size, self._lines = status.st_ino, status.st_size, len(kept)
+
+
+def _naming(words: Collection[str], lines: Sequence[bytes]) -> list[bytes]:
+    """The lines in which one of these words stands as a text of JSON."""
+    named = [json.dumps(word).encode() for word in words]
+    return [line for line in lines if any(name in line for name in named)]
 
 
 def _parse(lines: Sequence[bytes]) -> tuple[list[dict[str, Any]], int]:

@@ -3,7 +3,7 @@
 import logging
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,9 +125,11 @@ class JsonFileStore:
             return False
         return True
 
-    def executions(self, job_id: str | None = None) -> list[dict[str, Any]]:
+    def executions(
+        self, job_id: str | None = None, *, ids: Collection[str] | None = None
+    ) -> list[dict[str, Any]]:
         """See `JobStore.executions`."""
-        return self._execution_log(self._paths()).read(job_id)
+        return self._execution_log(self._paths()).read(job_id, ids)
 
     def save_output(self, job_id: str, stamp: str, text: str) -> str:
         """See `JobStore.save_output`."""

@@ -115,20 +115,19 @@ class TestStored:
             ]
         )
         assert executions.states_of([]) == {}
-        assert executions.states_of(["job"]) == {"a": {"claimed", "running"}}
+        assert executions.states_of(["a"]) == {"a": {"claimed", "running"}}
         both = {"a": {"claimed", "running"}, "b": {"claimed"}}
-        assert executions.states_of(["job", "other"]) == both
+        assert executions.states_of(["a", "b", "nobody's"]) == both
 
-    def test_only_the_records_of_one_job_are_read_for_one(self, monkeypatch):
+    def test_only_the_records_that_are_asked_for_are_read(self, monkeypatch):
         asked = []
         real = store.current_store().executions
         monkeypatch.setattr(
-            store.current_store(), "executions", lambda only: asked.append(only) or real(only)
+            store.current_store(), "executions", lambda ids: asked.append(ids) or real(ids=ids)
         )
-        executions.states_of(["job", "job"])
-        executions.states_of(["job", "other"])
+        executions.states_of(["a", "b"])
         executions.states_of([])
-        assert asked == ["job", None]
+        assert asked == [["a", "b"]]
 
 
 class TestFirst:

@@ -774,6 +774,22 @@ def test_executions_are_kept_in_order_and_bounded(jobs, cron, monkeypatch):
     assert len((cron / "executions.jsonl").read_bytes().splitlines()) <= 25
 
 
+@pytest.mark.parametrize("beside", [0, 30])
+def test_executions_are_found_by_their_ids(jobs, cron, beside):
+    jobs.append_executions(
+        [
+            {"id": one, "job_id": job, "n": n}
+            for n, (one, job) in enumerate(["xa", "ya", "xb", "zb"])
+        ]
+    )
+    with (cron / "executions.jsonl").open("ab") as file:
+        file.write(b'{"id": ["x"], "n": 9}\n')
+    ids = {"x", "z", *map(str, range(beside))}
+    assert [record["n"] for record in jobs.executions(ids=ids)] == [0, 2, 3]
+    assert [record["n"] for record in jobs.executions("b", ids=ids)] == [2, 3]
+    assert jobs.executions(ids=()) == []
+
+
 @pytest.mark.parametrize(
     ("half", "left"), [(b'{"n": 2, "st', [1, 3, 4]), (b'{"n": 2}', [1, 2, 3, 4])]
 )
