@@ -1,7 +1,7 @@
 """The pool that due jobs run in: bounded, and not to be starved.
 
 At most `limit` jobs run at the same time, but one that has run for longer than `SLOW_S` does not
-count: a slow job keeps a thread and nobody's place.
+count: a slow job keeps a thread and nobody's place. Work that waits gets that place at once.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from threading import Lock
+from threading import Lock, Timer
 
 from hermes_cron import clock, config, process
 
 __all__ = ["DispatchRefusedError", "Dispatcher", "dispatcher"]
 
 DEFAULT_LIMIT = 8
-SLOW_S = 15.0  # less than an interval, so that the next tick relieves who waits
+SLOW_S = 25.0  # longer than a short run (LIVE-5: no storm), and no half interval (LIVE-1)
 _MOST_THREADS = 1024
+_LOOK_S = 1.0  # at least, between two looks of the timer, whatever a clock rounds
 
 
 class DispatchRefusedError(RuntimeError):
@@ -40,6 +41,7 @@ class Dispatcher:
         self._since: dict[int, float] = {}  # worker: when its present work began, monotonic
         self._serial = 0
         self._executor: ThreadPoolExecutor | None = None
+        self._timer: Timer | None = None  # only while work waits behind work
 
     def submit(self, work: Callable[[], bool]) -> Future[bool]:
         """Run `work` as soon as there is room.
@@ -63,14 +65,19 @@ class Dispatcher:
     def relieve(self) -> None:
         """Give waiting work the places of slow work. Cheap when nothing waits.
 
+        What finds no place gets one as soon as a job that runs now has run for `SLOW_S`.
+
         Raises:
             DispatchRefusedError: the executor refused.
         """
         while self._queue:
             with self._lock:
                 now_s = clock.monotonic()
-                busy = sum(now_s - since < SLOW_S for since in self._since.values())
-                if busy >= self.limit or not self._queue or len(self._since) >= _MOST_THREADS:
+                busy = [since for since in self._since.values() if now_s - since < SLOW_S]
+                if not self._queue or len(self._since) >= _MOST_THREADS:
+                    return
+                if len(busy) >= self.limit:
+                    self._look_again(min(busy) + SLOW_S - now_s)
                     return
                 self._serial += 1
                 worker = self._serial
@@ -91,8 +98,27 @@ class Dispatcher:
         """Take no more work with the present executor; what runs goes on."""
         with self._lock:
             executor, self._executor = self._executor, None
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
         if executor is not None:
             executor.shutdown(wait=False)
+
+    def _look_again(self, after_s: float) -> None:
+        """Relieve once more after a while, with the lock held."""
+        if self._timer is not None:
+            return
+        timer = Timer(max(after_s, _LOOK_S), self._relieve_in_time)
+        timer.name, timer.daemon = "cron-relief", True  # a process that ends waits for no timer
+        with suppress(RuntimeError):  # no more threads: then the next tick relieves
+            timer.start()
+            self._timer = timer
+
+    def _relieve_in_time(self) -> None:
+        with self._lock:
+            self._timer = None
+        with suppress(DispatchRefusedError):  # what was refused waits for the next tick
+            self.relieve()
 
     def _work(self, worker: int) -> None:
         """Run what waits until nothing does."""

@@ -83,9 +83,6 @@ class LeaseKeeper:
             for execution in lost:
                 self.drop(execution)
             wait_s = PERIOD_S
-            dispatcher = process.current().dispatcher
-            if dispatcher is not None:
-                dispatcher.relieve()
 
 
 def _renew(held: Sequence[Execution]) -> list[Execution]:

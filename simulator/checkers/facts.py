@@ -198,6 +198,16 @@ class Facts:
         runs = [run for runs in self.runs.values() for run in runs]
         return sorted(runs, key=lambda run: run.begin.n)
 
+    def runs_on(self, at_us: int) -> int:
+        """How many runs were on at an instant."""
+
+        def build() -> tuple[list[int], list[int]]:
+            runs = self.all_runs
+            return [run.begin.at_us for run in runs], sorted(run.end_us for run in runs)
+
+        begun, ended = self.history.derived("begun and ended", build)
+        return bisect_right(begun, at_us) - bisect_left(ended, at_us)
+
     @cached_property
     def fires(self) -> list[Fire]:
         """Every call of `fire_due`, by its beginning, with the runs and claims that are its own."""

@@ -11,6 +11,7 @@ __all__ = [
     "CLAIM_TTL_US",
     "EARLY_LEEWAY_US",
     "FOREVER",
+    "MANY_RUNS",
     "NAS_BACKOFF_US",
     "SLACK_US",
     "BodyRun",
@@ -31,6 +32,8 @@ EARLY_LEEWAY_US = 30 * SECOND_US
 """A delivery this early is taken for its occurrence (WIRE.md)."""
 NAS_BACKOFF_US = 60 * SECOND_US
 """NAS tries again at least this often (WIRE.md)."""
+MANY_RUNS = 3
+"""Runs at a time from which a bounded pool may be full."""
 
 Window = tuple[int, int]
 """A span of time, [first, last] in microseconds."""

@@ -3,6 +3,7 @@
 An occurrence has a deadline: one wake after it, or after the last disturbance that touches this
 time. A disturbance is what may legitimately keep a job from running: no gateway up, a fault that
 really fired, the job's own earlier run, an arm that could not be made (until the next occasion).
+Where many come at once a loop may begin them one after another: storms are not wanted (LIVE-5).
 """
 
 from bisect import bisect_left, bisect_right
@@ -11,13 +12,15 @@ from simulator import oracle
 from simulator.checkers.disturbance import settled_us
 from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER, NAS_BACKOFF_US, BodyRun, Window
+from simulator.checkers.happened import FOREVER, MANY_RUNS, NAS_BACKOFF_US, BodyRun, Window
 from simulator.checkers.struck import lasts_us
 from simulator.durations import SECOND_US
 
 __all__ = ["after_us", "decide", "touching"]
 
 _ONE_SHOT_GRACE_US = 120 * SECOND_US
+_PLACE_US = 30 * SECOND_US
+"""How long a job may wait for a place of a bounded pool, beside runs that do not end."""
 
 
 def after_us(facts: Facts) -> int:
@@ -37,6 +40,9 @@ def decide(facts: Facts, match: JobMatch, due: Due) -> None:
         deadline_us = max(deadline_us, window[1] + after_us(facts))
     elif (over := touching(match.windows, due.at_us - after_us(facts), due.at_us)) is not None:
         deadline_us = max(deadline_us, over[1] + after_us(facts))  # what it held up comes now
+    begun = due.run is not None and due.run.begin.at_us <= deadline_us
+    if facts.blocking and not begun and facts.runs_on(deadline_us) >= MANY_RUNS:
+        deadline_us += _PLACE_US
     due.deadline_us = deadline_us
     once = isinstance(match.plan.segments[due.segment].schedule, oracle.Once)
     if due.run is not None:

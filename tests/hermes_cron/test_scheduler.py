@@ -119,10 +119,10 @@ class TestTick:
         scheduler.tick(sync=False)
         wait_until(lambda: len(home.ran) == 2)
         assert "quick" not in home.ran
-        since[0] = 14
+        since[0] = 24
         scheduler.tick(sync=False)
         assert len(home.ran) == 2
-        since[0] = 20  # the next tick of a short interval: within it, who is due has begun
+        since[0] = 26
         scheduler.tick(sync=False)
         wait_until(lambda: len(home.ran) == 4)
         go.set()

@@ -371,3 +371,22 @@ def test_who_has_claimed_a_job_arms_it_when_its_run_is_over():
     assert claimed_and_not_armed("63m").judge("STAT-11").verdict == "unknown"
     assert claimed_and_not_armed("66m").judge("STAT-11").verdict == "violated"
     assert claimed_and_not_armed("63m", dies=True).judge("STAT-11").verdict == "violated"
+
+
+def beside_slow_runs(began_s: int, *, slow: int) -> Build:
+    """Jobs of half an hour, due all at once after a tick that was refused, and one more."""
+    names = [f"slow-{nth}" for nth in range(slow)]
+    jobs = "".join(f"- {{id: {name}, schedule: every 1h}}\n" for name in ("j", *names))
+    more = f"lasts: 90m\njobs:\n{jobs}faults: [{{into: dispatch, raise: OSError}}]\n"
+    build = Build(more).up().loop(last="90m")
+    build.add("1h", "fault", index=0, seam="dispatch", does="raise")
+    for name in names:
+        build.run(name, "61m", "20m")
+    return build.run("j", began_s)
+
+
+def test_a_bounded_pool_may_begin_what_comes_at_once_one_after_another():
+    """Half a tick later, beside runs that fill it, and no later."""
+    assert beside_slow_runs(3690, slow=3).judge("LIVE-1").verdict != "violated"
+    assert beside_slow_runs(3700, slow=3).judge("LIVE-1").verdict == "violated"
+    assert beside_slow_runs(3690, slow=2).judge("LIVE-1").verdict == "violated"
