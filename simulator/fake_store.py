@@ -208,9 +208,7 @@ class FakeStore:
         self, job_id: str | None = None, *, ids: Collection[str] | None = None
     ) -> list[dict[str, Any]]:
         """See `JobStore.executions`."""
-        found = self.volume.records
-        if ids is not None:
-            found = [one for one in found if str(one.get("id")) in ids]
+        found = self.volume.records if ids is None else self.volume.records_of(ids)
         return [dict(one) for one in found if job_id is None or one.get("job_id") == job_id]
 
     def save_output(self, job_id: str, stamp: str, text: str) -> str:

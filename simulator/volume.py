@@ -2,7 +2,8 @@
 
 import errno
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from hermes_cron.store import (
@@ -63,6 +64,9 @@ class Volume:
         self.document: Document | None = None
         self.signals: dict[str, str] = {}
         self.records: list[dict[str, Any]] = []
+        # The records of each execution, numbered as they came.
+        self._of_id: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        self._appended = 0
         self.outputs: dict[str, dict[str, str]] = {}
         self.aside: list[bytes] = []
         self.temporaries = 0
@@ -121,8 +125,20 @@ class Volume:
 
     def append(self, records: Sequence[dict[str, Any]]) -> None:
         """Add execution records; the newest stay."""
+        for one in records:
+            self._appended += 1
+            self._of_id.setdefault(str(one.get("id")), []).append((self._appended, one))
         self.records += records
+        for oldest in self.records[:-EXECUTIONS_KEPT]:
+            left = self._of_id.pop(str(oldest.get("id")))[1:]
+            if left:
+                self._of_id[str(oldest.get("id"))] = left
         del self.records[:-EXECUTIONS_KEPT]
+
+    def records_of(self, ids: Collection[str]) -> list[dict[str, Any]]:
+        """The execution records with one of these ids, oldest first."""
+        found = [one for name in set(ids) for one in self._of_id.get(name, ())]
+        return [record for _, record in sorted(found, key=itemgetter(0))]
 
     def keep_output(self, job_id: str, stamp: str, text: str) -> str:
         """Keep one output and drop the oldest ones; its name without folders."""
@@ -219,6 +235,7 @@ class Volume:
     def break_executions(self) -> None:
         """The record of executions becomes garbage, of which nothing can be read."""
         self.records.clear()
+        self._of_id.clear()
 
     def hold_lock(self, name: str, by: str = "somebody") -> None:
         """Somebody who is no simulated gateway holds the lock until `free`."""

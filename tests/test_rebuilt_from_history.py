@@ -57,7 +57,7 @@ def said_then(told: History, event: Any, provider: str) -> tuple[str, int, list[
     before = final_store(told, before=event.n)
     volume = Volume(list(before.records.values()))
     volume.signals.update(before.signals)
-    volume.records.extend(before.executions)
+    volume.append(before.executions)
     up: dict[str, int] = {}
     for one in told:
         if one.n >= event.n:

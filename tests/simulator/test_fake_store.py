@@ -292,10 +292,12 @@ def test_evidence_is_bounded(monkeypatch):
     monkeypatch.setattr("simulator.volume.OUTPUTS_KEPT", 2)
     jobs = FakeStore()
     for number in range(9):
-        jobs.append_executions([{"job_id": "ab"[number % 2], "n": number}])
+        jobs.append_executions([{"id": f"x{number % 3}", "job_id": "ab"[number % 2], "n": number}])
         jobs.save_output("a", f"t{number}", "text")
     assert [record["n"] for record in jobs.executions()] == [4, 5, 6, 7, 8]
     assert [record["n"] for record in jobs.executions("a")] == [4, 6, 8]
+    assert [record["n"] for record in jobs.executions(ids=["x2", "x0"])] == [5, 6, 8]
+    assert [record["n"] for record in jobs.executions("a", ids=["x2", "x0"])] == [6, 8]
     assert jobs.outputs("a") == ["output/a/t7.md", "output/a/t8.md"]
     jobs.save_output("a", "t0", "newer, whatever its name says")
     assert jobs.outputs("a") == ["output/a/t8.md", "output/a/t0.md"]
