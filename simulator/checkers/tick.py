@@ -9,6 +9,7 @@ from simulator.checkers.clocks import LOCK_BOUND_US, kept_locks
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Life, Window, merge
+from simulator.checkers.outcomes import touching
 from simulator.checkers.struck import deadline_us, lasts_us, start_struck
 from simulator.checkers.ticks import NO_END, Ticks, Track, tracks_of
 from simulator.durations import SECOND_US
@@ -179,15 +180,23 @@ def _at_once_us(facts: Facts, life: Life) -> tuple[int, bool]:
     It is that of a fallback where the start of the provider failed.
     """
     assert life.last_started is not None
-    start_us, allowed_us = life.last_started.at_us, _AT_ONCE_US + facts.held_us
-    if _may_wait(facts, life.machine, start_us):
+    machine, start_us = life.machine, life.last_started.at_us
+    allowed_us = _AT_ONCE_US + facts.held_us
+    at_once_us = deadline_us(facts, machine, start_us, allowed_us)
+    if _may_wait(facts, machine, (start_us, at_once_us)):
         allowed_us += LOCK_BOUND_US  # it waits for what it has to settle first, but not for ever
-    at_once_us = deadline_us(facts, life.machine, start_us, allowed_us)
+        at_once_us = deadline_us(facts, machine, start_us, allowed_us)
     return at_once_us, at_once_us > start_us + allowed_us
 
 
-def _may_wait(facts: Facts, machine: str, at_us: int) -> bool:
-    """Whether somebody else may have kept a lock: a process that hung at any step of the store."""
+def _may_wait(facts: Facts, machine: str, start: Window) -> bool:
+    """Whether somebody else may have kept a lock: a process that hung at any step of the store.
+
+    Args:
+        facts: Of the run.
+        machine: Who may wait for it.
+        start: From its start to when it should have ticked, hangs of its own included.
+    """
 
     def build() -> list[Window]:
         hung = [
@@ -198,8 +207,7 @@ def _may_wait(facts: Facts, machine: str, at_us: int) -> bool:
         return merge([*hung, *((kept.at_us, until_us) for kept, until_us in kept_locks(facts))])
 
     windows = facts.history.derived(("kept from", machine), build)
-    index = bisect_right(windows, (at_us, FOREVER)) - 1
-    return index >= 0 and windows[index][1] >= at_us
+    return touching(windows, *start) is not None
 
 
 def _nobody_to_tick(facts: Facts, life: Life) -> bool:

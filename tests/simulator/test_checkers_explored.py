@@ -390,3 +390,20 @@ def test_a_bounded_pool_may_begin_what_comes_at_once_one_after_another():
     assert beside_slow_runs(3690, slow=3).judge("LIVE-1").verdict != "violated"
     assert beside_slow_runs(3700, slow=3).judge("LIVE-1").verdict == "violated"
     assert beside_slow_runs(3690, slow=2).judge("LIVE-1").verdict == "violated"
+
+
+def hung_start_beside_a_hang(hung: str, ticks_s: int) -> Build:
+    """Machine b hangs in its start for ten minutes; meanwhile machine a hangs in the store."""
+    rules = f"[{{into: start, hang: 10m}}, {{into: store.read, hang: {hung}}}]"
+    build = Build(f"machines: [a, b]\n{ONE}faults: {rules}\n").up().loop().up(machine="b")
+    build.add(0, "fault", "b", index=0, seam="start", does="hang")
+    build.add("5m", "fault", index=1, seam="store.read", does="hang")
+    return build.loop(machine="b", first=ticks_s)
+
+
+def test_who_hung_in_its_start_may_then_wait_for_a_lock():
+    """It ticks when it has waited as long as it may; where nobody kept a lock then, at once."""
+    assert hung_start_beside_a_hang("12m", 610).judge("TICK-1").verdict == "held"
+    assert hung_start_beside_a_hang("12m", 670).judge("TICK-1").verdict == "violated"
+    assert hung_start_beside_a_hang("4m", 600).judge("TICK-1").verdict == "held"
+    assert hung_start_beside_a_hang("12m", 1200).judge("TICK-1").verdict == "violated"
