@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.fault_rule import EFFECTS, PHASES, SEAMS, Fault
 
-__all__ = ["CAPABILITIES", "OUTAGES", "RAISED", "instants", "mostly", "multiples"]
+__all__ = ["ANSWERS", "CAPABILITIES", "OUTAGES", "RAISED", "instants", "mostly", "multiples"]
 
 CAPABILITIES = frozenset({"blocking", "external"})
 
@@ -24,10 +24,11 @@ RAISED = (
 )  # fmt: skip
 _DISK_ERRORS = ("ENOSPC", "EACCES", "EIO", "EMFILE")
 _NET_ERRORS = ("httpx.ConnectError", "httpx.ReadTimeout", "httpx.RemoteProtocolError")
+ANSWERS = (503, 500, 429, 403, 404, 409, "html", "shape", "stale")
 _LATE = ("1s", "5s", "59s", "5m", "6m", "90m")
 
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "answer": st.sampled_from((503, 500, 429, 403, 404, 409, "html", "shape", "stale")),
+    "answer": st.sampled_from(ANSWERS),
     "hang": st.sampled_from(("2s", "20s", "90s", "6m", "12m")),
     "delay": st.sampled_from(_LATE),
     "duplicate": st.lists(st.sampled_from(_LATE), min_size=1, max_size=3, unique=True),

@@ -31,7 +31,8 @@ from simulator.drawn_faults import (
     mostly,
     multiples,
 )
-from simulator.durations import DAY_US, SECOND_US, format_duration
+from simulator.drawn_together import meetings
+from simulator.durations import DAY_US, SECOND_US, format_duration, parse_duration
 from simulator.kernel.tape import MAX_CHOICES, Choice, Tape
 from simulator.scenario import Scenario
 from simulator.steps import OPERATIONS, Step
@@ -64,9 +65,15 @@ _SCHEDULES = (
 _TAKES = (*("1s",) * 5, "0s", "20s", "3m", "8m", "40m")
 _NO_SCHEDULES = ("0 0 31 2 *", "61 * * * *", "every 0m", "at noon")
 _NEVER = "2031-01-01T00:00:00+00:00"
+_SETS = (
+    *({"schedule": schedule} for schedule in (*_SCHEDULES, *_NO_SCHEDULES)),
+    *({"state": "paused"},) * 3,
+)
+_SPEECHLESS = "simulator.raising.SpeechlessError"
 _RECORDS: tuple[dict[str, Any], ...] = (
     {"next_run_at": "garbage"},
     {"next_run_at": None},
+    {"next_run_at": 20260302},
     {"schedule": {"kind": "cron", "expr": "61 * * * *", "display": "61 * * * *"}},
     {"id": None},
     {"id": "job-1"},
@@ -99,7 +106,7 @@ def jobs(
     kind = draw(mostly("ok", "raises", "fails", "crashes", "repeat", "repeat"))
     nth = {"nth": draw(st.integers(1, 4))}
     if kind == "raises":
-        job["body"] = {"raises": draw(st.sampled_from(RAISED)), **nth}
+        job["body"] = {"raises": draw(st.sampled_from((*RAISED, _SPEECHLESS))), **nth}
     elif kind == "fails":
         job["body"] = {"fails": "no", **nth}
     elif kind == "crashes":
@@ -130,9 +137,7 @@ def steps(
         "machine": st.sampled_from(machines),
         "job": st.sampled_from(job_ids),
         "for": st.sampled_from(OUTAGES),
-        "set": st.sampled_from(
-            [{"schedule": schedule} for schedule in (*_SCHEDULES, *_NO_SCHEDULES)]
-        ),
+        "set": st.sampled_from(_SETS),
         "fire_at": st.just("last"),
         "times": st.integers(1, 3),
         "by": st.sampled_from(("2s", "-2s", "10m", "-10m", "1h", "-1h")),
@@ -230,10 +235,19 @@ def scenarios(
     changed = steps(**known | {"job_ids": standing + focus})
     drawn_steps = _drawn(draw, changed, draw(mostly(1, 0, 2, 3, 4)))
     if late:
-        drawn_jobs[-1] |= draw(_made_late(start))
         made = {"at": draw(instants(lasts_us, known["moments"])), "do": "create"}
+        drawn_jobs[-1] |= draw(_made_late(start, made["at"]))
         drawn_steps.append(Step.model_validate({**made, "job": job_ids[-1]}))
+    broken = [job["id"] for job in drawn_jobs if job["id"] in standing and "record" in job]
+    by_hand: bool = draw(st.booleans())
+    if broken and by_hand:  # somebody tries by hand what does not run
+        tried = {"do": draw(st.sampled_from(("run", "trigger"))), "job": broken[0]}
+        drawn_steps.append(Step.model_validate({"at": draw(instants(lasts_us)), **tried}))
     drawn_faults = _drawn(draw, faults(**known, anchors=anchors), draw(mostly(2, 1, 3, 4, 6)))
+    if draw(st.integers(0, 2)) == 0:
+        more_faults, more_steps = draw(meetings(**known | {"job_ids": standing}, sets=_SETS))
+        drawn_faults += more_faults
+        drawn_steps += more_steps
     return Scenario.model_validate(
         {
             "name": name,
@@ -265,9 +279,12 @@ def _timestamps(draw: st.DrawFn, start: str, first: int = 1) -> list[str]:
 
 
 @st.composite
-def _made_late(draw: st.DrawFn, start: str) -> dict[str, Any]:
+def _made_late(draw: st.DrawFn, start: str, at: str) -> dict[str, Any]:
     """What is different about a job that a step makes: also what must be refused then."""
-    wrong = st.sampled_from([*_NO_SCHEDULES, *draw(_timestamps(start, -6))])
+    ago = timedelta(microseconds=parse_duration(draw(st.sampled_from(("30s", "110s", "3m", "1h")))))
+    made = datetime.fromisoformat(start) + timedelta(microseconds=parse_duration(at))
+    past = (made - ago).replace(microsecond=0).isoformat()
+    wrong = st.sampled_from([*_NO_SCHEDULES, *draw(_timestamps(start, -6)), past, past])
     schedule = {"schedule": draw(wrong)} if draw(st.integers(0, 2)) == 0 else {}
     return {"created": "by a step", "record": {}, **schedule}
 

@@ -6,8 +6,9 @@ from itertools import pairwise
 from types import MappingProxyType
 
 import pytest
+from hypothesis import given, settings
 
-from simulator import drawn_faults, fault_rule, strategies
+from simulator import drawn_faults, drawn_together, fault_rule, strategies
 from simulator.durations import MINUTE_US
 from simulator.explore.drawing import draw_scenario
 from simulator.fault_rule import EFFECTS, SEAMS
@@ -40,9 +41,9 @@ def test_the_whole_catalogue_is_drawn(many):
 def test_a_new_seam_is_drawn_as_soon_as_it_is_in_the_catalogue(monkeypatch):
     more = MappingProxyType({**SEAMS, "a.new.one": fault_rule.Place(frozenset({"crash"}))})
     monkeypatch.setattr(drawn_faults, "SEAMS", more)
-    tried = []
+    tried, valid = [], fault_rule.Fault.model_validate({"into": "tick", "crash": True})
     monkeypatch.setattr(
-        drawn_faults.Fault, "model_validate", lambda said: tried.append(said["into"]) or None
+        drawn_faults.Fault, "model_validate", lambda said: tried.append(said["into"]) or valid
     )
     drawn(150)
     assert "a.new.one" in tried
@@ -57,7 +58,7 @@ def test_faults_are_anchored_to_events_more_often_than_to_instants(many):
     faults = [fault for scenario in many for fault in scenario.faults]
     instants = sum(fault.at is not None or fault.since is not None for fault in faults)
     assert instants
-    assert len(faults) - instants > 2 * instants
+    assert 2 * (len(faults) - instants) > 3 * instants, "what meets is at an instant"
 
 
 def test_faults_of_one_scenario_share_their_events(many):
@@ -89,7 +90,7 @@ def test_most_scenarios_have_something_due_often_and_a_crowd_has_it_at_once(many
 
 
 def test_what_must_be_refused_is_drawn(many):
-    given = [step.set["schedule"] for scenario in many for step in scenario.steps if step.set]
+    given = [step.set.get("schedule") for one in many for step in one.steps if step.set]
     made = [job.schedule for scenario in many for job in scenario.jobs]
     assert {*given, *made} >= set(strategies._NO_SCHEDULES)
     past = [
@@ -127,3 +128,30 @@ def test_a_tape_holds_back_only_who_is_there(many):
 def test_no_two_are_alike(many):
     """Hypothesis' own mutations would make every second one a copy of one before it."""
     assert len({scenario.model_copy(update={"name": "x"}).canonical() for scenario in many}) > 380
+
+
+@pytest.mark.parametrize("capabilities", [("blocking",), ("external",)])
+def test_what_meets_is_near_one_instant(capabilities):
+    """Each meeting comes up; all of its faults can strike, and its steps are close to them."""
+    moments, seen = [30 * MINUTE_US], set()
+    met = drawn_together.meetings(
+        job_ids=["one", "two"], machines=["a"], lasts_us=180 * MINUTE_US,
+        capabilities=capabilities, moments=moments, sets=[{"schedule": "every 1h"}],
+    )  # fmt: skip
+
+    @settings(max_examples=200, database=None, derandomize=True)
+    @given(met)
+    def look(meeting):
+        some_faults, some_steps = meeting
+        seen.add((tuple(f.into for f in some_faults), tuple(s.do for s in some_steps)))
+        begins = [step.at for step in some_steps] + [fault.first_at for fault in some_faults]
+        assert all(any(abs(at - m) <= 125 * MINUTE_US for m in (0, *moments)) for at in begins)
+
+    look()
+    into = {name for some, _ in seen for name in some}
+    done = {name for _, some in seen for name in some}
+    assert done >= {"pause", "resume", "hold-lock", "stop", "status", "run", "remove"}
+    if "blocking" in capabilities:
+        assert {"body", "tick", "store.signal"} <= into
+    else:
+        assert {"body", "claim", "nas.provision", "nas.cancel", "nas.list", "nas.deliver"} <= into
