@@ -10,7 +10,7 @@ from hermes_cron import claim_rules, records
 from hermes_cron.status.evidence import Evidence, instant_of
 from hermes_cron.status.wording import Finding, ago, wall
 
-__all__ = ["job_findings", "next_job", "wanted_arms"]
+__all__ = ["job_findings", "missing_arms", "next_job", "wanted_arms"]
 
 
 def job_findings(evidence: Evidence) -> Iterator[Finding]:
@@ -49,13 +49,39 @@ def next_job(evidence: Evidence) -> tuple[str, float] | None:
 
 
 def wanted_arms(evidence: Evidence) -> dict[str, float]:
-    """When each job has to be armed, by id: at its next time, unless it is running just now."""
+    """When each job has to be armed, by id: at its next time, unless it is running just now.
+
+    Who runs it arms it when that is over, if need be; where this was refused already, it is missed.
+    """
+    refused = _refused_arms(evidence)
     return {
         str(job.get("id")): at
         for job in evidence.jobs or ()
         if records.stay_reason(job) is None
         and (at := instant_of(job.get("next_run_at"))) is not None
-        and not _is_running(job, evidence)
+        and (job.get("id") in refused or not _is_running(job, evidence))
+    }
+
+
+def missing_arms(evidence: Evidence) -> list[str]:
+    """The jobs, by id, that are to be armed and are not, as far as the provider knows."""
+    armed = (evidence.registry or {}).get("armed")
+    believed = armed if isinstance(armed, Mapping) else {}
+    refused = _refused_arms(evidence)
+    return [
+        job_id
+        for job_id, at in wanted_arms(evidence).items()
+        if job_id in refused or instant_of(believed.get(job_id)) != at
+    ]
+
+
+def _refused_arms(evidence: Evidence) -> set[str]:
+    """The jobs, by id, whose last arm failed, as the provider says."""
+    failures = (evidence.registry or {}).get("failures")
+    return {
+        job_id
+        for job_id, failure in (failures.items() if isinstance(failures, Mapping) else ())
+        if isinstance(failure, Mapping) and failure.get("call") == "provision"
     }
 
 

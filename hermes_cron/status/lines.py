@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from hermes_cron import records
-from hermes_cron.status.evidence import Evidence, instant_of, number
-from hermes_cron.status.job_health import next_job, wanted_arms
+from hermes_cron.status.evidence import Evidence, number
+from hermes_cron.status.job_health import missing_arms, next_job, wanted_arms
 from hermes_cron.status.wording import PHRASES, Finding, ago, count, wall
 
 __all__ = ["lines_of"]
@@ -79,13 +79,13 @@ def _registry_facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     It is not asked between fires and changes, so that the age of all this belongs to it.
     """
     told = evidence.registry
-    armed, wanted = (told or {}).get("armed"), wanted_arms(evidence)
-    if told is None or not isinstance(armed, Mapping):
+    if told is None or not isinstance(told.get("armed"), Mapping):
         yield "armed", "not known"
         return
-    right = sum(instant_of(armed.get(job_id)) == at for job_id, at in wanted.items())
+    wanted = len(wanted_arms(evidence))
+    right = wanted - len(missing_arms(evidence))
     contact = _age(evidence.age_of(told.get("at")))
-    yield "armed", f"{right} of {len(wanted)}, by the last contact {contact}"
+    yield "armed", f"{right} of {wanted}, by the last contact {contact}"
     for name, key in (("last arm", "last_accepted"), ("last fire", "last_fire")):
         event = told.get(key)
         if isinstance(event, Mapping):

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hermes_cron import records
-from hermes_cron.status.evidence import Evidence, instant_of, number, stale_after_s
-from hermes_cron.status.job_health import wanted_arms
+from hermes_cron.status.evidence import Evidence, number, stale_after_s
+from hermes_cron.status.job_health import missing_arms, wanted_arms
 from hermes_cron.status.wording import Finding, ago, count
 
 __all__ = ["trigger_findings"]
@@ -150,8 +150,7 @@ def _registry_findings(evidence: Evidence) -> Iterator[Finding]:
         advice = "run 'hermes-cron serve': it arms every job and says so"
         yield Finding("unknown", "no-registry-evidence", text, advice)
         return
-    wanted = wanted_arms(evidence)
-    missing = [job_id for job_id, at in wanted.items() if instant_of(armed.get(job_id)) != at]
+    wanted, missing = wanted_arms(evidence), missing_arms(evidence)
     why = told.get("last_error")
     if missing:
         named = ", ".join(_labels(missing[:MOST_NAMED], evidence))

@@ -104,3 +104,68 @@ def test_what_is_no_account_is_written_over(account, written, caplog):
     store.current_store().write_signal(SIGNAL, written)
     assert told(account)["provider"] == "mine"
     assert caplog.records == []
+
+
+def test_what_another_process_told_stays_until_it_is_made_good(account):
+    other = Account("mine")
+    other.settled({"a": "1", "b": "2"}, {"b": "2"}, listed=True)
+    other.failed("a", "provision", ValueError())
+    other.failed("b", "cancel", ValueError())
+    other.write()
+    account.accepted("b", "3")
+    found = told(account)
+    assert set(found["failures"]) == {"a"}
+    assert (found["wanted"], found["armed"]) == ({"a": "1", "b": "2"}, {"b": "3"})
+    account.settled({"a": "1"}, {}, listed=False)
+    assert set(told(account)["failures"]) == {"a"}
+    account.listed()
+    assert told(account)["failures"] == {}
+
+
+def test_what_another_process_made_good_is_not_told_again(account):
+    account.failed("a", "provision", ValueError())
+    account.write()
+    other = Account("mine")
+    other.accepted("a", "2")
+    other.write()
+    account.fired("b", ran=True)
+    found = told(account)
+    assert (found["failures"], found["armed"]) == ({}, {"a": "2"})
+
+
+def test_what_failed_after_a_list_counts(account):
+    account.failed("a", "provision", ValueError())
+    account.listed()
+    account.failed("b", "provision", ValueError())
+    assert (account.misses("a"), account.misses("b")) == (False, True)
+    assert set(told(account)["failures"]) == {"b"}
+
+
+def test_what_could_not_be_written_is_told_later(account, monkeypatch):
+    def full(*_args):
+        raise store.StoreError("no space", reason="full")
+
+    other = Account("mine")
+    other.failed("x", "provision", ValueError())
+    other.write()
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store.current_store()), "write_signal", full)
+        account.listed()
+        account.settled({"a": "1"}, {"a": "1", "c": "0"}, listed=True)
+        account.failed("b", "provision", ValueError())
+        account.write()
+        account.accepted("a", "2")
+        account.mended("b")
+        account.failed("c", "cancel", ValueError())
+        account.write()
+    found = told(account)
+    assert (found["wanted"], found["armed"]) == ({"a": "1"}, {"a": "2", "c": "0"})
+    assert (set(found["failures"]), found["listed"]) == ({"c"}, True)
+
+
+@pytest.mark.parametrize("failures", [None, [], {"a": None}, {"a": {}}, {"a": {"at": "now"}}])
+def test_a_failure_that_makes_no_sense_is_none(account, failures):
+    written = {"failures": failures, "armed": {"a": 5}, "wanted": 7}
+    store.current_store().write_signal(SIGNAL, json.dumps(written))
+    found = told(account)
+    assert (found["failures"], found["armed"], found["wanted"]) == ({}, {}, {})

@@ -283,6 +283,36 @@ CASES = [
         "healthy",
         PROMISE,
     ),
+    (
+        "STAT-11 one that runs, whose next arm was refused",
+        external(
+            {},
+            jobs=[job(next_run_at=at(60), fire_claim={"at": at(-5), "by": "h:1"})],
+            told={"failures": {"j1": {"call": "provision", "reason": "403", "at": NOW - 5}}},
+        ),
+        "unhealthy",
+        "only 0 of 1 job armed",
+    ),
+    (
+        "STAT-11 one that was refused at the time that it was armed for once",
+        external(
+            {"j1": at(60)},
+            jobs=[job(next_run_at=at(60))],
+            told={"failures": {"j1": {"call": "provision", "reason": "403", "at": NOW - 5}}},
+        ),
+        "unhealthy",
+        "only 0 of 1 job armed",
+    ),
+    (
+        "STAT-11 an orphan that was not cancelled",
+        external(
+            {"j1": at(60)},
+            jobs=[job(next_run_at=at(60))],
+            told={"failures": {"j1": {"call": "cancel", "reason": "403", "at": NOW - 5}, "x": 5}},
+        ),
+        "healthy",
+        PROMISE,
+    ),
     ("STAT-11 garbage", external("much"), "unknown", None),
     # STAT-12
     (

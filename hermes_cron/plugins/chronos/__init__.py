@@ -362,7 +362,7 @@ class ChronosCronScheduler(CronScheduler):
             self._listed = False
             with self._lock:
                 return {**dict.fromkeys(sorted(self._doubtful), ""), **self._armed}
-        self._account.mended("")
+        self._account.listed()
         self._listed = True
         with self._lock:
             planted = {k: at for k, at in self._armed.items() if self._own.get(k) != at}

@@ -6,6 +6,8 @@ The signal `registry-chronos` is JSON: `provider`, `pid`, `at` (epoch seconds), 
 what is about no single job: `call`, `reason`, `at`) and `last_error` (a sentence, or null).
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import threading
@@ -16,32 +18,29 @@ __all__ = ["Account"]
 
 logger = logging.getLogger("cron.chronos")
 
+Failures = dict[str, dict[str, Any]]
+
 
 class Account:
     """Keeps the account and writes it; writing never raises. Thread-safe.
 
-    Several processes write it in turn, the gateway and each command that changes a job: what the
-    last accepted arm and the last fire were is kept from whoever told it.
+    Several processes write it in turn, the gateways and each command that changes a job. Each adds
+    what it learned since it last wrote to what stands there: who told of an arm, a fire or a call
+    that failed may be dead, and what this process knew before may be over.
     """
 
     def __init__(self, provider: str) -> None:
+        self._provider = provider
         self._signal = f"registry-{provider}"
         self._lock = threading.Lock()
-        self._facts: dict[str, Any] = {
-            "provider": provider,
-            "wanted": {},
-            "armed": {},
-            "listed": False,
-            "last_accepted": None,
-            "last_fire": None,
-        }
-        self._failures: dict[str, dict[str, Any]] = {}
+        self._notes: dict[str, Any] = {"last_accepted": None, "last_fire": None}
+        self._news = _News()
 
     def accepted(self, job_id: str, fire_at: str) -> None:
         """Note that the registry took an arm."""
         self._note("last_accepted", {"job_id": job_id, "fire_at": fire_at})
         with self._lock:
-            self._facts["armed"][job_id] = fire_at
+            self._news.armed[job_id] = fire_at
         self.mended(job_id)
 
     def fired(self, job_id: str, *, ran: bool) -> None:
@@ -53,57 +52,120 @@ class Account:
         from hermes_cron import clock
 
         reason = getattr(error, "reason", None) or type(error).__name__
+        failure = {"call": call, "reason": str(reason), "at": clock.epoch()}
         with self._lock:
-            self._failures[job_id] = {"call": call, "reason": str(reason), "at": clock.epoch()}
+            self._news.failures[job_id] = failure
 
     def mended(self, job_id: str) -> None:
         """Forget a failure that a later call made good."""
         with self._lock:
-            self._failures.pop(job_id, None)
+            self._news.failures[job_id] = None
+
+    def listed(self) -> None:
+        """Note that the registry says what is armed: what failed before is tried again by that."""
+        with self._lock:
+            self._news.listed = True
+            self._news.failures.clear()
 
     def misses(self, job_id: str) -> bool:
-        """Whether a call for the job failed that nothing made good."""
+        """Whether a call for the job failed that nothing made good, and nobody wrote so yet."""
         with self._lock:
-            return job_id in self._failures
+            return self._news.failures.get(job_id) is not None
 
     def settled(self, wanted: Mapping[str, str], armed: Mapping[str, str], *, listed: bool) -> None:
         """Note how a round ended, and drop the failures of jobs that it left nothing to do for."""
+        left = {"", *wanted, *armed}
         with self._lock:
-            self._facts.update(wanted=dict(wanted), armed=dict(armed), listed=listed)
-            for job_id in [job_id for job_id in self._failures if job_id]:
-                if job_id not in wanted and job_id not in armed:
-                    del self._failures[job_id]
+            news = self._news
+            news.round = {"wanted": dict(wanted), "armed": dict(armed), "listed": listed}
+            news.armed.clear()
+            news.failures = {job_id: one for job_id, one in news.failures.items() if job_id in left}
 
     def write(self) -> None:
         """Leave the account in the store."""
         from hermes_cron import clock, process, store
 
+        with self._lock:
+            news, self._news = self._news, _News()
         try:
             told = _read(store.current_store().read_signal(self._signal))
+            account = news.added_to(told)
             with self._lock:
-                for what in ("last_accepted", "last_fire"):
-                    self._facts[what] = _newer(self._facts[what], told.get(what))
-                text = json.dumps(
-                    self._facts
-                    | {"pid": process.current().pid, "at": clock.epoch()}
-                    | {"failures": self._failures, "last_error": self._last_error()},
-                    sort_keys=True,
-                )
+                for what in self._notes:
+                    account[what] = self._notes[what] = _newer(self._notes[what], told.get(what))
+            of_us = {"provider": self._provider, "pid": process.current().pid, "at": clock.epoch()}
+            text = json.dumps(account | of_us, sort_keys=True)
             store.current_store().write_signal(self._signal, text)
         except Exception as error:  # the status misses it; no job does
             logger.warning("Chronos: its account cannot be written: %s", error)
+            with self._lock:
+                self._news = news.before(self._news)
 
     def _note(self, what: str, facts: dict[str, Any]) -> None:
         from hermes_cron import clock
 
         with self._lock:
-            self._facts[what] = facts | {"at": clock.epoch()}
+            self._notes[what] = facts | {"at": clock.epoch()}
 
-    def _last_error(self) -> str | None:
-        if not self._failures:
-            return None
-        job_id, failure = max(self._failures.items(), key=lambda item: float(item[1]["at"]))
-        return f"{failure['call']} {job_id}".strip() + f": {failure['reason']}"
+
+class _News:
+    """What this process learned since it last wrote the account; the later word counts.
+
+    Attributes:
+        round: `wanted`, `armed` and `listed`, as the last round left them; empty without one.
+        armed: What was accepted since then, fire_at by job id.
+        failures: By job id; None for one that was made good.
+        listed: Whether what failed before all these counts no more.
+    """
+
+    def __init__(self) -> None:
+        self.round: dict[str, Any] = {}
+        self.armed: dict[str, str] = {}
+        self.failures: dict[str, dict[str, Any] | None] = {}
+        self.listed = False
+
+    def before(self, later: _News) -> _News:
+        """These and what came after them."""
+        both = _News()
+        both.round = later.round or self.round
+        both.armed = later.armed if later.round else self.armed | later.armed
+        both.failures = later.failures if later.listed else self.failures | later.failures
+        both.listed = self.listed or later.listed
+        return both
+
+    def added_to(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """The account as it stands, with these."""
+        account = {"listed": told.get("listed") is True} | self.round
+        wanted = _texts(account.get("wanted", told.get("wanted")))
+        armed = _texts(account.get("armed", told.get("armed"))) | self.armed
+        before = {} if self.listed else _failures(told.get("failures"))
+        if self.round:
+            left = {"", *wanted, *armed}
+            before = {job_id: one for job_id, one in before.items() if job_id in left}
+        failures = {job_id: one for job_id, one in (before | self.failures).items() if one}
+        account |= {"wanted": wanted, "armed": armed}
+        return account | {"failures": failures, "last_error": _last_error(failures)}
+
+
+def _texts(told: object) -> dict[str, str]:
+    items = told.items() if isinstance(told, dict) else ()
+    return {job_id: text for job_id, text in items if isinstance(text, str)}
+
+
+def _failures(told: object) -> Failures:
+    items = told.items() if isinstance(told, dict) else ()
+    return {
+        job_id: failure
+        for job_id, failure in items
+        if isinstance(failure, dict) and isinstance(failure.get("at"), int | float)
+    }
+
+
+def _last_error(failures: Failures) -> str | None:
+    if not failures:
+        return None
+    job_id, failure = max(failures.items(), key=lambda item: float(item[1]["at"]))
+    return f"{failure.get('call')} {job_id}".strip() + f": {failure.get('reason')}"
 
 
 def _read(text: str | None) -> dict[str, Any]:
