@@ -170,7 +170,8 @@ class World:
             finally:
                 kernel.close()
         self._append("world.end", reason=reason)
-        history, self.history = self.history, History()  # tasks of dead machines keep the world
+        # Tasks of dead machines keep the world for ever, and who may know its history must ask it.
+        history, self.history = self.history, History()
         return Run(
             scenario=self.scenario,
             target=self.target.label,
@@ -290,18 +291,20 @@ class World:
         self.history.append(kind, "world", text=text, **data)
 
     def _store_record(self, name: str) -> Callable[..., object]:
-        put, kernel = self.history.put, self.kernel
+        kernel = self.kernel
 
         def record(kind: str, /, **data: Any) -> None:
-            put(kernel.now_us, "store" if kind.startswith("store.") else name, kind, data)
+            lane = "store" if kind.startswith("store.") else name
+            self.history.put(kernel.now_us, lane, kind, data)
 
         return record
 
     def _signal_record(self, name: str) -> Callable[[str, str | None], object]:
-        put, kernel = self.history.put, self.kernel
+        kernel = self.kernel
 
         def told(signal: str, content: str | None) -> None:
-            put(kernel.now_us, name, "signal", {"name": signal, "content": content})
+            said = {"name": signal, "content": content}
+            self.history.put(kernel.now_us, name, "signal", said)
 
         return told
 

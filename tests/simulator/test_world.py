@@ -4,6 +4,7 @@ import gc
 
 import pytest
 
+from simulator.history import History
 from simulator.hosts import reference_host
 from simulator.scenario import Scenario
 from simulator.scenario_file import parse_scenario
@@ -199,27 +200,26 @@ def test_a_wall_time_to_deliver_is_in_the_zone():
     assert copies == ["2026-03-02T09:00:00+00:00"]
 
 
-def worlds():
+def alive(kind, counts=lambda _thing: True):
     gc.collect()
-    return sum(type(thing) is World for thing in gc.get_objects())
+    return sum(type(thing) is kind and bool(counts(thing)) for thing in gc.get_objects())
 
 
 @pytest.mark.parametrize("provider", TARGETS)
 class TestNothingStays:
     def test_of_a_run_without_a_crash(self, provider):
         run(provider)
-        before = worlds()
+        before = alive(World)
         run(provider)
         run(provider, steps=[{"at": "1h", "do": "stop", "machine": "a", "for": "1m"}])
-        assert worlds() == before
+        assert alive(World) == before
 
     def test_of_the_history_after_a_crash(self, provider):
         steps = [{"at": "1h", "do": "crash", "machine": "a", "for": "1m"}]
-        history, _ = run(provider, steps=steps)
-        assert len(history) > 50
-        left = [thing for thing in gc.get_objects() if type(thing) is World]
-        assert left  # tasks of the dead machine are kept on purpose
-        assert not [world for world in left if world.history is history]
+        before, full = alive(World), alive(History, len)
+        assert len(run(provider, steps=steps)[0]) > 50
+        assert alive(World) > before  # tasks of the dead machine are kept on purpose
+        assert alive(History, len) == full
 
     def test_of_a_run_that_an_exception_ended(self, provider, monkeypatch):
         before = run(provider)[0].to_bytes()
