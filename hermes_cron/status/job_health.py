@@ -97,12 +97,12 @@ def _findings_of(job: Mapping[str, Any], evidence: Evidence) -> Iterator[Finding
         )
         return
     due_at = instant_of(job.get("next_run_at"))
-    late_s = 0.0 if due_at is None else evidence.now - due_at
-    if due_at is not None and late_s > evidence.stale_after_s and not _is_running(job, evidence):
+    if due_at is not None and _is_overdue(job, due_at, evidence):
         yield Finding(
             "bad",
             "overdue",
-            f"Job {label} is overdue by {ago(late_s)} (it was due at {wall(due_at)})",
+            f"Job {label} is overdue by {ago(evidence.now - due_at)} "
+            f"(it was due at {wall(due_at)})",
             f"look for '{job.get('id')}' in the gateway's log; 'hermes-cron run {job.get('id')}' "
             "runs it now",
         )
@@ -120,6 +120,15 @@ def _findings_of(job: Mapping[str, Any], evidence: Evidence) -> Iterator[Finding
             "last-run-failed",
             f"the last run of job {label} failed: {_first_line(job.get('last_error'))}",
         )
+
+
+def _is_overdue(job: Mapping[str, Any], due_at: float, evidence: Evidence) -> bool:
+    """Whether it waits for longer than a loop may take: since its time, or its last run's end."""
+    ended_at = instant_of(job.get("last_run_at"))
+    if ended_at is None or ended_at > evidence.now:
+        ended_at = due_at
+    waits_s = evidence.now - max(due_at, ended_at)
+    return waits_s > evidence.stale_after_s and not _is_running(job, evidence)
 
 
 def _is_running(job: Mapping[str, Any], evidence: Evidence) -> bool:

@@ -96,9 +96,13 @@ def _is_overdue(facts: Facts, match: JobMatch, record: dict[str, Any], status: E
     limit_us = stale_after_us(facts) + NEAR_US + facts.skew_us
     if facts.external or not facts.serving(status.n):  # no interval of its own says when it is late
         limit_us = max(limit_us, _LATE_US + NEAR_US + facts.skew_us)
-    if waits_us is None or record.get("fire_claim") or status.at_us - waits_us <= limit_us:
+    if waits_us is None or record.get("fire_claim"):
         return False
-    if any(run.begin.n < status.n < run.end_n for run in facts.runs.get(match.plan.job.id, ())):
+    runs = [run for run in facts.runs.get(match.plan.job.id, ()) if run.begin.n < status.n]
+    ended = [run.end_us for run in runs if run.end is not None]  # it could not begin before
+    if status.at_us - max([waits_us, *ended[-1:]]) <= limit_us:
+        return False
+    if any(status.n < run.end_n for run in runs):
         return False
     if _about_to_fire(facts, match.plan.job.id, waits_us, status):
         return False

@@ -334,6 +334,24 @@ CASES = [
         PROMISE,
     ),
     (
+        "STAT-12 it could not begin before its last run was over",
+        evidence(jobs=[job(next_run_at=at(-300), last_run_at=at(-100))]),
+        "healthy",
+        PROMISE,
+    ),
+    (
+        "STAT-12 overdue since its last run was over",
+        evidence(jobs=[job(next_run_at=at(-900), last_run_at=at(-300))]),
+        "unhealthy",
+        "overdue by 15 min",
+    ),
+    (
+        "STAT-12 overdue, whatever a clock that was ahead wrote",
+        evidence(jobs=[job(next_run_at=at(-300), last_run_at=at(300))]),
+        "unhealthy",
+        "overdue by 5 min",
+    ),
+    (
         "STAT-12 paused, so not overdue",
         evidence(jobs=[job(next_run_at=at(-300), state="paused")]),
         "healthy",

@@ -407,3 +407,16 @@ def test_who_hung_in_its_start_may_then_wait_for_a_lock():
     assert hung_start_beside_a_hang("12m", 670).judge("TICK-1").verdict == "violated"
     assert hung_start_beside_a_hang("4m", 600).judge("TICK-1").verdict == "held"
     assert hung_start_beside_a_hang("12m", 1200).judge("TICK-1").verdict == "violated"
+
+
+def asked_after_a_long_run(asked_s: int) -> Build:
+    """A run from 1h to 2h10m over the occurrence of 2h, which then nobody begins; a status."""
+    build = Build(ONE).up().loop().store(0, "j", next_run_at=iso("1h"), state="scheduled")
+    build.store("1h", "j", next_run_at=iso("2h"), state="scheduled").run("j", "1h", "70m")
+    return build.status(asked_s, verdict="healthy", promises=True)
+
+
+def test_a_job_is_not_overdue_before_its_last_run_is_over():
+    """Nor at once after it: the next begins with a tick."""
+    assert asked_after_a_long_run(7860).judge("STAT-12").verdict == "unknown"
+    assert asked_after_a_long_run(8100).judge("STAT-12").verdict == "violated"
