@@ -603,7 +603,7 @@ class TestAtTheSameTime:
             agent.provider.reconcile()
             agent.bench.nas.forget_all()
         provisions = [call for call, _ in agent.bench.calls() if call == "provision"]
-        assert len(provisions) == 20
+        assert len(provisions) == 5
         assert "clocks of NAS and of this machine disagree" in caplog.text
         assert "clocks of NAS and of this machine disagree" in agent.signal()["last_error"]
         (timer,) = timers

@@ -360,7 +360,7 @@ class TestAccount:
     def test_a_fire_that_is_left_for_a_while_is_named(self, agent, client, monkeypatch):
         monkeypatch.setattr(threading, "Timer", mock.Mock())
         agent.plant()
-        for _ in range(21):
+        for _ in range(6):
             agent.provider.reconcile()
-        assert len([one for one in client.made() if one[0] == "provision"]) == 20
+        assert len([one for one in client.made() if one[0] == "provision"]) == 5
         assert agent.signal()["last_error"].startswith(f"provision job: {NINE} is armed and fired")

@@ -110,12 +110,12 @@ class TestPace:
             pace.accepted("job", fire_at, at_s)
         return pace
 
-    def test_the_twentieth_arm_within_a_minute_is_followed_by_a_pause(self):
-        assert self.counted(19).pause_s("job", AT, 100.0, EPOCH) == 0
-        assert self.counted(20).pause_s("job", AT, 100.0, EPOCH) == 60
+    def test_the_fifth_arm_within_a_minute_is_followed_by_a_pause(self):
+        assert self.counted(4).pause_s("job", AT, 100.0, EPOCH) == 0
+        assert self.counted(5).pause_s("job", AT, 100.0, EPOCH) == 60
 
     def test_it_ends_with_the_minute(self):
-        pace = self.counted(20)
+        pace = self.counted(5)
         assert pace.pause_s("job", AT, 159.9, EPOCH) == 60
         assert pace.pause_s("job", AT, 160.0, EPOCH) == 0
 
@@ -123,14 +123,14 @@ class TestPace:
         ("away_s", "pause_s"), [(-5, 60), (61, 61), (899, 899), (901, 900), (59, 60)]
     )
     def test_it_lasts_until_the_fire_within_bounds(self, away_s, pause_s):
-        assert self.counted(20).pause_s("job", AT, 100.0, EPOCH - away_s) == pause_s
+        assert self.counted(5).pause_s("job", AT, 100.0, EPOCH - away_s) == pause_s
 
     def test_of_what_is_no_time_it_lasts_a_minute(self):
-        pace = self.counted(20, fire_at="soon")
+        pace = self.counted(5, fire_at="soon")
         assert pace.pause_s("job", "soon", 100.0, EPOCH) == 60
 
     def test_another_fire_or_job_is_counted_for_itself(self):
-        pace = self.counted(20)
+        pace = self.counted(5)
         assert pace.pause_s("job", "2026-03-02T10:00:00+00:00", 100.0, EPOCH) == 0
         assert pace.pause_s("other", AT, 100.0, EPOCH) == 0
         pace.accepted("job", "2026-03-02T10:00:00+00:00", 100.0)
@@ -138,19 +138,19 @@ class TestPace:
         assert pace.pause_s("job", AT, 100.0, EPOCH) == 0
 
     def test_a_minute_begins_with_its_first_arm(self):
-        pace = self.counted(19)
+        pace = self.counted(4)
         pace.accepted("job", AT, 159.0)
         assert pace.pause_s("job", AT, 159.5, EPOCH) == 60
         assert pace.pause_s("job", AT, 160.5, EPOCH) == 0
         pace.accepted("job", AT, 160.0)
-        for _ in range(18):
+        for _ in range(3):
             pace.accepted("job", AT, 170.0)
         assert pace.pause_s("job", AT, 170.0, EPOCH) == 0
         pace.accepted("job", AT, 170.0)
         assert pace.pause_s("job", AT, 170.0, EPOCH) == 60
 
     def test_what_is_no_job_any_more_is_forgotten(self):
-        pace = self.counted(20)
+        pace = self.counted(5)
         pace.forget_others(iter(["job", "other"]))
         assert pace.pause_s("job", AT, 100.0, EPOCH) == 60
         pace.forget_others(["other"])

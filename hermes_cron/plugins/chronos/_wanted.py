@@ -19,7 +19,7 @@ Job = dict[str, Any]
 
 # The same fire again and again within a minute means that the registry's clock and ours disagree.
 _WINDOW_S = 60.0
-_LIMIT = 20
+_LIMIT = 5
 _LONGEST_PAUSE_S = 900.0
 
 
