@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import islice, takewhile
 from typing import Any
 
 from simulator.checkers.disturbance import damage
@@ -131,7 +132,7 @@ def _record(facts: Facts, job: str, status: Event) -> dict[str, Any] | None:
 def _troubled_host(facts: Facts, status: Event) -> Iterator[str]:
     if _read_failed(facts, status) is not None or _closed(facts, status):
         yield "the store could not be read"
-    leaving = [life for life in facts.all_lives if _leaves(life, status)]
+    leaving = [life for life in facts.all_lives if _leaves(facts, life, status)]
     if leaving and not facts.serving(status.n) and not facts.external:
         yield f"the gateway on {leaving[0].machine} leaves"
 
@@ -145,9 +146,17 @@ def _closed(facts: Facts, status: Event) -> bool:
     )
 
 
-def _leaves(life: Life, status: Event) -> bool:
+def _leaves(facts: Facts, life: Life, status: Event) -> bool:
+    """Whether a gateway is on its way out, and the disk did not refuse to take that down."""
     asked = life.stop_requested
-    return asked is not None and asked.n < status.n and (life.end is None or life.end.n > status.n)
+    if asked is None or not asked.n < status.n or (life.end is not None and life.end.n < status.n):
+        return False
+    refused = facts.history.of("store.refused")
+    index = bisect_left(refused, asked.n, key=lambda event: event.n)
+    return not any(
+        event.data.get("by") == life.machine and event.data.get("step") != "lock"
+        for event in takewhile(lambda event: event.n < status.n, islice(refused, index, None))
+    )
 
 
 def _read_failed(facts: Facts, status: Event) -> Event | None:

@@ -420,3 +420,17 @@ def test_a_job_is_not_overdue_before_its_last_run_is_over():
     """Nor at once after it: the next begins with a tick."""
     assert asked_after_a_long_run(7860).judge("STAT-12").verdict == "unknown"
     assert asked_after_a_long_run(8100).judge("STAT-12").verdict == "violated"
+
+
+def leaves(refused: str | None) -> Build:
+    """A gateway is asked to leave; the store refuses a step of its; a status that promises."""
+    build = Build(ONE).up().loop(last="30m").add("30m", "stop.requested")
+    if refused is not None:
+        build.add("30m", "store.refused", "store", step=refused, by="a", reason="permission")
+    return build.status(1801, verdict="healthy", promises=True).add(1802, "stopped")
+
+
+def test_who_leaves_says_so_unless_the_disk_refuses_it():
+    assert leaves(None).judge("STAT-12").verdict == "violated"
+    assert leaves("lock").judge("STAT-12").verdict == "violated"
+    assert leaves("write").judge("STAT-12").verdict == "unknown"
