@@ -99,6 +99,10 @@ class RunStage:
             if machine.life is not None
         ]
 
+    def lives(self, pid: int) -> bool:
+        """See `Stage`."""
+        return self._world.lives(pid)
+
     # -- what is seen, and what goes wrong
 
     def record(self, kind: str, /, *, text: str | None = None, **data: Any) -> None:

@@ -20,7 +20,16 @@ from simulator.history import History
 from simulator.hosts import Host, reference_host
 from simulator.kernel import Kernel, patches
 from simulator.kernel.tape import Tape
-from simulator.kernel.tasks import Blocked, Deadlock, Handle, Hang, Livelock, MachineClock, Task
+from simulator.kernel.tasks import (
+    Blocked,
+    Deadlock,
+    Handle,
+    Hang,
+    Incarnation,
+    Livelock,
+    MachineClock,
+    Task,
+)
 from simulator.machine import Life, Machine
 from simulator.operator import Operator
 from simulator.registry import FakeRegistry, cannot_strike, declared
@@ -131,6 +140,7 @@ class World:
         self.deliveries: Deliveries = Deliveries(self)
         self.operator = Operator(self)
         self._lock_waiters: list[Task] = []
+        self._processes: list[Incarnation] = []
         self._fault_looks = 0
 
     @property
@@ -257,7 +267,12 @@ class World:
         boot_id = f"{incarnation.rng.getrandbits(48):012x}"
         process = self.host.new_process(pid=incarnation.pid, machine=name, boot_id=boot_id)
         life = incarnation.life = Life(self.kernel, name, incarnation, store, process)
+        self._processes = [one for one in self._processes if one.life is not None] + [incarnation]
         return life
+
+    def lives(self, pid: int) -> bool:
+        """Whether there is such a process, a gateway or a command that somebody typed."""
+        return any(one.pid == pid and one.life is not None for one in self._processes)
 
     def life_here(self) -> Life:
         """The process whose task is running."""

@@ -32,11 +32,32 @@ def hook_4(history: History, scenario: Scenario) -> Finding:
 
 
 def _claimed(facts: Facts, job: str, came: Event, answer: Event) -> bool:
-    """Whether the store took a claim on the job between a delivery and its answer."""
-    return any(
-        came.n < event.n < answer.n and isinstance((record or {}).get("fire_claim"), dict)
-        for event, record in commits_by_job(facts).get(job, ())
+    """Whether the store took a claim on the job between a delivery and its answer.
+
+    One that was given back before anybody used it is none.
+    """
+    claimed_n = 0
+    for event, record in commits_by_job(facts).get(job, ()):
+        if not came.n < event.n < answer.n or record is None:
+            continue
+        if isinstance(record.get("fire_claim"), dict):
+            claimed_n = claimed_n or event.n
+        elif claimed_n and not _used(facts, job, claimed_n, event.n):
+            claimed_n = 0
+    return claimed_n > 0
+
+
+def _used(facts: Facts, job: str, first_n: int, last_n: int) -> bool:
+    """Whether somebody asked for a claim on the job, or ran or changed it, between two events."""
+    used = (
+        event.data.get("job") == job and first_n < event.n < last_n
+        for event in facts.history.of("claim", "run.begin", "mark")
     )
+    changed = (
+        op.job == job and op.begin.n < last_n and (op.end is None or op.end.n > first_n)
+        for op in facts.ops
+    )
+    return any(used) or any(changed)
 
 
 def _cut_off(came: Event | None) -> bool:

@@ -1,5 +1,7 @@
 """LIVE-2 to 4: whoever takes an occurrence arms the next, and what failed is tried again."""
 
+from collections.abc import Callable
+
 from simulator.checkers.disturbance import failed_call
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
@@ -10,21 +12,27 @@ from simulator.event import Event
 from simulator.history import History
 from simulator.scenario import Scenario
 
-__all__ = ["live_2", "live_3", "live_4"]
+__all__ = ["live_2", "live_3", "live_4", "tried_again"]
 
 
 def live_2(history: History, scenario: Scenario) -> Finding:
     """A failed re-arm is retried on the next occasion of any kind."""
     facts = facts_of(history, scenario)
     judgement = Judgement("LIVE-2", "no arm failed with an occasion after it")
+    tried_again(facts, judgement, failed_call)
+    return judgement.finding()
+
+
+def tried_again(facts: Facts, judgement: Judgement, counts: Callable[[Event], bool]) -> None:
+    """Judge each provision that counts: by the end of the next occasion it is tried again."""
     tries: dict[str, list[Event]] = {}
-    for event in history.of("nas.call"):
+    for event in facts.history.of("nas.call"):
         if event.data.get("op") == "provision":
             tries.setdefault(str(event.data.get("job_id")), []).append(event)
     for job, calls in tries.items():
         match = match_all(facts).get(job)
         for index, event in enumerate(calls):
-            occasion = facts.occasion_after(event) if failed_call(event) else None
+            occasion = facts.occasion_after(event) if counts(event) else None
             if occasion is None or match is None or match.plan.off_at(occasion[1].n + 1):
                 continue
             if _has_run_all(facts, match, occasion[1]):
@@ -39,7 +47,6 @@ def live_2(history: History, scenario: Scenario) -> Finding:
                     event,
                     occasion[1],
                 )
-    return judgement.finding()
 
 
 def _has_run_all(facts: Facts, match: JobMatch, by: Event) -> bool:

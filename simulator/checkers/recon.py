@@ -6,12 +6,15 @@ from itertools import pairwise
 from simulator.checkers.disturbance import failed_call, hurt_store
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import Life
+from simulator.checkers.live_arms import tried_again
 from simulator.checkers.matching import match_all
-from simulator.checkers.rest import Rest, Wrong, first_rest_after, rests
+from simulator.checkers.rest import Rest, Wrong, armed_before, first_rest_after, rests
 from simulator.checkers.struck import deadline_us
+from simulator.checkers.wanted import last_commit
 from simulator.durations import MINUTE_US
 from simulator.event import Event
-from simulator.fold import REGISTRY_KINDS, Arm, Registry
+from simulator.fold import REGISTRY_KINDS, Arm, Registry, instant_us
 from simulator.history import History
 from simulator.scenario import Scenario
 
@@ -122,7 +125,36 @@ def recon_3(history: History, scenario: Scenario) -> Finding:
         rest = first_rest_after(facts, life.start_left.at_us)
         if rest is not None and rest.at_us < life.serves_until_us and rest.judged:
             _all_right(judgement, rest, life.start_left)
+        _without_the_list(facts, judgement, life)
     return judgement.finding()
+
+
+def _without_the_list(facts: Facts, judgement: Judgement, life: Life) -> None:
+    """A start whose list failed, and nothing else, asks to arm what is not armed."""
+    assert life.start_left is not None
+    until = life.start_left
+    calls = [e for e in facts.history.of("nas.call") if life.boot.n < e.n < until.n]
+    faults = [e for e in facts.history.of("fault") if life.boot.n < e.n < until.n]
+    listless = any(one.data.get("op") == "list" and failed_call(one) for one in calls)
+    if not listless or any(one.data.get("seam") != "nas.list" for one in faults):
+        return
+    if life.started is None or _store_was_hurt(facts, life.boot, until):
+        return
+    asked = {one.data.get("job_id") for one in calls if one.data.get("op") == "provision"}
+    for job, match in match_all(facts).items():
+        record = last_commit(facts, job, life.boot.n)[1] or {}
+        comes_us = instant_us(record.get("next_run_at"))
+        if match.plan.unjudged is not None or match.plan.off_at(until.n) or comes_us is None:
+            continue
+        if record.get("fire_claim") or comes_us <= until.at_us + facts.slack_us:
+            continue
+        if facts.terms.beyond(comes_us, until.at_us):
+            continue
+        judgement.reached(until)
+        if job not in asked | armed_before(facts, until.n):
+            judgement.violated(
+                f"job {job}: the list could not be had, and nobody asked to arm it", until
+            )
 
 
 def recon_4(history: History, scenario: Scenario) -> Finding:
@@ -278,10 +310,13 @@ def recon_10(history: History, scenario: Scenario) -> Finding:
     facts = facts_of(history, scenario)
     judgement = Judgement("RECON-10", "NAS always answered as agreed")
     for event in history.of("nas.call"):
-        if (
-            event.data.get("op") == "provision"
-            and event.data.get("status") == 200  # noqa: PLR2004  success, and yet
-            and event.data.get("reason") is not None
-        ):
+        if event.data.get("op") == "provision" and _babbled(event):
             _after_next_occasion(facts, judgement, event, event.data.get("job_id"))
+    tried_again(facts, judgement, _babbled)
     return judgement.finding()
+
+
+def _babbled(call: Event) -> bool:
+    """Whether NAS said success, and not what it was asked."""
+    success = call.data.get("status") == 200  # noqa: PLR2004 - success in HTTP
+    return success and call.data.get("reason") is not None

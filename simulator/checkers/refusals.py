@@ -20,6 +20,7 @@ from simulator.scenario import Scenario
 __all__ = ["time_6", "time_7"]
 
 _LATEST_US = 120 * SECOND_US
+_NEAR_US = 10 * SECOND_US
 _GIVES = {"create", "update", "resume"}
 # A day of 29 February on one weekday comes within 40 years, across a year without one.
 _DAYS = [date(2080, 3, 1) + timedelta(days=n) for n in range(41 * 366)]
@@ -89,7 +90,31 @@ def time_6(history: History, scenario: Scenario) -> Finding:
                     f"by {given.do}",
                     given.end,
                 )
+        elif 0 <= past_us < _LATEST_US - _NEAR_US and _made_undisturbed(facts, given):
+            judgement.reached(given.end)
+            if not given.taken:
+                judgement.violated(
+                    f"job {given.job}: {given.text!r}, only {past_us // SECOND_US} s past, was "
+                    "refused",
+                    given.end,
+                )
     return judgement.finding()
+
+
+def _made_undisturbed(facts: Facts, given: _Given) -> bool:
+    """Whether a job was made by a step while nothing was wrong with the store."""
+    hurt = facts.history.of("store.refused", "fault")
+    if given.do != "create" or _stood(facts, given) or any(op.do == "damage" for op in facts.ops):
+        return False
+    begun = [op.begin for op in facts.ops if op.end is not None and op.end.n == given.end.n]
+    return bool(begun) and not any(begun[0].n < event.n < given.end.n for event in hurt)
+
+
+def _stood(facts: Facts, given: _Given) -> bool:
+    """Whether there was such a job before."""
+    return given.job in commits_by_job(facts) and (
+        commits_by_job(facts)[given.job][0][0].at_us < given.at_us
+    )
 
 
 def _counts_from_now(given: _Given) -> bool:

@@ -90,6 +90,10 @@ class Stage(Protocol):
         """The gateways that live, by process id."""
         ...
 
+    def lives(self, pid: int) -> bool:
+        """Whether a process of that id lives: a gateway, or a command that somebody typed."""
+        ...
+
     def record(self, kind: str, /, *, text: str | None = None, **data: Any) -> None:
         """Put an event into the history, under the running machine's name."""
         ...

@@ -106,7 +106,7 @@ class ReferenceHost:
         stage = self._stage
         assert stage is not None, "processes are made inside a run"
         return process.ProcessState(
-            pid=pid, boot_id=boot_id, host=machine, pid_is_alive=lambda other: other in stage.pids()
+            pid=pid, boot_id=boot_id, host=machine, pid_is_alive=stage.lives
         )
 
     def run_gateway(self, provider: Any, stop_event: Any, *, interval_s: int) -> Any:
