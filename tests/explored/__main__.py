@@ -25,6 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.explored", description=__doc__)
     parser.add_argument("controls", nargs="*", help="names of controls; all when none is given")
     parser.add_argument("--examples", type=int, default=2000, help="how many at most")
+    parser.add_argument("--at", type=int, nargs="+", help="look at these examples only")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--days", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -56,10 +57,11 @@ def result(control: Control, said: argparse.Namespace) -> teeth.Bite:
         return known
     bite = teeth.explore_control(
         control,
-        first=known.looked if known else 0,
-        examples=said.examples, seed=said.seed, days=said.days,
+        indices=said.at or range(known.looked if known else 0, said.examples),
+        seed=said.seed, days=said.days,
     )  # fmt: skip
-    teeth.keep(bite, said.results)
+    if bite.index is not None or not said.at:
+        teeth.keep(bite, said.results)
     return bite
 
 

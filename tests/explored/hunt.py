@@ -8,6 +8,7 @@ import gc
 import json
 import sys
 
+from contract_tests.target import find_subject
 from simulator.checkers import check
 from simulator.explore import shrink
 from simulator.explore.workers import CHUNK, Looker
@@ -17,28 +18,26 @@ from simulator.target import find_target
 from simulator.world import simulate
 
 
-def look(*, target, requirements, first, last, seed, days):
-    """The first example from `first` on, before `last`, that violates one of the requirements."""
-    looker = Looker.of(target, None, seed, days)
-    for index in range(first, last):
+def look(*, target, registry, requirements, indices, seed, days):
+    """The first of these examples that violates one of the requirements."""
+    looker = Looker.of(found(target, registry), None, seed, days)
+    for nth, index in enumerate(indices):
         scenario = looker.scenario(index)
         if violated := violations(scenario, looker.target, requirements):
             return {"index": index, "violated": violated, "scenario": to_yaml(scenario)}
-        if index % CHUNK == 0:
+        if nth % CHUNK == 0:
             gc.collect()  # as explore does: a run leaves megabytes in cycles
     return {"index": None}
 
 
-def judge(*, target, requirements, scenario):
+def judge(*, target, registry, requirements, scenario):
     """Which of the requirements it violates, and why."""
-    found = find_target(target, reference_host())
-    return violations(parse_scenario(scenario), found, requirements)
+    return violations(parse_scenario(scenario), found(target, registry), requirements)
 
 
-def make_small(*, target, requirement, scenario):
+def make_small(*, target, registry, requirement, scenario):
     """The smallest scenario that still violates the requirement."""
-    found = find_target(target, reference_host())
-    shrunk = shrink(parse_scenario(scenario), found, requirement)
+    shrunk = shrink(parse_scenario(scenario), found(target, registry), requirement)
     small = shrunk.scenario
     return {
         "scenario": to_yaml(small),
@@ -47,6 +46,13 @@ def make_small(*, target, requirement, scenario):
         "replays": shrunk.replays,
         "reason": dict(shrunk.violations)[requirement],
     }
+
+
+def found(target, registry):
+    """The provider, with the fake of its registry where that is not NAS."""
+    if registry is None:
+        return find_target(target, reference_host())
+    return find_subject(target).with_registry(registry).target
 
 
 def violations(scenario, target, requirements):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,47 +77,50 @@ def why_not(control: Control) -> str | None:
 
 
 def target_of(control: Control) -> str:
-    """The provider to explore."""
+    """The provider to explore: the one that is edited, where the kit judges it by its own registry."""
     groups = {one.partition("-")[0] for one in control.rejects}
-    return "chronos" if groups & WOKEN else control.check
+    return "chronos" if groups & WOKEN and not control.registry else control.check
 
 
 def explore_control(
-    control: Control, *, first: int = 0, examples: int = 2000, seed: int = 0, days: int = 1
+    control: Control, *, indices: Sequence[int] = range(2000), seed: int = 0, days: int = 1
 ) -> Bite:
-    """Look at examples from `first` on until one counts, and make that one small."""
+    """Look at these examples until one counts, and make that one small."""
     target, ids = target_of(control), [one for one in control.rejects if one in CHECKERS]
     with tempfile.TemporaryDirectory(prefix="hermes-explored-") as name:
         folder = Path(name)
         apply(control, folder)
-        wanted = {"target": target, "requirements": ids, "seed": seed, "days": days}
-        for seen in _seen(folder, first, examples, **wanted):
+        whom = {"target": target, "registry": control.registry}
+        for seen in _seen(folder, indices, **whom, requirements=ids, seed=seed, days=days):
             for requirement in ids:
                 if requirement in seen["violated"] and (
-                    small := _shrunk(folder, target, requirement, seen["scenario"])
+                    small := _shrunk(folder, whom, requirement, seen["scenario"])
                 ):
                     index = seen["index"]
                     return Bite(control.name, target, index + 1, index, requirement, **small)
-    return Bite(control.name, target, examples)
+    return Bite(control.name, target, max(indices, default=-1) + 1)
 
 
-def _seen(folder: Path, first: int, last: int, **wanted: Any) -> Iterator[dict[str, Any]]:
-    """Each example that violates one of the ids."""
-    while first < last:
-        end = min(first + PORTION, last)
-        answer = ask(folder, "look", first=first, last=end, **wanted)
+def _seen(folder: Path, indices: Sequence[int], **wanted: Any) -> Iterator[dict[str, Any]]:
+    """Each of these examples that violates one of the ids."""
+    while indices:
+        some = list(indices[:PORTION])
+        answer = ask(folder, "look", indices=some, **wanted)
+        looked = len(some)
         if answer["index"] is not None:
             yield answer
-            end = answer["index"] + 1
-        first = end
+            looked = some.index(answer["index"]) + 1
+        indices = indices[looked:]
 
 
-def _shrunk(folder: Path, target: str, requirement: str, scenario: str) -> dict[str, Any] | None:
+def _shrunk(
+    folder: Path, whom: dict[str, Any], requirement: str, scenario: str
+) -> dict[str, Any] | None:
     """The example made small; None when the reference shows it too, before or after."""
-    given: dict[str, Any] = {"target": target, "requirements": [requirement]}
+    given = {**whom, "requirements": [requirement]}
     if ask(None, "judge", scenario=scenario, **given):
         return None
-    small = ask(folder, "make_small", target=target, requirement=requirement, scenario=scenario)
+    small = ask(folder, "make_small", **whom, requirement=requirement, scenario=scenario)
     return None if ask(None, "judge", scenario=small["scenario"], **given) else small
 
 

@@ -23,7 +23,7 @@ SMALL = {"faults": 1, "steps": 0, "replays": 9, "reason": "why", "scenario": "te
     ["first-heartbeat-after-the-first-tick", "true-if-the-job-succeeded", "asks-for-leave-outside"],
 )
 def test_a_broken_provider_is_found_and_made_small(name):
-    bite = teeth.explore_control(CONTROLS[name], examples=60)
+    bite = teeth.explore_control(CONTROLS[name], indices=range(60))
     assert bite.requirement in CONTROLS[name].rejects, bite.line
     scenario = parse_scenario(bite.scenario)
     assert len(scenario.faults) == bite.faults <= command.MOST_FAULTS
@@ -33,7 +33,7 @@ def test_a_broken_provider_is_found_and_made_small(name):
 
 def test_the_reference_is_not_found():
     unedited = teeth.Control("unedited", "", "builtin", ("TICK-1", "TICK-2"), "", ())
-    assert teeth.explore_control(unedited, examples=10).index is None
+    assert teeth.explore_control(unedited, indices=range(10)).index is None
 
 
 def test_each_requirement_without_a_judge_says_why():
@@ -66,19 +66,19 @@ def seen(index):
 def test_what_the_reference_shows_too_does_not_count(answers):
     told, asked = answers
     told += [seen(3), {"TICK-2": "so does it"}, seen(7), {}, SMALL, {}]
-    bite = teeth.explore_control(CONTROLS[ONE], examples=20)
+    bite = teeth.explore_control(CONTROLS[ONE], indices=range(20))
     assert (bite.index, bite.looked, bite.requirement) == (7, 8, "TICK-2")
     assert [(edited, does) for edited, does, _ in asked] == [
         (True, "look"), (False, "judge"),
         (True, "look"), (False, "judge"), (True, "make_small"), (False, "judge"),
     ]  # fmt: skip
-    assert asked[2][2]["first"] == 4
+    assert asked[2][2]["indices"][0] == 4
 
 
 def test_what_shrinking_slipped_to_does_not_count(answers):
     told, _ = answers
     told += [seen(3), {}, SMALL, {"TICK-2": "so does it"}, {"index": None}]
-    assert teeth.explore_control(CONTROLS[ONE], examples=20).index is None
+    assert teeth.explore_control(CONTROLS[ONE], indices=range(20)).index is None
 
 
 def run(results, *more):
@@ -94,7 +94,7 @@ def test_what_was_not_found_is_looked_for_from_where_it_ended(answers, tmp_path,
     assert run(results) == 1, "it is not looked for again"
     told += [seen(25), {}, SMALL, {}]
     assert run(results, "--examples", "30") == 0
-    assert [request["first"] for _, does, request in asked if does == "look"] == [0, 20]
+    assert [request["indices"][0] for _, does, request in asked if does == "look"] == [0, 20]
     assert run(results, "--examples", "99") == 0
     assert len(results.read_text(encoding="utf-8").splitlines()) == 2
     told += [{"index": None}]
@@ -119,4 +119,6 @@ def test_what_no_history_shows_is_told_with_the_reason(tmp_path, capsys):
 
 def test_a_process_that_fails_is_told():
     with pytest.raises(RuntimeError, match="judge ended with 1"):
-        teeth.ask(None, "judge", target="nobody", requirements=[], scenario=json.dumps({}))
+        teeth.ask(
+            None, "judge", target="nobody", registry=None, requirements=[], scenario=json.dumps({})
+        )
