@@ -21,8 +21,8 @@ __all__ = ["BLOCK", "ROOM", "Block", "Columns", "Picked", "Row", "Shelf", "colum
 BLOCK = 4096
 """How many events one block holds."""
 
-ROOM = 8 * BLOCK
-"""How many events are held unfolded at most."""
+ROOM = 8 * 2**20
+"""How many bytes, by estimate, the events that are held unfolded take at most."""
 
 Row = tuple[int, str, str, dict[str, Any]]
 """An event without its number: when, where, its kind, its data."""
@@ -34,6 +34,7 @@ Kinds = tuple[str, ...] | None
 """The kinds of events that are asked for; None for all."""
 
 _FAST = 1  # zlib: a better level saves a tenth and takes twice as long
+_EACH, _TIMES = 150, 6  # bytes of an event unfolded: so many, and so often its plain form
 
 _new = tuple.__new__
 _number = itemgetter(0)
@@ -62,6 +63,11 @@ class Block:
         """How many events of these kinds there are."""
         return sum(self._groups[kind][0] for kind in kinds if kind in self._groups)
 
+    def weight(self, kinds: Kinds = None) -> int:
+        """About how many bytes the events of these kinds, of all without any, take unfolded."""
+        wanted = self._groups if kinds is None else kinds
+        return sum(self._groups[kind][2] for kind in wanted if kind in self._groups)
+
     def events(self, kinds: Kinds = None) -> list[Event]:
         """The events of these kinds, of all without any, in order."""
         found = [
@@ -89,8 +95,8 @@ class Block:
 
 def _folded(
     places: list[int], rows: list[Row | Event], first: int
-) -> tuple[int, bytes | list[Event]]:
-    """How many events of one kind, and all of them in few bytes."""
+) -> tuple[int, bytes | list[Event], int]:
+    """How many events of one kind, all of them in few bytes, and what they take unfolded."""
     at_us, machines, data = columns_of(rows)
     ns = [first + place for place in places]
     try:
@@ -99,8 +105,9 @@ def _folded(
         ValueError,
         OverflowError,
     ):  # no JSON value: `Event.line` says which
-        return len(ns), [_new(Event, (n, *row[-4:])) for n, row in zip(ns, rows, strict=True)]
-    return len(ns), zlib.compress(plain, _FAST)
+        events = [_new(Event, (n, *row[-4:])) for n, row in zip(ns, rows, strict=True)]
+        return len(ns), events, _EACH * len(ns)
+    return len(ns), zlib.compress(plain, _FAST), _EACH * len(ns) + _TIMES * len(plain)
 
 
 def columns_of(
@@ -134,7 +141,7 @@ def _sums(steps: bytes) -> Iterator[int]:
 
 
 class Shelf:
-    """What was unfolded last, up to `ROOM` events: who looks here and there unfolds it once."""
+    """What was unfolded last, up to `ROOM` bytes: who looks here and there unfolds it once."""
 
     def __init__(self) -> None:
         """An empty one."""
@@ -146,9 +153,11 @@ class Shelf:
         found = self._held.pop((block, kinds), None)
         if found is None:
             found = block.events(kinds)
-            self._size += len(found)
+            self._size += block.weight(kinds)
             while self._size > ROOM and self._held:
-                self._size -= len(self._held.pop(next(iter(self._held))))
+                oldest = next(iter(self._held))
+                del self._held[oldest]
+                self._size -= oldest[0].weight(oldest[1])
         self._held[block, kinds] = found
         return found
 
@@ -179,7 +188,7 @@ class Picked(Sequence[Event]):
         return self._size + len(self._tail)
 
     def __iter__(self) -> Iterator[Event]:
-        few = self._size <= ROOM // 2
+        few = sum(block.weight(self._kinds) for block in self._blocks) <= ROOM // 2
         for block in self._blocks:
             kinds = self._kinds
             yield from self._shelf.events(block, kinds) if few else block.events(kinds)

@@ -10,7 +10,7 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US, BodyRun, Life
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import rule_of
-from simulator.checkers.wanted import commits_by_job
+from simulator.checkers.wanted import commits_by_job, commits_of
 from simulator.event import Event
 from simulator.fold import instant_us
 from simulator.history import History
@@ -154,11 +154,11 @@ def _lost_before_its_end(run: BodyRun, taken: list[tuple[Event, _Held | None, _H
 
 def _changed_by_the_end(facts: Facts, run: BodyRun) -> Iterator[Event]:
     """What the run's machine stored about its result, from the end of the body to its mark."""
-    stored = commits_by_job(facts).get(run.job, [])
+    stored = commits_of(facts, run.job)
     told = _told_by(facts, run)
-    first = bisect_left(stored, run.end_n, key=lambda item: item[0].n)
+    first = stored.before(run.end_n)
     before = stored[first - 1][1] if first else None
-    for event, record in stored[first:]:
+    for event, record in stored.since(first):
         if told is None or event.n > told.n:
             break
         if event.data.get("by") == run.begin.machine and _differ(before, record):
@@ -169,7 +169,8 @@ def _changed_by_the_end(facts: Facts, run: BodyRun) -> Iterator[Event]:
 def _told_by(facts: Facts, run: BodyRun) -> Event | None:
     """The event that says that the run's result was handed to the store."""
     marks = facts.history.of("mark")
-    for event in marks[bisect_left(marks, run.end_n, key=lambda mark: mark.n) :]:
+    first = bisect_left(marks, run.end_n, key=lambda mark: mark.n)
+    for event in map(marks.__getitem__, range(first, len(marks))):
         if event.data.get("job") == run.job and event.machine == run.begin.machine:
             return event
         if event.at_us > run.end_us + SLACK_US:

@@ -1,15 +1,12 @@
 """FIRE: the path from a signal to a run, by what went in and out of `fire_due`."""
 
-from bisect import bisect_left, bisect_right
-from itertools import islice
-
 from simulator import oracle
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import BodyRun
 from simulator.checkers.matching import match_all
-from simulator.checkers.wanted import commits_by_job
+from simulator.checkers.wanted import commits_of
 from simulator.history import History
 from simulator.scenario import Scenario
 
@@ -63,13 +60,12 @@ def fire_3(history: History, scenario: Scenario) -> Finding:
     """A job that is gone returns False and runs nothing."""
     facts = facts_of(history, scenario)
     judgement = Judgement("FIRE-3", "no fire came for a job that was gone")
-    commits = commits_by_job(facts)
     for fire in facts.fires:
-        stored = commits.get(fire.job, [])
         if fire.end is None:
             continue
-        index = bisect_right(stored, fire.begin.n, key=lambda pair: pair[0].n) - 1
-        back = index + 1 < len(stored) and stored[index + 1][0].n < fire.end.n
+        stored = commits_of(facts, fire.job)
+        index = stored.until(fire.begin.n) - 1
+        back = index + 1 < len(stored) and stored.ns[index + 1] < fire.end.n
         if (index >= 0 and stored[index][1] is not None) or back:
             continue
         judgement.reached(fire.begin)
@@ -138,9 +134,8 @@ def _failure_recorded(facts: Facts, run: BodyRun) -> bool:
     limit_us = run.end.at_us + facts.slack_us
     if any(run.end.at_us <= event.at_us <= limit_us for event in facts.faults):
         return True  # what could not be written is another requirement's affair
-    stored = commits_by_job(facts).get(run.job, [])
-    index = bisect_left(stored, run.end.n, key=lambda pair: pair[0].n)
-    for event, record in islice(stored, index, None):
+    stored = commits_of(facts, run.job)
+    for event, record in stored.since(stored.before(run.end.n)):
         if event.at_us > limit_us:
             return False
         if record is None or record.get("last_status") not in {None, "ok"}:

@@ -4,7 +4,6 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby, pairwise
-from typing import Any
 
 from simulator import oracle
 from simulator.checkers.dues import Due, JobMatch, Outcome
@@ -13,8 +12,9 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.live import say_due, when
 from simulator.checkers.matching import match_all
+from simulator.checkers.stored import Stored
 from simulator.checkers.struck import zone_at
-from simulator.checkers.wanted import commits_by_job
+from simulator.checkers.wanted import commits_of
 from simulator.durations import DAY_US, HOUR_US
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -29,7 +29,7 @@ def time_1(history: History, scenario: Scenario) -> Finding:
     facts = facts_of(history, scenario)
     judgement = Judgement("TIME-1", "no recurring job ran twice")
     for match in match_all(facts).values():
-        stored = commits_by_job(facts).get(match.plan.job.id, [])
+        stored = commits_of(facts, match.plan.job.id)
         for _, runs in groupby(_recurring(match), lambda due: due.segment):
             began = [due.run.begin for due in runs if due.run is not None]
             comes = [(event, _comes_us(stored, event)) for event in began]
@@ -59,9 +59,9 @@ def _recurring(match: JobMatch) -> list[Due]:
     return sorted(ran, key=lambda due: due.run.begin.n if due.run is not None else 0)
 
 
-def _comes_us(stored: list[tuple[Event, Any]], event: Event) -> int | None:
+def _comes_us(stored: Stored, event: Event) -> int | None:
     """The next time of a job in the store when something happened."""
-    index = bisect_right(stored, event.n, key=lambda pair: pair[0].n) - 1
+    index = stored.until(event.n) - 1
     record = stored[index][1] if index >= 0 else None
     return instant_us((record or {}).get("next_run_at"))
 
@@ -113,7 +113,7 @@ def time_3(history: History, scenario: Scenario) -> Finding:
     judgement = Judgement("TIME-3", "no interval job came twice")
     for match in match_all(facts).values():
         ran = 0
-        stored = commits_by_job(facts).get(match.plan.job.id, [])
+        stored = commits_of(facts, match.plan.job.id)
         for due in match.dues:
             part = match.plan.segments[due.segment]
             if not isinstance(part.schedule, oracle.Every):
@@ -128,10 +128,10 @@ def time_3(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _on_grid(every: oracle.Every, stored: list[tuple[Event, Any]], due: Due) -> bool:
+def _on_grid(every: oracle.Every, stored: Stored, due: Due) -> bool:
     """Whether the store had its next time on the grid all the same: late for another reason."""
     until_us = due.run.begin.at_us if due.run is not None else due.deadline_us
-    index = bisect_right(stored, until_us, key=lambda pair: pair[0].at_us) - 1
+    index = bisect_right(stored.at_us, until_us) - 1
     record = stored[index][1] if index >= 0 else None
     comes_us = instant_us((record or {}).get("next_run_at"))
     return comes_us is not None and (comes_us - every.first_us) % every.period_us == 0

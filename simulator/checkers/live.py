@@ -1,5 +1,6 @@
 """LIVE: no occurrence is lost without a record, and jobs come back when faults stop."""
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ _FAILED = {Outcome.LATE, Outcome.MISSED}
 # The one run for a missed stretch may be booked on any occurrence of it (a late delivery names its
 # own), so an occurrence that is booked as run is told as well.
 _TOLD = {"missed", "skipped", "running", "completed", "failed", "unknown"}
+_CUT = {"unknown", "failed", "interrupted", "missed", "skipped"}
 _STORE_SEAMS = ("store.write", "store.sync", "store.replace", "store.lock", "store.refused")
 
 
@@ -105,12 +107,9 @@ def live_6(history: History, scenario: Scenario) -> Finding:
     """What was missed, interrupted or skipped is recorded as such."""
     facts = facts_of(history, scenario)
     judgement = Judgement("LIVE-6", "nothing was missed, skipped or interrupted")
-    records: dict[str, list[dict[str, Any]]] = {}
-    for event in history.of("execution"):
-        for record in event.data["records"]:
-            records.setdefault(str(record.get("job_id")), []).append(record)
+    recorded = _recorded(history)
     for job, match in match_all(facts).items():
-        missed = _Recorded(records.get(job, []))
+        missed = recorded.get(job, _Recorded())
         for due in match.dues:
             unclear_us = match.plan.segments[due.segment].unclear_us
             if due.manual or due.at_us <= unclear_us or not _must_be_recorded(facts, due):
@@ -193,22 +192,28 @@ def _unwritable(facts: Facts, run: BodyRun) -> bool:
 class _Recorded:
     """What the execution records say of one job."""
 
-    def __init__(self, records: list[dict[str, Any]]) -> None:
-        self._told: list[int] = []
+    def __init__(self) -> None:
+        self._told, self._all = array("q"), array("q")
+        self._cut = bytearray()  # for each of all: 1 when it did not come to its end
         self._spans: list[tuple[int, int]] = []
-        self._all: list[tuple[int, str]] = []
-        for record in records:
-            at_us = instant_us(record.get("occurrence"))
-            state = str(record.get("state") or record.get("status"))
-            if at_us is None:
-                continue
-            self._all.append((at_us, state))
-            if state in _TOLD:
-                self._told.append(at_us)
-                until_us = instant_us(record.get("until") or record.get("last"))
-                if until_us is not None:
-                    self._spans.append((at_us, until_us))
-        self._told.sort()
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Take in one more."""
+        at_us = instant_us(record.get("occurrence"))
+        state = str(record.get("state") or record.get("status"))
+        if at_us is None:
+            return
+        self._all.append(at_us)
+        self._cut.append(state in _CUT)
+        if state in _TOLD:
+            self._told.append(at_us)
+            until_us = instant_us(record.get("until") or record.get("last"))
+            if until_us is not None:
+                self._spans.append((at_us, until_us))
+
+    def sort(self) -> None:
+        """No more will come."""
+        self._told = array("q", sorted(self._told))
 
     def has(self, at_us: int) -> bool:
         """Whether the records say what became of an occurrence, itself or within a stretch."""
@@ -219,9 +224,20 @@ class _Recorded:
 
     def interrupted(self, began_us: int) -> bool:
         """Whether the run that began then stands as something that did not come to its end."""
-        ended = {"unknown", "failed", "interrupted", "missed", "skipped"}
-        past = [at_us for at_us, _ in self._all if at_us <= began_us + SLACK_US]
-        return any(status in ended for at_us, status in self._all if past and at_us == max(past))
+        past = (at_us for at_us in self._all if at_us <= began_us + SLACK_US)
+        last_us = max(past, default=None)
+        return any(cut for at_us, cut in zip(self._all, self._cut, strict=True) if at_us == last_us)
+
+
+def _recorded(history: History) -> dict[str, _Recorded]:
+    """What they say of each job."""
+    found: dict[str, _Recorded] = {}
+    for event in history.of("execution"):
+        for record in event.data["records"]:
+            found.setdefault(str(record.get("job_id")), _Recorded()).take(record)
+    for recorded in found.values():
+        recorded.sort()
+    return found
 
 
 def live_7(history: History, scenario: Scenario) -> Finding:

@@ -14,16 +14,15 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Op, Tick
 from simulator.checkers.matching import match_all
+from simulator.checkers.stored import Record, Stored
 from simulator.checkers.struck import rule_of
-from simulator.checkers.wanted import commits_by_job, last_commit
+from simulator.checkers.wanted import commits_of, last_commit
 from simulator.event import Event
 from simulator.fold import instant_us
 from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["store_3", "store_4", "store_5", "store_9"]
-
-Record = dict[str, Any] | None
 
 # What only an operator changes to and fro; a host has no reason of its own to put it back.
 _WISHES = ("schedule", "schedule_display", "prompt", "name", "enabled", "state")
@@ -39,7 +38,7 @@ def store_3(history: History, scenario: Scenario) -> Finding:
     for op in facts.ops:
         if op.do not in _CHANGES or op.job is None or op.end is None or op.failed:
             continue
-        stored = commits_by_job(facts).get(op.job, [])
+        stored = commits_of(facts, op.job)
         lost = [event.n for event, jobs in lost_writes(facts) if op.job in jobs]
         for wish, (before, after) in _changed(stored, op).items():
             for event, record in _until_next(facts, op, stored):
@@ -57,7 +56,7 @@ def store_3(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _changed(stored: list[tuple[Event, Record]], op: Op) -> dict[str, tuple[Any, Any]]:
+def _changed(stored: Stored, op: Op) -> dict[str, tuple[Any, Any]]:
     """The wishes that the store took during an operation: (before, after)."""
     assert op.end is not None
     before: Record = None
@@ -73,9 +72,7 @@ def _changed(stored: list[tuple[Event, Record]], op: Op) -> dict[str, tuple[Any,
     return changed
 
 
-def _until_next(
-    facts: Facts, op: Op, stored: list[tuple[Event, Record]]
-) -> Iterator[tuple[Event, Record]]:
+def _until_next(facts: Facts, op: Op, stored: Stored) -> Iterator[tuple[Event, Record]]:
     """What was stored of a job between the end of an operation on it and the next one's begin."""
     assert op.end is not None
     later = (other.begin.n for other in facts.ops if other.job == op.job)

@@ -1,18 +1,19 @@
 """What a plan is made of: the parts of one, and what the store was told of its job."""
 
-from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import Any
 
 from simulator import oracle
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
+from simulator.checkers.stored import Record, Stored
 from simulator.event import Event
 from simulator.scenario import Job
 
-__all__ = ["Commits", "Plan", "Segment", "commits_by_job", "last_commit"]
+__all__ = ["Commits", "Plan", "Segment", "commits_by_job", "commits_of", "last_commit"]
 
-Commits = dict[str, list[tuple[Event, dict[str, Any] | None]]]
+Commits = dict[str, Stored]
+
+_FEW = 1024  # commits of all jobs together
 
 
 @dataclass(slots=True)
@@ -96,19 +97,26 @@ def commits_by_job(facts: Facts) -> Commits:
 
     def build() -> Commits:
         found: Commits = {}
-        for event in facts.history.of("store.commit"):
+        commits = facts.history.of("store.commit")
+        for place, event in enumerate(commits, start=1):
             for job_id, record in event.data["changes"]:
                 if isinstance(job_id, str):
-                    found.setdefault(job_id, []).append((event, record))
+                    found.setdefault(job_id, Stored()).append(event, record)
+            if len(commits) > _FEW and (place % _FEW == 0 or place == len(commits)):
+                for stored in found.values():
+                    stored.fold()
         return found
 
     return facts.history.derived("commits_by_job", build)
 
 
-def last_commit(
-    facts: Facts, job_id: str, n: int
-) -> tuple[Event, dict[str, Any] | None] | tuple[None, None]:
+def commits_of(facts: Facts, job_id: str) -> Stored:
+    """What was stored of one job; none of one that never was."""
+    return commits_by_job(facts).get(job_id) or Stored()
+
+
+def last_commit(facts: Facts, job_id: str, n: int) -> tuple[Event, Record] | tuple[None, None]:
     """The last commit of a job before event `n` and the record that it stored; None for neither."""
-    stored = commits_by_job(facts).get(job_id, [])
-    index = bisect_left(stored, n, key=lambda pair: pair[0].n) - 1
+    stored = commits_of(facts, job_id)
+    index = stored.before(n) - 1
     return stored[index] if index >= 0 else (None, None)
