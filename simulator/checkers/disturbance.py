@@ -21,6 +21,7 @@ from simulator.event import Event
 from simulator.fold import instant_us
 
 __all__ = [
+    "claimed_by",
     "damage",
     "disturbances",
     "failed_call",
@@ -170,7 +171,7 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
     windows += [
         (crash.at_us, settled_us(facts, crash))
         for crash in facts.history.of("crash")
-        if _claimed_by(facts, job, crash)
+        if claimed_by(facts, job, crash)
     ]
     if not facts.blocking:
         windows += [until_next_occasion(facts, event) for event in read_behind(facts, job)]
@@ -224,7 +225,7 @@ def _held_until(facts: Facts, plan: Plan, claim: dict[str, Any]) -> int:
     return until_us
 
 
-def _claimed_by(facts: Facts, job: str, crash: Event) -> bool:
+def claimed_by(facts: Facts, job: str, crash: Event) -> bool:
     """Whether the machine that died had the job's claim in the store."""
     claim = (last_commit(facts, job, crash.n)[1] or {}).get("fire_claim")
     by = claim.get("by") if isinstance(claim, dict) else None

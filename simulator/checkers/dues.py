@@ -103,9 +103,14 @@ def allowance_us(facts: Facts) -> int:
     return wake_us + facts.slack_us + facts.skew_us
 
 
-def early_us(facts: Facts) -> int:
-    """How much earlier than its instant an occurrence is taken by a clock that is ahead."""
-    return facts.skew_us + SECOND_US // 2
+def early_us(facts: Facts, machine: str | None = None) -> int:
+    """How much earlier than its instant an occurrence is taken by a clock that is ahead.
+
+    That of a machine where it is known which; a command has a clock of its own, which is right.
+    """
+    ahead = {one.id: max(0, one.skew) for one in facts.scenario.machines}
+    ahead_us = facts.skew_us if machine is None else ahead.get(machine, 0)
+    return ahead_us + SECOND_US // 2
 
 
 def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) -> list[Due]:
@@ -120,6 +125,10 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
             # The job was being changed: whether this one counts is a matter of microseconds.
             due.optional = part.to_n != FOREVER and at_us + near_us >= part.to_us
             due.optional = due.optional or (part.zoned and at_us == part.from_us + 1)
+            # By a clock that is ahead it was past when the job was changed.
+            due.optional = due.optional or (
+                part.from_n >= 0 and at_us <= part.from_us + facts.skew_us
+            )
             due.again = at_us <= part.again_us and not due.optional
             due.optional = due.optional or due.again
             dues.append(due)

@@ -233,12 +233,21 @@ class Facts:
                 self._ended(inside, event)
             elif event.kind == "run.begin":
                 free = [fire for fire in inside if not fire.runs and fire.won]
-                (free or inside)[0].runs.append(runs[event.n])
+                if free or not self._asked_to_tick(event):
+                    (free or inside)[0].runs.append(runs[event.n])
             else:
                 free = [fire for fire in inside if not fire.won and not fire.lost]
                 fire = (free or inside)[0]
                 (fire.won if event.data.get("won") else fire.lost).append(event)
         return found
+
+    def _asked_to_tick(self, event: Event) -> bool:
+        """Whether a tick that an operator asked for is under way on this event's machine."""
+        return any(
+            op.begin.n < event.n < self._over_n(op, event.machine)
+            for op in self.ops
+            if op.do == "tick" and op.step is not None and op.step.machine == event.machine
+        )
 
     @staticmethod
     def _ended(inside: list[Fire], event: Event) -> None:
@@ -298,7 +307,8 @@ class Facts:
     def occasions(self) -> list[tuple[Event, Event]]:
         """(first, last event) of each time that an external provider was woken and could act.
 
-        A start, a fire of any job, a change of any job while a gateway was up. Not one that its
+        A start, a fire of any job, a change of any job while a gateway was up. Not a start in whose
+        place a fault raised. Not one that its
         machine was asked to leave in: after that nothing may be armed. Nor a change that changed
         nothing, of which no provider is told. Nor a run by hand: the process of that command has no
         provider in a simulated world, and no gateway hears of it.
@@ -306,7 +316,7 @@ class Facts:
         found = [
             (life.started, life.start_left)
             for life in self.all_lives
-            if life.started is not None and life.start_left is not None
+            if life.started is not None and life.start_left is not None and not self._struck(life)
         ]
         found += [(fire.begin, fire.end) for fire in self.fires if fire.end is not None]
         found = [pair for pair in found if not self._cut_by_a_stop(*pair)]
@@ -314,6 +324,17 @@ class Facts:
             if op.end is not None and self._tells(op):
                 found.append((op.begin, op.end))
         return sorted(found, key=lambda pair: pair[0].n)
+
+    def _struck(self, life: Life) -> bool:
+        """Whether a fault raised in the place of a provider's start: the provider was never asked.
+
+        Then its host goes on without it.
+        """
+        return any(
+            life.boot.n < event.n < life.end_n and event.machine == life.machine
+            for event in self.history.of("fault")
+            if (event.data.get("seam"), event.data.get("does")) == ("start", "raise")
+        )
 
     def _tells(self, op: Op) -> bool:
         """Whether a provider is told of an operation: it changed a job inside a gateway."""

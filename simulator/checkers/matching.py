@@ -102,15 +102,15 @@ def _held_up(facts: Facts) -> dict[tuple[object, int], int]:
 def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
     """Give each run its occurrence; what is left over becomes an extra."""
     instants = [due.at_us for due in match.dues]
-    ahead_us = early_us(facts)
-    leeway_us = EARLY_LEEWAY_US if facts.external else ahead_us
+    leeway_us = EARLY_LEEWAY_US if facts.external else early_us(facts)
     for run, taken in zip(runs, _taken(facts, match.plan, runs), strict=True):
         asked = _asked_by_hand(match, run)
         if asked is not None:
             asked.run = run
             continue
         segment = match.plan.segment_at(taken.n)
-        index = bisect_right(instants, _decided_us(facts, taken) + ahead_us) - 1
+        decided_us = _decided_us(facts, taken) + early_us(facts, run.begin.machine)
+        index = bisect_right(instants, decided_us) - 1
         while index > 0 and _not_yet(match.dues[index], taken, segment):
             index -= 1
         due = match.dues[index] if index >= 0 else None

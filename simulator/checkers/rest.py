@@ -13,9 +13,11 @@ from itertools import accumulate
 
 from simulator import oracle
 from simulator.checkers.disturbance import (
+    claimed_by,
     failed_calls,
     hurt_store,
     read_behind,
+    settled_us,
     unread,
     until_next_occasion,
 )
@@ -314,7 +316,8 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
         )
     if arm is None:
         # What was cut off before its body, and told of as unknown, may have been its last run.
-        spent = limit is not None and len(ran) + len(match.cut) >= limit
+        begun = len(ran) + len(match.cut) + _held_by_the_dead(facts, job, rest)
+        spent = limit is not None and begun >= limit
         if spent or facts.terms.beyond(wanted, rest.at_us):
             return None
         return Wrong(job, "it is to run again, and nothing is armed", None)
@@ -323,6 +326,14 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
     later = oracle.next_after(part.schedule, part.again_us) if part is not None and again else None
     reason = _flaw(facts.terms, match, arm, (wanted, later or wanted), rest.at_us)
     return None if reason is None else Wrong(job, reason, arm)
+
+
+def _held_by_the_dead(facts: Facts, job: str, rest: Rest) -> int:
+    """How many runs of a job may have been begun by who died with its claim, as far as is known."""
+    return sum(
+        crash.at_us <= rest.at_us <= settled_us(facts, crash) and claimed_by(facts, job, crash)
+        for crash in facts.history.of("crash")
+    )
 
 
 def _done_us(facts: Facts, match: JobMatch, at_us: int) -> int:

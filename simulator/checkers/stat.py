@@ -1,7 +1,7 @@
 """STAT: what the status said, each time it was asked, against what was so."""
 
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from simulator.checkers.disturbance import failed_call
 from simulator.checkers.facts import Facts, facts_of
@@ -9,6 +9,7 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, FOREVER
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before
+from simulator.checkers.struck import start_struck
 from simulator.checkers.truth import NEAR_US, Truth, clocks_differ, something_wrong, stale, truths
 from simulator.checkers.wanted import last_commit
 from simulator.durations import SECOND_US
@@ -219,17 +220,31 @@ def stat_11(history: History, scenario: Scenario) -> Finding:
         if not facts.serving(status.n):
             _without_a_gateway(facts, judgement, status)
             continue
-        for first, last in missing:
-            job = str(first.data.get("job_id"))
-            if not first.n < status.n < last or _running(facts, job, status.n):
-                continue  # who runs arms the next when the run is over
-            if _is_held(facts, job, status):
-                continue  # so does who has claimed it and did not come to the run yet
-            if job not in armed_before(facts, status.n):
-                judgement.reached(status)
-                if status.data.get("promises") or status.data.get("verdict") == "healthy":
-                    judgement.violated(f"job {job}: not armed, and all is well", first, status)
+        if not _has_another(facts, status):  # which needs no arm
+            _missing(facts, judgement, status, missing)
     return judgement.finding()
+
+
+def _missing(
+    facts: Facts, judgement: Judgement, status: Event, missing: Sequence[tuple[Event, int]]
+) -> None:
+    """What was said while a job was not armed that is wanted, and that nobody is to arm later."""
+    for first, last in missing:
+        job = str(first.data.get("job_id"))
+        if not first.n < status.n < last or _running(facts, job, status.n):
+            continue  # who runs arms the next when the run is over
+        if _is_held(facts, job, status):
+            continue  # so does who has claimed it and did not come to the run yet
+        if job not in armed_before(facts, status.n):
+            judgement.reached(status)
+            if status.data.get("promises") or status.data.get("verdict") == "healthy":
+                judgement.violated(f"job {job}: not armed, and all is well", first, status)
+
+
+def _has_another(facts: Facts, status: Event) -> bool:
+    """Whether a gateway goes on without its provider, whose start a fault ended."""
+    serving = facts.serving(status.n)
+    return any(facts.life_at(struck) in serving for struck in start_struck(facts))
 
 
 def _without_a_gateway(facts: Facts, judgement: Judgement, status: Event) -> None:
@@ -299,7 +314,7 @@ def _missing_arms(facts: Facts) -> list[tuple[Event, int]]:
 
 def stat_13(history: History, scenario: Scenario) -> Finding:
     """It never raises, and its exit code agrees with its words."""
-    facts_of(history, scenario)
+    facts = facts_of(history, scenario)
     judgement = Judgement("STAT-13", "no status was asked for")
     for status in history.of("status"):
         judgement.reached(status)

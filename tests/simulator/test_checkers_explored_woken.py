@@ -21,3 +21,109 @@ def test_a_run_by_hand_just_before_an_occurrence_leaves_it_its_grid():
     assert by_hand_just_before("1h", "1h1m").judge("ONCE-10").verdict == "violated"
     by_its_clock = by_hand_just_before("1h", "2h", stated="59m59s")
     assert by_its_clock.judge("ONCE-10").verdict == "violated"
+
+
+PAIR = "machines: {a: {}, b: {skew: 2s}}\n"
+
+
+def resumed_ahead(due: str, *, skew: str = "2s") -> Build:
+    """A clock that is ahead plans a resumed job from after the next occurrence."""
+    more = f"machines: {{a: {{skew: {skew}}}}}\nsteps: [{{at: 59m59s, do: resume, job: j}}]\n"
+    build = Build(f"{more}jobs: [{{id: j, schedule: 0 * * * *}}]\n").up().loop()
+    build.add("59m59s", "op", "operator", do="resume", job="j")
+    build.store("59m59s", "j", next_run_at=iso(due))
+    build.add("59m59s", "op.end", "operator", do="resume", job="j", error=None)
+    return build.runs("j", due, "3h")
+
+
+def test_a_job_is_changed_by_the_clock_of_who_changes_it():
+    """What was past by that clock need not come; what was not must."""
+    assert resumed_ahead("2h").judge("LIVE-1").verdict != "violated"
+    assert resumed_ahead("3h").judge("LIVE-1").verdict == "violated"
+    assert resumed_ahead("2h", skew="0s").judge("LIVE-1").verdict == "violated"
+
+
+def taken_just_before(machine: str) -> Build:
+    """What was not run is run a second before the next occurrence, which then runs too."""
+    build = Build(f"{PAIR}lasts: 3h\njobs: [{{id: j, schedule: 0 * * * *}}]\n").up().loop()
+    build.up(machine="b").loop(machine="b")
+    return build.run("j", 2 * 3600 - 1, 1, machine).runs("j", "2h")
+
+
+def test_only_a_clock_that_is_ahead_takes_what_comes_just_after():
+    """Another machine's clock does not make it an occurrence that runs twice."""
+    for machine in ("operator", "a"):
+        assert taken_just_before(machine).judge("ONCE-10").verdict != "violated"
+    assert taken_just_before("b").judge("ONCE-10").verdict == "violated"
+
+
+def run_in_a_fire(do: str, *, machine: str = "a") -> Build:
+    """While a fire waits for its claim, its job runs on the same machine."""
+    step = f"{{at: 65m, do: {do}, machine: {machine}}}" if do == "tick" else "{at: 65m, do: heal}"
+    build = Build(f"machines: [a, b]\nsteps: [{step}]\n", external=True).up().arm("j", 0, "1h")
+    build.deliver("j", "1h", "1h").add("1h", "fire.begin", job="j")
+    build.add("65m", "op", "operator", do=do, step=0).run("j", 3900, 1)
+    build.add("66m", "op.end", "operator", do=do, error=None, step=0)
+    build.add("72m", "claim", job="j", won=False, error=None)
+    return build.add("72m", "fire.end", job="j", value=False, error=None)
+
+
+def test_a_run_of_a_tick_by_hand_is_not_that_of_a_fire_that_hangs():
+    """Where nothing else can have run it, it is."""
+    assert run_in_a_fire("tick").judge("FIRE-2").verdict != "violated"
+    assert run_in_a_fire("tick", machine="b").judge("FIRE-2").verdict == "violated"
+    assert run_in_a_fire("heal").judge("FIRE-2").verdict == "violated"
+
+
+def started_beside(*, struck: bool) -> Build:
+    """An arm is refused to one machine; then another starts, or a fault takes its start's place."""
+    build = Build("machines: [a, b]\n", external=True).up()
+    build.call(1, "provision", "j", 503).add(2, "boot", "b").add(2, "up", "b")
+    build.add(3, "provider.start", "b", interval_s=60, kwargs=[])
+    if struck:
+        build.fault(3, "start", machine="b")
+    return build.add(4, "provider.raised" if struck else "provider.returned", "b", error="OSError")
+
+
+def test_a_start_that_a_fault_replaced_is_no_occasion():
+    """Nobody could try again in it."""
+    assert started_beside(struck=True).judge("LIVE-2").verdict != "violated"
+    assert started_beside(struck=False).judge("LIVE-2").verdict == "violated"
+
+
+def green_beside_a_fallback(*, dies: bool) -> Build:
+    """Two gateways, one without its provider; an arm is refused to the other, which is green."""
+    more = "machines: [a, b]\nfaults: [{into: start, raise: OSError}]\n"
+    build = Build(more, external=True).up().up(machine="b", returns=False)
+    build.add(0, "fault", "b", index=0, seam="start", does="raise")
+    build.add(0, "provider.raised", "b", error="OSError")
+    if dies:
+        build.add("10m", "crash", "b")
+    return build.call("20m", "provision", "j", 503).status("30m", verdict="healthy", promises=True)
+
+
+def test_who_goes_on_without_its_provider_needs_no_arm():
+    """As long as it lives."""
+    assert green_beside_a_fallback(dies=False).judge("STAT-11").verdict != "violated"
+    assert green_beside_a_fallback(dies=True).judge("STAT-11").verdict == "violated"
+
+
+def claimed_by_the_dead(repeat: int, *, dies: bool = True) -> Build:
+    """Machine b has claimed a job and dies before the run; nothing is armed for half an hour."""
+    jobs = (
+        f"jobs: [{{id: j, schedule: every 1h, repeat: {repeat}}}, {{id: k, schedule: 30 * * * *}}]"
+    )
+    build = Build(f"machines: [a, b]\n{jobs}\n", external=True).up().up(machine="b")
+    build.arm("j", 0, "1h").arm("k", 0, "30m").fire("k", "30m", arms="90m")
+    build.add("1h", "nas.fired", "nas", job_id="j", fire_at=iso("1h")).deliver("j", "1h", "1h")
+    build.store("1h", "j", fire_claim={"at": iso("1h"), "by": "b:2", "token": 1})
+    if dies:
+        build.add(3601, "crash", "b")
+    return build.fire("k", "90m", arms="2h30m").arm("j", 5402, "2h")
+
+
+def test_the_last_run_of_a_job_may_be_the_one_that_a_dead_machine_claimed():
+    """Until its claim is over and somebody is woken; one that has more runs is to be armed."""
+    assert claimed_by_the_dead(1).judge("RECON-1").verdict == "held"
+    assert claimed_by_the_dead(2).judge("RECON-1").verdict == "violated"
+    assert claimed_by_the_dead(1, dies=False).judge("RECON-1").verdict == "violated"
