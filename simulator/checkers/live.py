@@ -12,8 +12,9 @@ from simulator.checkers.extras import extras_under
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, SLACK_US, BodyRun
+from simulator.checkers.live_more import no_storm, passed_over, results_arrive
 from simulator.checkers.matching import match_all
-from simulator.checkers.struck import set_by_us
+from simulator.checkers.struck import held_locks, set_by_us
 from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -100,6 +101,7 @@ def live_5(history: History, scenario: Scenario) -> Finding:
         elif following.run is not None:
             judgement.reached(following.run.begin)
     extras_under(facts, "LIVE-5", judgement)
+    no_storm(facts, judgement)
     return judgement.finding()
 
 
@@ -131,6 +133,7 @@ def live_6(history: History, scenario: Scenario) -> Finding:
                     run.begin,
                     run.died,
                 )
+    passed_over(facts, judgement)
     return judgement.finding()
 
 
@@ -183,9 +186,16 @@ def _unwritable(facts: Facts, run: BodyRun) -> bool:
     left = back.start_left
     until_n, until_us = (left.n, left.at_us) if left is not None else (FOREVER, back.end_us)
     torn = any(at_us <= back.boot.at_us and until_us <= end for at_us, end in damage(facts))
-    return torn or any(
-        back.boot.n < event.n < until_n and event.data.get("seam") == "store.execution"
-        for event in facts.history.of("fault")
+    kept = any(
+        at_us <= back.boot.at_us and facts.end_us <= end for _, _, (at_us, end) in held_locks(facts)
+    )
+    return (
+        torn
+        or kept
+        or any(
+            back.boot.n < event.n < until_n and event.data.get("seam") == "store.execution"
+            for event in facts.history.of("fault")
+        )
     )
 
 
@@ -281,6 +291,7 @@ def live_8(history: History, scenario: Scenario) -> Finding:
     if missed.verdict == "violated":
         judgement.violated(f"after a write that failed: {missed.reason}", failed[0])
     _settled(facts, judgement, failed)
+    results_arrive(facts, judgement)
     return judgement.finding()
 
 

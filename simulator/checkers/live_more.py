@@ -1,0 +1,158 @@
+"""Parts of LIVE-5, 6 and 8: no storm after an outage, the right word, the result of a run.
+
+Their checkers call these.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from simulator.checkers.dues import JobMatch, allowance_us
+from simulator.checkers.facts import Facts
+from simulator.checkers.finding import Judgement
+from simulator.checkers.happened import FOREVER, BodyRun, Life
+from simulator.checkers.matching import match_all
+from simulator.checkers.wanted import commits_of
+from simulator.durations import SECOND_US
+from simulator.event import Event
+from simulator.fold import instant_us
+
+__all__ = ["no_storm", "passed_over", "results_arrive"]
+
+_CROWD = 9
+"""Fewer jobs than this may well start together."""
+
+
+def no_storm(facts: Facts, judgement: Judgement) -> None:
+    """LIVE-5: of a crowd of jobs that were due while no gateway was up, not all run at once."""
+    if not facts.blocking:
+        return  # what a registry was to fire, it fires at its own pace
+    for life in facts.all_lives:
+        missed = [window for window in facts.down if window[0] < life.boot.at_us <= window[1]]
+        caught = list(_caught_up(facts, life, missed[0][0])) if missed else []
+        if len(caught) >= _CROWD:
+            judgement.reached(life.boot)
+            last_n = max(run.begin.n for run in caught)
+            if last_n < min(run.end_n for run in caught):
+                judgement.violated(
+                    f"machine {life.machine}: after an outage {len(caught)} jobs ran at once",
+                    life.boot,
+                    caught[0].begin,
+                )
+
+
+def _caught_up(facts: Facts, life: Life, down_us: int) -> Iterator[BodyRun]:
+    """The first run in a life of each job that was due since the last one ended."""
+    for job, match in match_all(facts).items():
+        was_due = any(down_us < due.at_us < life.boot.at_us for due in match.dues)
+        runs = (run for run in facts.runs.get(job, ()) if life.boot.n < run.begin.n < life.end_n)
+        first = next(runs, None)
+        if was_due and first is not None and first.begin.machine == life.machine:
+            yield first
+
+
+def passed_over(facts: Facts, judgement: Judgement) -> None:
+    """LIVE-6: what came well within a run of its job, while nothing else was wrong, was skipped."""
+    records: dict[str, list[dict[str, Any]]] = {}
+    for event in facts.history.of("execution"):
+        for record in event.data["records"]:
+            if (record.get("state") or record.get("status")) in {"missed", "skipped"}:
+                records.setdefault(str(record.get("job_id")), []).append(record)
+    wrong = sorted(
+        event.at_us for event in (*facts.faults, *facts.history.of("op", "crash", "stopped"))
+    )
+    for job, match in match_all(facts).items() if facts.blocking else ():
+        if job in records:
+            _passed_over(facts, judgement, match, records[job], wrong)
+
+
+def _passed_over(
+    facts: Facts,
+    judgement: Judgement,
+    match: JobMatch,
+    records: Sequence[dict[str, Any]],
+    wrong: Sequence[int],
+) -> None:
+    job = match.plan.job.id
+    for run in facts.runs.get(job, ()):
+        first_us, last_us = run.begin.at_us, run.end_us + allowance_us(facts)
+        quiet = bisect_left(wrong, first_us) == bisect_right(wrong, last_us)
+        if run.end is None or not quiet:
+            continue
+        for due in match.dues:
+            well_within = first_us + facts.slack_us < due.at_us < run.end_us - allowance_us(facts)
+            if due.run is None and well_within and not due.optional:
+                words = _words(records, due.at_us)
+                judgement.reached(run.begin)
+                if words == {"missed"}:
+                    judgement.violated(
+                        f"job {job}: it was on when its next time came, and that is on record as "
+                        "missed, not skipped",
+                        run.begin,
+                    )
+
+
+def _words(records: Sequence[dict[str, Any]], at_us: int) -> set[str]:
+    """What is on record of the occurrence at an instant."""
+    found = set()
+    for record in records:
+        first_us = instant_us(record.get("occurrence"))
+        last_us = instant_us(record.get("until")) or first_us
+        if first_us is None or last_us is None:
+            continue
+        if first_us - SECOND_US <= at_us <= last_us + SECOND_US:
+            found.add(str(record.get("state") or record.get("status")))
+    return found
+
+
+def results_arrive(facts: Facts, judgement: Judgement) -> None:
+    """LIVE-8: a result that the store refused is stored by the end of the second good tick."""
+    if len(facts.scenario.machines) > 1 or any(op.do == "set-clock" for op in facts.ops):
+        return
+    for mark in facts.history.of("mark"):
+        job = str(mark.data.get("job"))
+        ended = [run for run in facts.runs.get(job, ()) if run.end and run.end.n < mark.n]
+        if mark.data.get("error") is None or not ended or not _ran_well(ended[-1]):
+            continue
+        following = next((r for r in facts.runs[job] if r.begin.n > mark.n), None)
+        limit_n = following.begin.n if following is not None else FOREVER
+        by = _second_good_tick(facts, mark, limit_n)
+        if by is None:
+            continue
+        judgement.reached(mark)
+        if not _arrived(facts, ended[-1], by):
+            judgement.violated(f"job {job}: the refused result of its run was never stored", mark)
+
+
+def _ran_well(run: BodyRun) -> bool:
+    return run.end is not None and run.end.data.get("error") is None
+
+
+def _second_good_tick(facts: Facts, mark: Event, limit_n: int) -> Event | None:
+    """The end of the second clean tick after a mark, with nothing wrong since; None without."""
+    life = facts.life_at(mark)
+    ticks = facts.ticks_at(mark.machine)
+    good: list[Event] = []
+    for place in range(ticks.begun_until(mark.n), len(ticks)):
+        tick = ticks[place]
+        if life is None or tick.end is None or tick.end.n > min(life.end_n, limit_n):
+            return None
+        if tick.clean:
+            good.append(tick.end)
+        if len(good) > 1:
+            wrong = facts.history.of("store.refused", "fault", "op")
+            hurt = any(mark.n < event.n < good[1].n for event in wrong)
+            return None if hurt else good[1]
+    return None
+
+
+def _arrived(facts: Facts, run: BodyRun, by: Event) -> bool:
+    """Whether the store has the result of a run, or the job no more, before an event."""
+    stored = commits_of(facts, run.job)
+    for event, record in stored.since(stored.before(run.end_n)):
+        if event.n > by.n:
+            break
+        ran_us = instant_us((record or {}).get("last_run_at"))
+        if record is None or (ran_us is not None and ran_us >= run.begin.at_us - SECOND_US):
+            return True
+    return False
