@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 from simulator import oracle
+from simulator.checkers.crowded import crowded_out
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import (
     CLAIM_TTL_US,
@@ -175,7 +176,7 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
     ]
     if not facts.blocking:
         windows += [until_next_occasion(facts, event) for event in read_behind(facts, job)]
-        windows += _cut_fires(facts, job)
+        windows += _cut_fires(facts, job) + crowded_out(facts, job)
         windows += [until_next_occasion(facts, event) for event in _broken_by_hand(facts, plan)]
     begun = [run.begin.at_us for run in runs]
     ended = sorted(run.end_us for run in runs)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 
+from simulator.checkers.crowded import full_answers
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.wanted import commits_by_job
@@ -66,13 +67,16 @@ def _cut_off(came: Event | None) -> bool:
 
 
 def _refused(facts: Facts, came: Event | None, answer: Event) -> bool:
-    """Whether the store could not be used in between, or it had not started: 503 asks for more."""
+    """Whether a retry could help: 503 asks for one.
+
+    The store could not be used in between, or the machine had not started, or was full.
+    """
     if answer.data.get("status") != _AGAIN or came is None:
         return False
     refused = facts.history.of("store.refused")
     index = bisect_right(refused, came.n, key=lambda event: event.n)
     unusable = index < len(refused) and refused[index].n < answer.n
-    return unusable or not _had_started(facts, answer)
+    return unusable or not _had_started(facts, answer) or answer.n in full_answers(facts)
 
 
 def _had_started(facts: Facts, answer: Event) -> bool:

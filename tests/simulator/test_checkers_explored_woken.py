@@ -127,3 +127,49 @@ def test_the_last_run_of_a_job_may_be_the_one_that_a_dead_machine_claimed():
     assert claimed_by_the_dead(1).judge("RECON-1").verdict == "held"
     assert claimed_by_the_dead(2).judge("RECON-1").verdict == "violated"
     assert claimed_by_the_dead(1, dies=False).judge("RECON-1").verdict == "violated"
+
+
+def accepted(build: Build, job: str, at: int, fire_at: str = "1h") -> Build:
+    """A fire is delivered, claimed and accepted, and comes to its provider."""
+    about = {"job": job, "fire_at": iso(fire_at), "id": f"{job}/{at}"}
+    build.add(at, "nas.deliver", "nas", attempt=1, **about)
+    build.store(at, job, fire_claim={"at": iso(at), "by": "a:1", "token": at})
+    build.add(at, "fire.answer", status=202, body_status="accepted", reason=None, **about)
+    return build.add(at, "fire.begin", job=job).add(at, "claim", job=job, won=True, error=None)
+
+
+def crowd(size: int, *, over: bool = False) -> Build:
+    """So many fires are accepted and go on, when j's is refused for now; it runs a minute later."""
+    build = Build("lasts: 2h\n", external=True).up().arm("j", 0, "1h")
+    for number in range(size):
+        accepted(build, f"k{number}", 3600).run(f"k{number}", 3600, "20m")
+        if over:
+            build.add(3600, "fire.end", job=f"k{number}", value=True, error=None)
+    about = {"job": "j", "fire_at": iso("1h"), "id": "j"}
+    build.add(3601, "nas.deliver", "nas", attempt=1, **about)
+    build.add(3601, "fire.answer", status=503, body_status=None, reason=None, **about)
+    return accepted(build, "j", 3661).run("j", 3661, 1)
+
+
+def test_a_machine_with_many_fires_under_way_may_ask_for_a_retry():
+    """Not one that has few, or none any more; and the job runs when NAS has tried again."""
+    for requirement in ("HOOK-4", "LIVE-12"):
+        assert crowd(64).judge(requirement).verdict != "violated"
+    for few in (crowd(64, over=True), crowd(63)):
+        assert "a retry could not help" in few.judge("HOOK-4").reason
+        assert "later than" in few.judge("LIVE-12").reason
+
+
+def left_by_a_stop(lock: str) -> Build:
+    """A run is cut off; its machine is back while somebody keeps the lock of the jobs."""
+    more = (
+        f"jobs: [{{id: j, schedule: every 1h}}]\nsteps: [{{at: 65m, do: hold-lock, for: {lock}}}]\n"
+    )
+    build = Build(more, external=True).up().run("j", "1h", None).add("62m", "stopped")
+    return build.op("65m", "hold-lock", step=0).up("70m")
+
+
+def test_what_a_lock_is_kept_from_to_the_end_cannot_be_recorded():
+    """When it is free before, it can."""
+    assert left_by_a_stop("4h").judge("LIVE-6").verdict != "violated"
+    assert left_by_a_stop("1h").judge("LIVE-6").verdict == "violated"

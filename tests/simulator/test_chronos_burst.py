@@ -48,3 +48,15 @@ def test_an_arm_that_was_lost_among_them_is_made_a_second_later(nth):
     later = [e for e in history.of("nas.armed") if e.n > refused.n]
     assert len(final_registry(history).armed) == JOBS
     assert later[-1].at_us - refused.at_us <= 2_000_000
+
+
+def test_more_fires_than_the_host_takes_at_once_come_when_others_are_over():
+    """503 to those beyond its bound, and NAS tries again: each runs, once."""
+    many = [{"id": f"job-{n}", "schedule": "0 * * * *", "runs_for": "30s"} for n in range(260)]
+    crowd = scenario(jobs=many)
+    history = simulate(crowd, CHRONOS).history
+    answers = [event.data["status"] for event in history.of("fire.answer")]
+    assert (answers.count(202), set(answers)) == (260, {202, 503})
+    assert len(history.of("run.begin")) == 260
+    judged = judge(history, crowd)
+    assert [finding.id for finding in judged.findings if finding.verdict == "violated"] == []

@@ -105,6 +105,16 @@ faults:
   - {into: start, raise: RuntimeError, nth: 2}
   - {into: nas.provision, answer: 503, nth: 2}
 """
+LOCK_KEPT = """
+name: a-lock-is-kept-until-the-end-of-what-a-stop-cut-off
+for: [external]
+start: 2026-10-04T00:30:00
+lasts: 91m
+jobs: [{id: job-1, schedule: every 30m, runs_for: 40m}]
+steps:
+  - {at: 30m10s, do: stop, machine: a, for: 20m}
+  - {at: 39m, do: hold-lock, for: 2h}
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
