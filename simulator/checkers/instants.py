@@ -1,12 +1,13 @@
 """TIME: the right instant, where clocks or the zone change, and on the grid of an interval."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from itertools import groupby, pairwise
 
 from simulator import oracle
 from simulator.checkers.dues import Due, JobMatch, Outcome
+from simulator.checkers.effects import stored_n
 from simulator.checkers.extras import judged_extras
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
@@ -30,9 +31,10 @@ def time_1(history: History, scenario: Scenario) -> Finding:
     judgement = Judgement("TIME-1", "no recurring job ran twice")
     for match in match_all(facts).values():
         stored = commits_of(facts, match.plan.job.id)
+        asked = {stored_n(facts, op) for op in match.plan.manual if op.do == "trigger"}
         for _, runs in groupby(_recurring(match), lambda due: due.segment):
             began = [due.run.begin for due in runs if due.run is not None]
-            comes = [(event, _comes_us(stored, event)) for event in began]
+            comes = [(event, _comes_us(stored, asked, event)) for event in began]
             for (first, before), (second, after) in pairwise(comes):
                 if before is None or after is None:
                     continue
@@ -59,9 +61,14 @@ def _recurring(match: JobMatch) -> list[Due]:
     return sorted(ran, key=lambda due: due.run.begin.n if due.run is not None else 0)
 
 
-def _comes_us(stored: Stored, event: Event) -> int | None:
-    """The next time of a job in the store when something happened."""
+def _comes_us(stored: Stored, asked: Collection[int], event: Event) -> int | None:
+    """The next time of a job by its schedule, as the store had it when something happened.
+
+    What was asked for by hand, between the claim of a run and its beginning, is none.
+    """
     index = stored.until(event.n) - 1
+    while index > 0 and stored.ns[index] in asked:
+        index -= 1
     record = stored[index][1] if index >= 0 else None
     return instant_us((record or {}).get("next_run_at"))
 

@@ -87,16 +87,23 @@ def _taken_up(before: dict[str, Any], after: dict[str, Any]) -> bool:
 def _decided_us(facts: Facts, taken: Event) -> int:
     """When it was settled which occurrence is taken: before the write, which a disk may hold up."""
     held_up = facts.history.derived("writes held up", lambda: _held_up(facts))
-    return held_up.get((taken.data.get("by"), taken.at_us), taken.at_us)
+    return held_up.get(taken.n, taken.at_us)
 
 
-def _held_up(facts: Facts) -> dict[tuple[object, int], int]:
-    """Since when a machine hung in a write of the jobs, by machine and when that was over."""
-    return {
-        (fault.machine, fault.at_us + lasts_us(facts, fault)): fault.at_us
-        for fault in facts.history.of("fault")
-        if fault.data.get("does") == "hang" and fault.data.get("seam") in INSIDE
-    }
+def _held_up(facts: Facts) -> dict[int, int]:
+    """Since when a machine hung in a write of the jobs, by the number of what was then stored."""
+    stored, found = facts.history.of("store.commit"), dict[int, int]()
+    for fault in facts.history.of("fault"):
+        if fault.data.get("does") != "hang" or fault.data.get("seam") not in INSIDE:
+            continue
+        over_us = fault.at_us + lasts_us(facts, fault)
+        first = bisect_left(stored, over_us, key=lambda event: event.at_us)
+        last = bisect_right(stored, over_us, key=lambda event: event.at_us)
+        then = (event for event in stored[first:last] if event.data["by"] == fault.machine)
+        write = next(then, None)
+        if write is not None:
+            found[write.n] = fault.at_us
+    return found
 
 
 def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:

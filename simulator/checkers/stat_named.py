@@ -11,6 +11,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Life
 from simulator.checkers.matching import match_all
+from simulator.checkers.struck import lasts_us
 from simulator.checkers.truth import NEAR_US, stale_after_us
 from simulator.checkers.wanted import last_commit
 from simulator.durations import SECOND_US
@@ -153,9 +154,18 @@ def _leaves(facts: Facts, life: Life, status: Event) -> bool:
         return False
     refused = facts.history.of("store.refused")
     index = bisect_left(refused, asked.n, key=lambda event: event.n)
-    return not any(
+    return not _hangs_at_disk(facts, life, status) and not any(
         event.data.get("by") == life.machine and event.data.get("step") != "lock"
         for event in takewhile(lambda event: event.n < status.n, islice(refused, index, None))
+    )
+
+
+def _hangs_at_disk(facts: Facts, life: Life, status: Event) -> bool:
+    """Whether a call of the store hung there then."""
+    return any(
+        event.n < status.n and status.at_us <= event.at_us + lasts_us(facts, event)
+        for event in facts.faults
+        if facts.life_at(event) is life and str(event.data.get("seam")).startswith("store.")
     )
 
 

@@ -4,10 +4,11 @@ A commit is what the store took, whoever wrote it. What a single write does to t
 6 to 8) no history shows; the kit judges that on real files.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Any
 
+from simulator.checkers.commands import changes_at_once
 from simulator.checkers.disturbance import lost_writes
 from simulator.checkers.dues import allowance_us
 from simulator.checkers.facts import Facts, facts_of
@@ -29,6 +30,7 @@ _WISHES = ("schedule", "schedule_display", "prompt", "name", "enabled", "state")
 _CHANGES = {"update", "pause", "resume"}
 _UNREADABLE = frozenset({"garbage", "unreadable", "failing"})
 _DAMAGED = frozenset({"torn", "deleted"})
+_REPLACES = frozenset({"torn", "garbage", "deleted", "lost"})
 
 
 def store_3(history: History, scenario: Scenario) -> Finding:
@@ -53,6 +55,7 @@ def store_3(history: History, scenario: Scenario) -> Finding:
                         event,
                     )
                     break
+    changes_at_once(facts, judgement)
     return judgement.finding()
 
 
@@ -132,7 +135,16 @@ def _hurt(requirement: str, kinds: frozenset[str], facts: Facts) -> Judgement:
 
 
 def _damages(facts: Facts) -> Iterator[tuple[str, Event, int]]:
-    """What was done to the disk, when, and until when it stood."""
+    """What was done to the disk, when, and until when it stood: the next may put another file."""
+    found = sorted(_struck(facts), key=lambda one: one[1].n)
+    others = [begin.at_us for what, begin, _ in found if what in _REPLACES]
+    for what, begin, until_us in found:
+        place = bisect_right(others, begin.at_us) if what in _REPLACES else len(others)
+        yield what, begin, min([until_us, *others[place : place + 1]])
+
+
+def _struck(facts: Facts) -> Iterator[tuple[str, Event, int]]:
+    """What was done to the disk, when, and until when it was to stand."""
     for op in facts.ops:
         if op.do == "damage" and op.step is not None:
             lasts = op.step.lasts
@@ -181,7 +193,7 @@ def store_9(history: History, scenario: Scenario) -> Finding:
             taking = [
                 (event, taken)
                 for event in written
-                if event.data.get("by") == machine and (taken := _taken(facts, event, tick))
+                if event.data.get("by") == machine and (taken := _taken(facts, event))
             ]
             jobs = {job for _, taken in taking for job in taken}
             if len(jobs) > 1:
@@ -201,7 +213,7 @@ def _within(numbers: list[int], tick: Tick) -> range:
     return range(bisect_left(numbers, tick.begin.n), bisect_left(numbers, tick.end.n))
 
 
-def _taken(facts: Facts, event: Event, tick: Tick) -> list[str]:
+def _taken(facts: Facts, event: Event) -> list[str]:
     """The jobs that a write took to run them: due before it, claimed or moved on by it."""
     taken = []
     for job_id, record in event.data["changes"]:
@@ -213,8 +225,8 @@ def _taken(facts: Facts, event: Event, tick: Tick) -> list[str]:
         was, comes = (instant_us(one.get("next_run_at")) for one in (before, record))
         schedule = record.get("schedule")
         once = isinstance(schedule, dict) and schedule.get("kind") == "once"
-        due = was is not None and was <= tick.begin.at_us + facts.skew_us
-        if due and (once if comes is None else comes > tick.begin.at_us):
+        due = was is not None and was <= event.at_us + facts.skew_us
+        if due and (once if comes is None else comes > event.at_us):
             taken.append(job_id)  # a recurring job without a next time is in error, not taken
     return taken
 

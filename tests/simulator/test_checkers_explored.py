@@ -263,10 +263,12 @@ def test_where_nobody_ticks_nobody_says_by_which_interval_a_job_is_late():
     assert overdue("62m", dies=False).judge("STAT-12").verdict == "violated"
 
 
-def held_up_in_its_write(seam: str, *runs: str) -> Build:
-    """The claim of one hour hangs for 65 minutes in a step of the store, and then runs."""
+def held_up_in_its_write(seam: str, *runs: str, other: bool = False) -> Build:
+    """The claim of one hour, or a write before it, hangs for 65 minutes, and then it runs."""
     build = Build(f"{ONE}faults: [{{into: {seam}, on: claim, hang: 65m}}]\n").up().loop(last="1h")
     build.add("1h", "fault", index=0, seam=seam, does="hang", phase="claim").loop(first="125m")
+    if other:
+        build.store("125m", "other")
     for token, at in enumerate(("125m", *runs)):
         claim = {"at": iso(at), "by": "a:1", "token": token}
         build.store(at, "j", fire_claim=claim).run("j", at)
@@ -279,6 +281,8 @@ def test_a_claim_is_of_what_was_due_before_the_disk_held_up_its_write():
     twice = held_up_in_its_write("store.sync", "126m", "127m", "3h")
     assert twice.judge("ONCE-10").verdict == "violated"
     assert held_up_in_its_write("store.lock", "126m", "3h").judge("LIVE-5").verdict == "violated"
+    other = held_up_in_its_write("store.sync", "126m", "3h", other=True)
+    assert other.judge("LIVE-5").verdict == "violated", "this claim was made after it"
 
 
 def tick_that_dies(*ticks: int, asked: bool) -> Build:
@@ -422,9 +426,12 @@ def test_a_job_is_not_overdue_before_its_last_run_is_over():
     assert asked_after_a_long_run(8100).judge("STAT-12").verdict == "violated"
 
 
-def leaves(refused: str | None) -> Build:
+def leaves(refused: str | None, hangs: str | None = None) -> Build:
     """A gateway is asked to leave; the store refuses a step of its; a status that promises."""
-    build = Build(ONE).up().loop(last="30m").add("30m", "stop.requested")
+    more = f"faults: [{{into: {hangs}, hang: 10s}}]\n" if hangs else ""
+    build = Build(ONE + more).up().loop(last="30m").add("30m", "stop.requested")
+    if hangs is not None:
+        build.add("30m", "fault", index=0, seam=hangs, does="hang")
     if refused is not None:
         build.add("30m", "store.refused", "store", step=refused, by="a", reason="permission")
     return build.status(1801, verdict="healthy", promises=True).add(1802, "stopped")
@@ -434,3 +441,5 @@ def test_who_leaves_says_so_unless_the_disk_refuses_it():
     assert leaves(None).judge("STAT-12").verdict == "violated"
     assert leaves("lock").judge("STAT-12").verdict == "violated"
     assert leaves("write").judge("STAT-12").verdict == "unknown"
+    assert leaves(None, "store.signal").judge("STAT-12").verdict == "unknown"
+    assert leaves(None, "tick").judge("STAT-12").verdict == "violated"

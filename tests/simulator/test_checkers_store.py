@@ -38,14 +38,14 @@ def hurt(what: str, *, lasts="10m", error="StoreUnreadable", wrote=None, before=
     return build if wrote is None else stored(build, wrote, "j", next_at="3h")
 
 
-def started(*writes, tick_s=2) -> Build:
-    """A tick at 1h with two jobs due; each write takes these jobs."""
+def started(*writes, at="1h", tick_s=2) -> Build:
+    """A tick at 1h with two jobs due; each write takes these jobs, to 2h or to what is named."""
     build = Build("jobs: [{id: j, schedule: every 1h}, {id: k, schedule: every 1h}]\n").up()
     stored(build, 0, "j", "k", next_at="1h")
     build.tick("1h", lasts=tick_s)
-    for jobs in writes:
-        changes = [[job, {"id": job, "schedule": HOURLY, "next_run_at": iso("2h"), "last_run_at": None}] for job in jobs]  # fmt: skip
-        build.add("1h", "store.commit", "store", changes=changes, by="a")
+    for jobs, _, next_at in (write.partition(" ") for write in writes):
+        changes = [[job, {"id": job, "schedule": HOURLY, "next_run_at": iso(next_at or "2h"), "last_run_at": None}] for job in jobs]  # fmt: skip
+        build.add(at, "store.commit", "store", changes=changes, by="a")
     return build
 
 
@@ -154,3 +154,43 @@ def test_a_damage_by_a_fault_counts_as_one_by_a_step():
     assert build.judge("STORE-5").verdict == "unknown"
     assert build.tick("1h1m", error="StoreUnreadable").judge("STORE-5").verdict == "held"
     assert stored(build, "2h", "j", next_at="3h").judge("STORE-5").verdict == "violated"
+
+
+def torn_and_then(what: str, wrote: str) -> Build:
+    """A torn jobs file; other damage an hour later; somebody writes the jobs."""
+    steps = f"steps: [{{at: 1h, do: damage, what: torn}}, {{at: 2h, do: damage, what: {what}}}]\n"
+    build = stored(Build(steps).up(), 0, "j", next_at="1h")
+    build.op("1h", "damage", what="torn").op("2h", "damage", what=what)
+    return stored(build, wrote, "j", next_at="3h")
+
+
+def test_what_was_torn_may_be_written_when_the_disk_has_another_file():
+    assert torn_and_then("lost", "2h1m").judge("STORE-5").verdict != "violated"
+    assert torn_and_then("lost", "1h59m").judge("STORE-5").verdict == "violated"
+    assert torn_and_then("full", "2h1m").judge("STORE-5").verdict == "violated"
+
+
+def triggered_before_its_run(*, asked: bool) -> Build:
+    """A run of 1h that is claimed, then its job is triggered, then it begins."""
+    build = Build("steps: [{at: 2h, do: trigger, job: j}]\n" if asked else "").up()
+    stored(build, 0, "j", next_at="1h")
+    stored(build, "1h", "j", next_at="2h").run("j", "1h")
+    stored(build, "2h", "j", next_at="3h")
+    if asked:
+        build.add("2h", "op", "operator", do="trigger", job="j")
+    stored(build, "2h", "j", next_at="2h")
+    if asked:
+        build.add("2h", "op.end", "operator", do="trigger", job="j", error=None)
+    return build.run("j", "2h").run("j", "121m")
+
+
+def test_a_trigger_between_claim_and_run_puts_no_time_of_the_schedule_back():
+    assert triggered_before_its_run(asked=True).judge("TIME-1").verdict == "held"
+    assert triggered_before_its_run(asked=False).judge("TIME-1").verdict == "violated"
+
+
+def test_who_looks_late_may_first_let_fall_what_was_missed():
+    """In a tick that hung until 2h10m: what that moves on is not taken to run."""
+    late = {"at": "130m", "tick_s": 4201}
+    assert started("jk 2h", "jk 3h", **late).judge("STORE-9").verdict == "held"
+    assert started("jk 2h", "j 3h", "k 3h", **late).judge("STORE-9").verdict == "violated"
