@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -359,5 +360,11 @@ def _header(scenario: Scenario, target: Target, tape: Tape) -> dict[str, Any]:
         "interval_s": scenario.interval,
         "capabilities": sorted(target.capabilities) or list(scenario.capabilities),
         "tape": tape.to_data(),
-        "tzdata": version("tzdata"),
+        "tzdata": _tzdata(),
     }
+
+
+@cache
+def _tzdata() -> str:
+    """The version of the zones; a file has to be read to know it."""
+    return version("tzdata")

@@ -37,6 +37,8 @@ def lines_of(
 def _wrapped(start: str, text: str) -> list[str]:
     """A text behind its start, broken into lines; phrases that people grep for stay whole."""
     text = " ".join(text.split())
+    if text and len(start) + len(text) <= WIDTH:
+        return [start + text]
     for phrase in PHRASES:
         text = text.replace(phrase, phrase.replace(" ", _TIED))
     lines = textwrap.wrap(

@@ -41,15 +41,19 @@ def _names_of(module: Any, homes: set[str]) -> tuple[str, ...]:
     label = getattr(module, "__name__", None)
     if not isinstance(module, ModuleType) or not isinstance(label, str) or not space:
         return ()
-    root = label.partition(".")[0]
-    if root in _OURS or (root in sys.stdlib_module_names and root != "__main__"):
-        return ()
     known = _held.get(label)
     if known is None or known[0] is not module or known[1] != len(space):
+        found = () if _has_none(label) else space.items()
         names = tuple(
             name
-            for name, value in space.items()
+            for name, value in found
             if callable(value) and getattr(value, "__module__", None) in homes
         )
         known = _held[label] = (module, len(space), names)
     return known[2]
+
+
+def _has_none(label: str) -> bool:
+    """Whether a module of this name is one of the host's own or of Python's library."""
+    root = label.partition(".")[0]
+    return root in _OURS or (root in sys.stdlib_module_names and root != "__main__")

@@ -34,6 +34,7 @@ from hermes_cron.plugins import chronos, loading, vetting
 from hermes_cron.plugins.chronos import verify
 from simulator.hosts import Reading, Stage, Surroundings
 from simulator.hosts.by_name import held_by_name
+from simulator.hosts.tracebacks import Tracebacks
 from simulator.hosts.waits import waited_on
 from simulator.target import Target, TargetError
 from simulator.words import text_of
@@ -350,6 +351,7 @@ class _Ear(logging.Handler):
     def __init__(self, stage: Stage) -> None:
         super().__init__(logging.INFO)
         self._stage = stage
+        self.formatter = Tracebacks()
 
     def createLock(self) -> None:  # noqa: N802 - the name that it has there
         """None is needed: nothing interrupts a task that records."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from hermes_cron import claim_rules, records
+
 __all__ = [
     "Pace",
     "TooOften",
@@ -37,8 +39,6 @@ def wanted(records: Iterable[object]) -> dict[str, Job]:
 
 def is_wanted(job: Mapping[str, Any]) -> bool:
     """Whether this job should be armed: it may run, has runs left and a next time."""
-    from hermes_cron import records
-
     return (
         bool(job.get("id"))
         and records.stay_reason(job) is None
@@ -53,11 +53,13 @@ def _last_run_is_on(job: Mapping[str, Any]) -> bool:
 
     Not by a claim that lies ahead: nobody is woken when its time is over, so a fire finds out.
     """
-    from hermes_cron import claim_rules, jobs, records
+    claim = claim_rules.claim_of(job)
+    if claim is None or claim.get("counted"):
+        return False
+    from hermes_cron import jobs
 
     times, done = records.limits(job)
-    claim = claim_rules.claim_of(job)
-    if times is None or claim is None or claim.get("counted") or done + 1 < times:
+    if times is None or done + 1 < times:
         return False
     now = jobs._hermes_now()  # noqa: SLF001 - the host's clock
     return claim_rules.is_held(job, now) and not claim_rules.lies_ahead(job, now)
@@ -65,8 +67,6 @@ def _last_run_is_on(job: Mapping[str, Any]) -> bool:
 
 def is_promised(job: Mapping[str, Any]) -> bool:
     """Whether the webhook has claimed an occurrence that no run has taken up."""
-    from hermes_cron import claim_rules
-
     return bool((claim_rules.claim_of(job) or {}).get("reserved"))
 
 
