@@ -73,8 +73,12 @@ def runs_at_once(facts: Facts, judgement: Judgement) -> None:
     """ONCE-1: of two commands that run a job at the same time, one does."""
     lost = {job for _, jobs in lost_writes(facts) for job in jobs}
     twins = {job.record.get("id") for job in facts.scenario.jobs}
+    refused = [op for op in facts.ops if op.do == "run" and op.failed]
     for job, runs in facts.runs.items():
         mine = [run for run in runs if run.begin.machine == COMMAND]
+        for op in refused:
+            if any(op.job == job and op.end and run.begin.n < op.end.n < run.end_n for run in mine):
+                judgement.reached(op.end)
         for first, second in pairwise(mine):
             apart_us = second.begin.at_us - first.begin.at_us
             if second.begin.n < first.end_n and apart_us < CLAIM_TTL_US:
