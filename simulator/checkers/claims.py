@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.checkers.commands import runs_at_once
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US, BodyRun, Life
@@ -91,6 +92,7 @@ def once_1(history: History, scenario: Scenario) -> Finding:
                 judgement.violated(
                     f"job {job}: {after.by} took it while {before.by} held a fresh claim", event
                 )
+    runs_at_once(facts, judgement)
     return judgement.finding()
 
 

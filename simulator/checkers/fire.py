@@ -4,8 +4,9 @@ from simulator import oracle
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import BodyRun
+from simulator.checkers.happened import BodyRun, Fire
 from simulator.checkers.matching import match_all
+from simulator.checkers.stored import Stored
 from simulator.checkers.wanted import commits_of
 from simulator.history import History
 from simulator.scenario import Scenario
@@ -67,6 +68,7 @@ def fire_3(history: History, scenario: Scenario) -> Finding:
         index = stored.until(fire.begin.n) - 1
         back = index + 1 < len(stored) and stored.ns[index + 1] < fire.end.n
         if (index >= 0 and stored[index][1] is not None) or back:
+            _removed_within(fire, stored, index, judgement)
             continue
         judgement.reached(fire.begin)
         if fire.runs:
@@ -75,6 +77,19 @@ def fire_3(history: History, scenario: Scenario) -> Finding:
             value = fire.end.data.get("value")
             judgement.violated(f"job {fire.job}: gone, and fire_due gave {value!r}", fire.end)
     return judgement.finding()
+
+
+def _removed_within(fire: Fire, stored: Stored, index: int, judgement: Judgement) -> None:
+    """Judge a fire within which the job was removed for good, before it ran anything."""
+    assert fire.end is not None
+    commits = (event.n for event, record in stored.since(index + 1) if record is None)
+    removed_n = next((n for n in commits if n < fire.end.n), None)
+    if removed_n is None or fire.runs or stored.ns[-1] != removed_n:
+        return
+    judgement.reached(fire.end)
+    if fire.end.data.get("value") is not False:
+        value = fire.end.data.get("value")
+        judgement.violated(f"job {fire.job}: gone, and fire_due gave {value!r}", fire.end)
 
 
 def fire_4(history: History, scenario: Scenario) -> Finding:

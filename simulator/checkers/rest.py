@@ -180,7 +180,9 @@ def _excuses(facts: Facts, job: str) -> list[Window]:
     found += [
         until_next_occasion(facts, event)
         for event in facts.history.of("fault")
-        if event.data.get("seam") in {"fire", "claim"} and event.data.get("job") == job
+        if event.data.get("seam") in {"fire", "claim"}
+        and event.data.get("job") == job
+        and event.data.get("does") != "hang"
     ]
     found += [
         until_next_occasion(facts, life.end)

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 
+from simulator.checkers.commands import status_waited
 from simulator.checkers.disturbance import failed_call
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
@@ -150,6 +151,10 @@ def stat_6(history: History, scenario: Scenario) -> Finding:
                 judgement.violated(
                     "a signal lies in the future, and jobs are promised", truth.status
                 )
+        if truth.lives and truth.success_us is None:
+            judgement.reached(truth.status)
+            if truth.promises:
+                judgement.violated("no success is known, and jobs are promised", truth.status)
     for status in history.of("status"):
         verdict, promises = status.data.get("verdict"), status.data.get("promises")
         if verdict == "unknown":
@@ -323,4 +328,5 @@ def stat_13(history: History, scenario: Scenario) -> Finding:
             judgement.violated(f"status raised {status.data['error']}", status)
         elif code is not None and _EXIT_CODES.get(str(verdict)) != code:
             judgement.violated(f"verdict {verdict} with exit code {code}", status)
+    status_waited(facts, judgement)
     return judgement.finding()
