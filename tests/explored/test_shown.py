@@ -34,7 +34,6 @@ def held(*steps):
 
 
 SHOWN = {
-    "looks-before-it-locks": held("{at: 1h1s, do: run, job: j2}", "{at: 1h2s, do: run, job: j2}"),
     "reads-before-the-lock": held(
         "{at: 1h1s, do: update, job: j1, set: {schedule: every 20m}}",
         "{at: 1h2s, do: pause, job: j1}",
