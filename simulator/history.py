@@ -22,7 +22,7 @@ __all__ = ["FORMAT", "History"]
 FORMAT = 1
 """The version of the line format; stands in the first line of every history."""
 
-PLAIN = 16 * BLOCK
+PLAIN = 4 * BLOCK
 """So many events are kept as they are; a longer history is folded block by block behind them."""
 
 _AT_ONCE = 2  # blocks that are folded when another one is full: little by little, but fewer stay
