@@ -68,7 +68,7 @@ def fire_3(history: History, scenario: Scenario) -> Finding:
         index = stored.until(fire.begin.n) - 1
         back = index + 1 < len(stored) and stored.ns[index + 1] < fire.end.n
         if (index >= 0 and stored[index][1] is not None) or back:
-            _removed_within(fire, stored, index, judgement)
+            _removed_within(fire, stored, judgement)
             continue
         judgement.reached(fire.begin)
         if fire.runs:
@@ -79,12 +79,11 @@ def fire_3(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _removed_within(fire: Fire, stored: Stored, index: int, judgement: Judgement) -> None:
+def _removed_within(fire: Fire, stored: Stored, judgement: Judgement) -> None:
     """Judge a fire within which the job was removed for good, before it ran anything."""
     assert fire.end is not None
-    commits = (event.n for event, record in stored.since(index + 1) if record is None)
-    removed_n = next((n for n in commits if n < fire.end.n), None)
-    if removed_n is None or fire.runs or stored.ns[-1] != removed_n:
+    within = len(stored) > 0 and fire.begin.n < stored.ns[-1] < fire.end.n
+    if fire.runs or not within or stored[len(stored) - 1][1] is not None:
         return
     judgement.reached(fire.end)
     if fire.end.data.get("value") is not False:

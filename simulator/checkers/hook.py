@@ -5,7 +5,7 @@ from bisect import bisect_right
 from simulator.checkers.crowded import full_answers
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.wanted import commits_by_job
+from simulator.checkers.wanted import commits_of
 from simulator.event import Event
 from simulator.history import History
 from simulator.scenario import Scenario
@@ -37,9 +37,10 @@ def _claimed(facts: Facts, job: str, came: Event, answer: Event) -> bool:
 
     One that was given back before anybody used it is none.
     """
-    claimed_n = 0
-    for event, record in commits_by_job(facts).get(job, ()):
-        if not came.n < event.n < answer.n or record is None:
+    claimed_n, stored = 0, commits_of(facts, job)
+    for place in range(stored.until(came.n), stored.before(answer.n)):
+        event, record = stored[place]
+        if record is None:
             continue
         if isinstance(record.get("fire_claim"), dict):
             claimed_n = claimed_n or event.n

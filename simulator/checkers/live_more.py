@@ -5,6 +5,7 @@ Their checkers call these.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from simulator.checkers.dues import JobMatch, allowance_us
@@ -44,11 +45,13 @@ def no_storm(facts: Facts, judgement: Judgement) -> None:
 def _caught_up(facts: Facts, life: Life, down_us: int) -> Iterator[BodyRun]:
     """The first run in a life of each job that was due since the last one ended."""
     for job, match in match_all(facts).items():
-        was_due = any(down_us < due.at_us < life.boot.at_us for due in match.dues)
-        runs = (run for run in facts.runs.get(job, ()) if life.boot.n < run.begin.n < life.end_n)
-        first = next(runs, None)
-        if was_due and first is not None and first.begin.machine == life.machine:
-            yield first
+        place = bisect_right(match.dues, down_us, key=lambda due: due.at_us)
+        was_due = place < len(match.dues) and match.dues[place].at_us < life.boot.at_us
+        runs = facts.runs.get(job, [])
+        place = bisect_right(runs, life.boot.n, key=lambda run: run.begin.n)
+        for run in runs[place : place + 1] if was_due else ():
+            if run.begin.n < life.end_n and run.begin.machine == life.machine:
+                yield run
 
 
 def passed_over(facts: Facts, judgement: Judgement) -> None:
@@ -79,9 +82,11 @@ def _passed_over(
         quiet = bisect_left(wrong, first_us) == bisect_right(wrong, last_us)
         if run.end is None or not quiet:
             continue
-        for due in match.dues:
-            well_within = first_us + facts.slack_us < due.at_us < run.end_us - allowance_us(facts)
-            if due.run is None and well_within and not due.optional:
+        place = bisect_right(match.dues, first_us + facts.slack_us, key=lambda due: due.at_us)
+        for due in islice(match.dues, place, None):
+            if due.at_us >= run.end_us - allowance_us(facts):
+                break
+            if due.run is None and not due.optional:
                 words = _words(records, due.at_us)
                 judgement.reached(run.begin)
                 if words == {"missed"}:
@@ -110,12 +115,15 @@ def results_arrive(facts: Facts, judgement: Judgement) -> None:
     if len(facts.scenario.machines) > 1 or any(op.do == "set-clock" for op in facts.ops):
         return
     for mark in facts.history.of("mark"):
-        job = str(mark.data.get("job"))
-        ended = [run for run in facts.runs.get(job, ()) if run.end and run.end.n < mark.n]
-        if mark.data.get("error") is None or not ended or not _ran_well(ended[-1]):
+        if mark.data.get("error") is None:
             continue
-        following = next((r for r in facts.runs[job] if r.begin.n > mark.n), None)
-        limit_n = following.begin.n if following is not None else FOREVER
+        job = str(mark.data.get("job"))
+        runs = facts.runs.get(job, [])
+        place = bisect_left(runs, mark.n, key=lambda run: run.begin.n)
+        limit_n = runs[place].begin.n if place < len(runs) else FOREVER
+        ended = [run for run in runs[max(0, place - 1) : place] if _ran_well(run, mark)]
+        if not ended:
+            continue
         by = _second_good_tick(facts, mark, limit_n)
         if by is None:
             continue
@@ -124,8 +132,8 @@ def results_arrive(facts: Facts, judgement: Judgement) -> None:
             judgement.violated(f"job {job}: the refused result of its run was never stored", mark)
 
 
-def _ran_well(run: BodyRun) -> bool:
-    return run.end is not None and run.end.data.get("error") is None
+def _ran_well(run: BodyRun, mark: Event) -> bool:
+    return run.end is not None and run.end.n < mark.n and run.end.data.get("error") is None
 
 
 def _second_good_tick(facts: Facts, mark: Event, limit_n: int) -> Event | None:

@@ -1,7 +1,8 @@
 """RECON: the registry converges to the store, judged at rest."""
 
 from bisect import bisect_left
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import islice, pairwise, takewhile
 
 from simulator.checkers.disturbance import failed_call, hurt_store
 from simulator.checkers.facts import Facts, facts_of
@@ -133,8 +134,8 @@ def _without_the_list(facts: Facts, judgement: Judgement, life: Life) -> None:
     """A start whose list failed, and nothing else, asks to arm what is not armed."""
     assert life.start_left is not None
     until = life.start_left
-    calls = [e for e in facts.history.of("nas.call") if life.boot.n < e.n < until.n]
-    faults = [e for e in facts.history.of("fault") if life.boot.n < e.n < until.n]
+    calls = _between(facts.history.of("nas.call"), life.boot, until)
+    faults = _between(facts.history.of("fault"), life.boot, until)
     listless = any(one.data.get("op") == "list" and failed_call(one) for one in calls)
     if not listless or any(one.data.get("seam") != "nas.list" for one in faults):
         return
@@ -155,6 +156,12 @@ def _without_the_list(facts: Facts, judgement: Judgement, life: Life) -> None:
             judgement.violated(
                 f"job {job}: the list could not be had, and nobody asked to arm it", until
             )
+
+
+def _between(events: Sequence[Event], first: Event, last: Event) -> list[Event]:
+    """Those of these events, in order, that lie between two."""
+    place = bisect_left(events, first.n, key=lambda event: event.n)
+    return list(takewhile(lambda event: event.n < last.n, islice(events, place, None)))
 
 
 def recon_4(history: History, scenario: Scenario) -> Finding:
