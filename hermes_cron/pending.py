@@ -17,12 +17,15 @@ __all__ = ["later", "mark", "release", "retry"]
 
 logger = logging.getLogger(__name__)
 
+_MOST = 1000  # of writes that can never succeed there would be one more with each run
+
 
 def later(write: Callable[[], object]) -> None:
     """Try a write that failed again at the next occasion: a tick, a fire, a recovery."""
     state = process.current()
     with state.lock:
         state.pending.append(write)
+        del state.pending[:-_MOST]
 
 
 def retry() -> None:
@@ -32,16 +35,19 @@ def retry() -> None:
         return
     with state.lock:
         waiting, state.pending[:] = list(state.pending), []
+    failed = []
     for position, write in enumerate(waiting):
         try:
             write()
         except store.StoreError as error:
-            with state.lock:
-                state.pending[:0] = waiting[position:]
-            logger.warning("%d writes still wait for the store: %s", len(waiting) - position, error)
-            return
-        except Exception:
-            logger.exception("a write that had failed before is given up")
+            failed += waiting[position:]
+            logger.warning("%d writes still wait for the store: %s", len(failed), error)
+            break
+        except BaseException:
+            failed.append(write)
+            logger.exception("a write that had failed before failed again, and waits")
+    with state.lock:
+        state.pending[:0] = failed
 
 
 def release(execution: Execution, reason: str) -> None:

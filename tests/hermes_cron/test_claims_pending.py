@@ -76,14 +76,28 @@ def test_what_was_put_off_meanwhile_waits_behind_it(me):
     assert me.pending == [fails, first, second]
 
 
-def test_a_write_that_can_never_succeed_keeps_no_other_waiting(me, caplog):
+@pytest.mark.parametrize("error", [ValueError("no such job"), SystemExit("no such job")])
+def test_what_fails_for_a_reason_of_its_own_waits_too_and_keeps_no_other_waiting(me, caplog, error):
+    """LIVE-8: an error that the store did not raise may pass like any other."""
     writes = Writes()
-    writes.failing[1] = ValueError("no such job")
-    pending.later(writes(1))
-    pending.later(writes(2))
+    made = [writes(1), writes(2)]
+    writes.failing[1] = error
+    for write in made:
+        pending.later(write)
     pending.retry()
-    assert (writes.done, me.pending) == ([2], [])
+    assert (writes.done, me.pending) == ([2], made[:1])
     assert "no such job" in caplog.text
+    writes.failing.clear()
+    pending.retry()
+    assert (writes.done, me.pending) == ([2, 1], [])
+
+
+def test_only_so_many_wait(me, monkeypatch):
+    monkeypatch.setattr(pending, "_MOST", 2)
+    made = [Writes()(number) for number in (1, 2, 3)]
+    for write in made:
+        pending.later(write)
+    assert me.pending == made[1:]
 
 
 class TestRelease:
