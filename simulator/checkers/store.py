@@ -222,6 +222,8 @@ def _taken(facts: Facts, event: Event) -> list[str]:
         before = _before(facts, job_id, event)
         if before is None or before.get("last_run_at") != record.get("last_run_at"):
             continue  # made, or completed
+        if before.get("schedule") != record.get("schedule") or before.get("state") == "paused":
+            continue  # changed by an operator, or resumed
         was, comes = (instant_us(one.get("next_run_at")) for one in (before, record))
         schedule = record.get("schedule")
         once = isinstance(schedule, dict) and schedule.get("kind") == "once"

@@ -194,3 +194,14 @@ def test_who_looks_late_may_first_let_fall_what_was_missed():
     late = {"at": "130m", "tick_s": 4201}
     assert started("jk 2h", "jk 3h", **late).judge("STORE-9").verdict == "held"
     assert started("jk 2h", "j 3h", "k 3h", **late).judge("STORE-9").verdict == "violated"
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [({"state": "paused"}, {}), ({}, {"schedule": {"kind": "interval", "minutes": 120}})],
+)
+def test_what_an_operator_changes_in_a_tick_is_not_taken_by_it(was, becomes):
+    build = started("j")
+    build.store("59m", "k", **{"schedule": HOURLY, "next_run_at": iso("1h"), **was})
+    build.store("1h", "k", **{"schedule": HOURLY, "next_run_at": iso("3h"), **becomes})
+    assert build.judge("STORE-9").verdict == "unknown"
