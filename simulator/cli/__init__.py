@@ -135,6 +135,8 @@ def explore(**options: Any) -> None:
 @click.option("--all", "every_fire", is_flag=True, help="List every fire, not the first few.")
 @click.option("--json", "json_file", type=_FILE, metavar="FILE",
               help="Write the answer there, for machines.")  # fmt: skip
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256),
+              help="Processes; for a provider that treats each job by itself.")  # fmt: skip
 def forecast(**options: Any) -> None:
     """Tell what a jobs.json will do: what fires when, what clock changes and outages do to it."""
     from simulator.cli.forecasting import forecast_command

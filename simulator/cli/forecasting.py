@@ -14,6 +14,7 @@ from hermes_cron import clock
 from simulator.durations import parse_duration
 from simulator.forecast import Forecast, ForecastError, Question, forecast, read_file
 from simulator.forecast.json import to_json
+from simulator.forecast.parts import forecast_in_parts
 from simulator.forecast.times import Outage, instant, utc
 from simulator.forecast.view import show
 from simulator.hosts import Host, reference_host
@@ -40,6 +41,7 @@ def forecast_command(
     provider: str | None,
     every_fire: bool,
     json_file: Path | None,
+    workers: int,
 ) -> int:
     """Answer, print, write; the exit code.
 
@@ -50,7 +52,8 @@ def forecast_command(
         click.ClickException: Wrong use, with exit code 2: the file, the zone, an instant.
     """
     host = reference_host()
-    target = _target(provider, host)
+    name = provider or next(iter(host.bundled()))
+    target = _target(name, host)
     zone = _zone(tz)
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     begin = now if start is None else _instant(start, zone, "--from")
@@ -64,7 +67,10 @@ def forecast_command(
             outages=outages,
             name=str(jobs_json),
         )
-        answer = forecast(question, target, host)
+        if workers > 1:
+            answer = forecast_in_parts(question, name, workers)
+        else:
+            answer = forecast(question, target, host)
     except ForecastError as error:
         raise _WrongUse(str(error)) from error
     show(answer, Console(highlight=False), every_fire=every_fire)
@@ -73,9 +79,7 @@ def forecast_command(
     return _INCONCLUSIVE if answer.trouble else 0
 
 
-def _target(name: str | None, host: Host) -> Target:
-    if name is None:
-        return next(iter(host.bundled().values()))
+def _target(name: str, host: Host) -> Target:
     from simulator.cli.running import resolve
 
     return resolve(name, host)

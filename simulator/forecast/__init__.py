@@ -164,14 +164,9 @@ def forecast(question: Question, target: Target, host: Host) -> Forecast:
     Raises:
         ForecastError: The file as a whole is not readable as a jobs file, or the zone is no zone.
     """
-    try:
-        document = parse(question.jobs_file, name=question.name)
-    except StoreUnreadable as error:
-        raise ForecastError(str(error)) from error
-    jobs = [_job(place, value) for place, value in enumerate(document.records)]
+    document = read_question(question)
+    jobs = jobs_of(document)
     usable = {job_id: jobs[place] for job_id, place in document.places.items()}
-    for broken in document.broken:
-        jobs[broken.index].never = f"broken record: {broken.reason}; mend or remove it"
     until = max([question.end, *(outage.end + _SETTLE for outage in question.outages)])
     try:
         history = run_file(question, until, target, host)
@@ -180,6 +175,26 @@ def forecast(question: Question, target: Target, host: Host) -> Forecast:
     _collect(history, usable, question)
     _explain(usable, document, history, question)
     return Forecast(question, target.label, tuple(jobs), trouble(history))
+
+
+def read_question(question: Question) -> Document:
+    """The jobs file that is asked about.
+
+    Raises:
+        ForecastError: It is not readable as one.
+    """
+    try:
+        return parse(question.jobs_file, name=question.name)
+    except StoreUnreadable as error:
+        raise ForecastError(str(error)) from error
+
+
+def jobs_of(document: Document) -> list[JobForecast]:
+    """One of every record, before anything ran; of broken ones that is all there is to say."""
+    jobs = [_job(place, value) for place, value in enumerate(document.records)]
+    for broken in document.broken:
+        jobs[broken.index].never = f"broken record: {broken.reason}; mend or remove it"
+    return jobs
 
 
 def read_file(path: Path) -> bytes:
