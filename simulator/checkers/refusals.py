@@ -28,12 +28,16 @@ _DAYS = [date(2080, 3, 1) + timedelta(days=n) for n in range(41 * 366)]
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A schedule that an operator gave to a job, or gave it back to by a resume."""
+    """A schedule that an operator gave to a job, or gave it back to by a resume.
+
+    A text that is a duration counts from when it was given first (`since_us`).
+    """
 
     do: str
     job: str
     text: str
     at_us: int
+    since_us: int
     end: Event
 
     @property
@@ -43,7 +47,7 @@ class _Given:
 
 def _given(facts: Facts) -> Iterator[_Given]:
     """Every schedule that was given, in order; those of the start too."""
-    texts: dict[str, str] = {}
+    texts: dict[str, tuple[str, int]] = {}
     known = {job.id: job for job in facts.scenario.jobs}
     begun = {op.end.n: op for op in facts.ops if op.end is not None}
     for end in facts.history.of("op.end"):
@@ -53,12 +57,13 @@ def _given(facts: Facts) -> Iterator[_Given]:
         op = begun.get(end.n)
         wanted = (op.step.set or {}) if op is not None and op.step is not None else {}
         text = known[job_id].schedule if do == "create" else wanted.get("schedule")
+        at_us = since_us = op.begin.at_us if op else end.at_us
         if do == "resume":
-            text = texts.get(job_id)
+            text, since_us = texts.get(job_id, (None, at_us))
         if isinstance(text, str) and (do == "create" or _stands(facts, job_id, end.n)):
-            given = _Given(do, job_id, text, op.begin.at_us if op else end.at_us, end)
+            given = _Given(do, job_id, text, at_us, since_us, end)
             if given.taken:
-                texts[job_id] = text
+                texts[job_id] = text, since_us
             yield given
 
 
@@ -76,13 +81,13 @@ def time_6(history: History, scenario: Scenario) -> Finding:
         return judgement.finding()  # what is past by that clock need not be past by ours
     for given in _given(facts):
         try:
-            schedule = oracle.read(given.text, given.at_us, zone_at(facts, given.at_us))
+            schedule = oracle.read(given.text, given.since_us, zone_at(facts, given.at_us))
         except oracle.OracleError:
             continue
         if not isinstance(schedule, oracle.Once):
             continue
         past_us = given.at_us - schedule.at_us
-        if past_us > _LATEST_US + facts.skew_us and not _counts_from_now(given):
+        if past_us > _LATEST_US + facts.skew_us:
             judgement.reached(given.end)
             if given.taken:
                 judgement.violated(
@@ -115,11 +120,6 @@ def _stood(facts: Facts, given: _Given) -> bool:
     return given.job in commits_by_job(facts) and (
         commits_by_job(facts)[given.job][0][0].at_us < given.at_us
     )
-
-
-def _counts_from_now(given: _Given) -> bool:
-    """Whether the text is a duration: its time was fixed when it was first given."""
-    return not given.text.strip()[:4].isdigit()
 
 
 def time_7(history: History, scenario: Scenario) -> Finding:
