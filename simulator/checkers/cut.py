@@ -1,6 +1,6 @@
 """Occurrences that were taken and never came to their body: they may not run again (ONCE-9)."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 
 from simulator.checkers.disturbance import read_behind
 from simulator.checkers.facts import Facts
@@ -60,14 +60,19 @@ def _told_over(facts: Facts) -> dict[str, list[tuple[Event, int, str]]]:
 
 def _cut(facts: Facts, job: str, taken: Event, told: Event) -> bool:
     """Whether its machine died, its claim failed, or a read did not see it, before it was told."""
-    crashed = [e for e in facts.history.of("crash") if e.machine == taken.data.get("by")]
-    failed = [
-        event
-        for event in facts.faults
-        if event.data.get("seam") == "claim" and event.data.get("job") == job
-    ]
-    cuts = [*crashed, *failed, *read_behind(facts, job)]
-    return any(taken.n < event.n < told.n for event in cuts)
+    by = str(taken.data.get("by"))
+
+    def build() -> list[int]:
+        crashed = [event for event in facts.history.of("crash") if event.machine == by]
+        failed = [
+            event
+            for event in facts.faults
+            if event.data.get("seam") == "claim" and event.data.get("job") == job
+        ]
+        return sorted(event.n for event in (*crashed, *failed, *read_behind(facts, job)))
+
+    cuts = facts.history.derived(("cuts", job, by), build)
+    return bisect_right(cuts, taken.n) < bisect_left(cuts, told.n)
 
 
 def _hung(facts: Facts, taken: Event, told: Event) -> bool:

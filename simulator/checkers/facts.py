@@ -3,6 +3,7 @@
 Built from a history once and shared by all checkers of it (`facts_of`). Nothing here judges.
 """
 
+import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
@@ -340,17 +341,23 @@ class Facts:
         """Whether a provider is told of an operation: it changed a job inside a gateway."""
         if op.job is None or op.do in {"deliver", "run"} or op.failed:
             return False
-        return bool(self.serving(op.begin.n)) and not (op.do != "create" and self._was_gone(op))
+        was_gone = op.do != "create" and op.begin.n in self._on_gone_jobs
+        return bool(self.serving(op.begin.n)) and not was_gone
 
-    def _was_gone(self, op: Op) -> bool:
-        """Whether the store said before an operation that there is no such job any more."""
-        last: object = op
-        for event in self.history.of("store.commit"):
-            if event.n > op.begin.n:
-                break
+    @cached_property
+    def _on_gone_jobs(self) -> set[int]:
+        """The begins, by number, of operations on jobs that the store had said to be gone."""
+        gone, found = set[object](), set[int]()
+        begun = [op.begin for op in self.ops]
+        for event in heapq.merge(self.history.of("store.commit"), begun, key=lambda e: e.n):
+            if event.kind == "op":
+                if event.data.get("job") in gone:
+                    found.add(event.n)
+                continue
             for job, record in event.data["changes"]:
-                last = record if job == op.job else last
-        return last is None
+                if isinstance(job, str):
+                    (gone.add if record is None else gone.discard)(job)
+        return found
 
     def _cut_by_a_stop(self, begin: Event, end: Event) -> bool:
         """Whether the machine was asked to leave before the end of what it began."""

@@ -64,7 +64,7 @@ def _changed(stored: Stored, op: Op) -> dict[str, tuple[Any, Any]]:
     assert op.end is not None
     before: Record = None
     changed: dict[str, tuple[Any, Any]] = {}
-    for event, record in stored:
+    for event, record in stored.since(max(0, stored.before(op.begin.n) - 1)):
         if event.n > op.end.n:
             break
         if event.n > op.begin.n and before is not None and record is not None:
@@ -80,9 +80,7 @@ def _until_next(facts: Facts, op: Op, stored: Stored) -> Iterator[tuple[Event, R
     assert op.end is not None
     later = (other.begin.n for other in facts.ops if other.job == op.job)
     end = min((n for n in later if n > op.begin.n), default=FOREVER)
-    for event, record in stored:
-        if op.end.n < event.n < end:
-            yield event, record
+    return stored.between(op.end.n, end)
 
 
 def store_4(history: History, scenario: Scenario) -> Finding:

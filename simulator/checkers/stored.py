@@ -87,6 +87,10 @@ class Stored(Sequence[tuple[Event, Record]]):
         """Those from this place on."""
         return map(self.__getitem__, range(place, len(self)))
 
+    def between(self, first_n: int, last_n: int) -> Iterator[tuple[Event, Record]]:
+        """Those after event `first_n` and before event `last_n`."""
+        return map(self.__getitem__, range(self.until(first_n), self.before(last_n)))
+
     def __len__(self) -> int:
         return len(self.ns)
 
