@@ -7,6 +7,7 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import BodyRun, Fire
 from simulator.checkers.matching import match_all
 from simulator.checkers.stored import Stored
+from simulator.checkers.struck import lasts_us
 from simulator.checkers.wanted import commits_of
 from simulator.history import History
 from simulator.scenario import Scenario
@@ -146,7 +147,8 @@ def _failure_recorded(facts: Facts, run: BodyRun) -> bool:
     """Whether the store says soon after that the run failed; True when the history ends before."""
     assert run.end is not None
     limit_us = run.end.at_us + facts.slack_us
-    if any(run.end.at_us <= event.at_us <= limit_us for event in facts.faults):
+    faults = ((event.at_us, event.at_us + lasts_us(facts, event)) for event in facts.faults)
+    if any(start <= limit_us and run.end.at_us <= last for start, last in faults):
         return True  # what could not be written is another requirement's affair
     stored = commits_of(facts, run.job)
     for event, record in stored.since(stored.before(run.end.n)):

@@ -8,11 +8,12 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before, first_rest_after
+from simulator.checkers.struck import hangs_of
 from simulator.event import Event
 from simulator.history import History
 from simulator.scenario import Scenario
 
-__all__ = ["live_2", "live_3", "live_4", "tried_again"]
+__all__ = ["has_run_all", "live_2", "live_3", "live_4", "tried_again"]
 
 
 def live_2(history: History, scenario: Scenario) -> Finding:
@@ -32,10 +33,12 @@ def tried_again(facts: Facts, judgement: Judgement, counts: Callable[[Event], bo
     for job, calls in tries.items():
         match = match_all(facts).get(job)
         for index, event in enumerate(calls):
-            occasion = facts.occasion_after(event) if counts(event) else None
+            occasion = _free_occasion_after(facts, event) if counts(event) else None
             if occasion is None or match is None or match.plan.off_at(occasion[1].n + 1):
                 continue
-            if _has_run_all(facts, match, occasion[1]):
+            if match.plan.unjudged is not None:
+                continue
+            if has_run_all(facts, match, occasion[1]):
                 continue  # there is nothing to arm any more
             judgement.reached(event)
             if job in armed_before(facts, occasion[1].n):
@@ -49,7 +52,26 @@ def tried_again(facts: Facts, judgement: Judgement, counts: Callable[[Event], bo
                 )
 
 
-def _has_run_all(facts: Facts, match: JobMatch, by: Event) -> bool:
+def _free_occasion_after(facts: Facts, event: Event) -> tuple[Event, Event] | None:
+    """The next occasion in which nothing hangs on its machine.
+
+    Who compares store and registry there, one at a time, may have been held up since.
+    """
+    after = event
+    while (occasion := facts.occasion_after(after)) is not None:
+        begin, end = occasion
+        machines = facts.lives if begin.machine == "operator" else (begin.machine,)
+        if not any(
+            start <= end.at_us and begin.at_us <= last
+            for machine in machines
+            for start, last in hangs_of(facts, machine)
+        ):
+            return occasion
+        after = begin
+    return None
+
+
+def has_run_all(facts: Facts, match: JobMatch, by: Event) -> bool:
     """Whether the job had begun all the runs that it may have before an event."""
     limit = match.plan.repeat or (None if match.plan.recurring else 1)
     runs = facts.runs.get(match.plan.job.id, ())

@@ -182,10 +182,11 @@ def _free_beside(dues: list[Due], index: int) -> bool:
 def _settling(match: JobMatch, due: Due, taken: Event, segment: int) -> bool:
     """Whether the change that ended an occurrence's schedule was still being made.
 
-    Another zone calls off nothing that was due before.
+    Another zone calls off nothing that was due before; nor need the same schedule, given again.
     """
-    part = match.plan.segments[due.segment]
-    if due.run is None and due.segment == segment - 1 and match.plan.segments[segment].zoned:
+    part, given = match.plan.segments[due.segment], match.plan.segments[segment]
+    kept = given.zoned or given.schedule == part.schedule
+    if due.run is None and due.segment == segment - 1 and kept:
         return True
     return part.to_n <= taken.n <= part.settled_n
 

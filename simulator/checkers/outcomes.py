@@ -9,12 +9,13 @@ Where many come at once a loop may begin them one after another: storms are not 
 from bisect import bisect_left, bisect_right
 
 from simulator import oracle
-from simulator.checkers.disturbance import settled_us
+from simulator.checkers.disturbance import claimed_by, settled_us
 from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, MANY_RUNS, NAS_BACKOFF_US, BodyRun, Window
 from simulator.checkers.struck import lasts_us
 from simulator.durations import SECOND_US
+from simulator.event import Event
 
 __all__ = ["after_us", "decide", "touching"]
 
@@ -77,9 +78,13 @@ def _held_up_into(match: JobMatch, due: Due) -> bool:
 
 
 def _cut_short(match: JobMatch, due: Due) -> bool:
-    """Whether it was taken, cut off before its body, and told of: it may not run again."""
+    """Whether it was taken, cut off before its body, and told of: it may not run again.
+
+    A late delivery that names an earlier one takes the latest.
+    """
     return any(
-        abs(at_us - due.at_us) <= SECOND_US and taken_us < due.next_us
+        at_us - SECOND_US <= due.at_us <= max(at_us + SECOND_US, taken_us)
+        and taken_us < due.next_us
         for at_us, taken_us in match.cut
     )
 
@@ -101,10 +106,25 @@ def _busy_until(facts: Facts, due: Due) -> int | None:
     if index < 0:
         return None
     until_us = max(runs[index].end_us, _held_up_us(facts, runs[index]))
-    died = runs[index].died
+    died = runs[index].died or _died_before_it_told(facts, runs, index)
     if died is not None and not facts.blocking:  # to whoever is woken it is still on
         until_us = max(until_us, settled_us(facts, died))
     return until_us if until_us > due.at_us else None
+
+
+def _died_before_it_told(facts: Facts, runs: list[BodyRun], index: int) -> Event | None:
+    """The crash of the machine of a run that had ended, and whose claim stood still."""
+    run, until_n = runs[index], runs[index + 1].begin.n if index + 1 < len(runs) else FOREVER
+    return next(
+        (
+            crash
+            for crash in facts.history.of("crash")
+            if run.end_n < crash.n < until_n
+            and crash.machine == run.begin.machine
+            and claimed_by(facts, run.job, crash)
+        ),
+        None,
+    )
 
 
 def _held_up_us(facts: Facts, run: BodyRun) -> int:

@@ -7,12 +7,12 @@ from itertools import islice, pairwise, takewhile
 from simulator.checkers.disturbance import failed_call, hurt_store
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import Life
+from simulator.checkers.happened import Life, Op
 from simulator.checkers.live_arms import tried_again
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import Rest, Wrong, armed_before, first_rest_after, rests
-from simulator.checkers.struck import deadline_us
-from simulator.checkers.wanted import last_commit
+from simulator.checkers.struck import deadline_us, rule_of
+from simulator.checkers.wanted import commits_of, last_commit
 from simulator.durations import MINUTE_US
 from simulator.event import Event
 from simulator.fold import REGISTRY_KINDS, Arm, Registry, instant_us
@@ -172,7 +172,7 @@ def recon_4(history: History, scenario: Scenario) -> Finding:
         return judgement.finding()
     failed = [event for event in history.of("nas.call") if failed_call(event)]
     numbers = [event.n for event in failed]
-    spans = [(op.begin, op.end) for op in facts.ops if op.end is not None and op.job is not None]
+    spans = [(op.begin, op.end) for op in facts.ops if op.end is not None and _told(facts, op)]
     spans += [(fire.begin, fire.end) for fire in facts.fires if fire.end is not None]
     spans += [
         (life.started, life.start_left)
@@ -184,8 +184,8 @@ def recon_4(history: History, scenario: Scenario) -> Finding:
         if index == len(numbers) or numbers[index] > end.n:
             continue
         judgement.reached(failed[index])
-        if _store_was_hurt(facts, begin, end):
-            continue  # what came out may be of the store
+        if _store_was_hurt(facts, begin, end) or _is_of_another(facts, begin, end):
+            continue  # what came out may be of the store, or of another fault
         if end.kind == "provider.raised" or end.data.get("error") is not None:
             judgement.violated(
                 f"a failed call to NAS came out of {begin.kind} as {end.data.get('error')}",
@@ -203,6 +203,27 @@ def recon_4(history: History, scenario: Scenario) -> Finding:
                     _event(wrong),
                 )
     return judgement.finding()
+
+
+def _told(facts: Facts, op: Op) -> bool:
+    """Whether a provider can have been told of an operation: it stored something of its job."""
+    if op.job is None or not op.failed or op.end is None or not facts.history.of("store.commit"):
+        return op.job is not None
+    stored = commits_of(facts, op.job)
+    return any(event.n < op.end.n for event, _ in stored.since(stored.before(op.begin.n)))
+
+
+def _is_of_another(facts: Facts, begin: Event, end: Event) -> bool:
+    """Whether another fault, that is not NAS's, raised just that in between."""
+    return any(
+        begin.n < event.n < end.n
+        and event.machine == end.machine
+        and not str(event.data.get("seam")).startswith("nas.")
+        and (rule := rule_of(facts, event)) is not None
+        and rule.raises is not None
+        and rule.raises.type.rpartition(".")[2] == end.data.get("error")
+        for event in facts.history.of("fault")
+    )
 
 
 def _store_was_hurt(facts: Facts, begin: Event, end: Event) -> bool:

@@ -26,6 +26,7 @@ from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, BodyRun, Fire, Window, merge
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import lasts_us, rule_of, start_struck
+from simulator.checkers.wanted import Segment
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import REGISTRY_KINDS, Arm, Registry, instant_us
@@ -320,7 +321,7 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
         # What was cut off before its body, and told of as unknown, may have been its last run.
         begun = len(ran) + len(match.cut) + _held_by_the_dead(facts, job, rest)
         spent = limit is not None and begun >= limit
-        if spent or facts.terms.beyond(wanted, rest.at_us):
+        if spent or _ran_by_hand(match, part) or facts.terms.beyond(wanted, rest.at_us):
             return None
         return Wrong(job, "it is to run again, and nothing is armed", None)
     # What a clock that was set back with the zone shows again need not come again.
@@ -328,6 +329,12 @@ def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
     later = oracle.next_after(part.schedule, part.again_us) if part is not None and again else None
     reason = _flaw(facts.terms, match, arm, (wanted, later or wanted), rest.at_us)
     return None if reason is None else Wrong(job, reason, arm)
+
+
+def _ran_by_hand(match: JobMatch, part: Segment | None) -> bool:
+    """Whether a job that is a one-shot now was run by hand since: that may be its one run."""
+    by_hand = {op.begin.n for op in match.plan.manual}
+    return part is not None and isinstance(part.schedule, oracle.Once) and part.from_n in by_hand
 
 
 def _held_by_the_dead(facts: Facts, job: str, rest: Rest) -> int:

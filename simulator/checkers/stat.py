@@ -8,6 +8,7 @@ from simulator.checkers.disturbance import failed_call
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, FOREVER
+from simulator.checkers.live_arms import has_run_all
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before
 from simulator.checkers.struck import start_struck
@@ -238,6 +239,8 @@ def _missing(
         job = str(first.data.get("job_id"))
         if not first.n < status.n < last or _running(facts, job, status.n):
             continue  # who runs arms the next when the run is over
+        if has_run_all(facts, match_all(facts)[job], status):
+            continue  # there is nothing to arm any more
         if _is_held(facts, job, status):
             continue  # so does who has claimed it and did not come to the run yet
         if job not in armed_before(facts, status.n):

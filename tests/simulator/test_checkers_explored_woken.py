@@ -173,3 +173,127 @@ def test_what_a_lock_is_kept_from_to_the_end_cannot_be_recorded():
     """When it is free before, it can."""
     assert left_by_a_stop("4h").judge("LIVE-6").verdict != "violated"
     assert left_by_a_stop("1h").judge("LIVE-6").verdict == "violated"
+
+
+def raised_in_a_fire(seam: str, error: str, raised: str = "RuntimeError") -> Build:
+    """An arm is refused in a fire, a fault strikes, and something comes out of the fire."""
+    build = Build(f"faults: [{{into: {seam}, raise: {raised}}}]\n", external=True).up()
+    build.deliver("j", "1h", "1h").add("1h", "fire.begin", job="j")
+    build.call("1h", "provision", "j", 503).add("1h", "fault", index=0, seam=seam, does="raise")
+    return build.add("1h", "fire.end", job="j", value=None, error=error)
+
+
+def test_what_another_fault_raised_is_no_failed_call():
+    """Just that, and not at NAS."""
+    assert raised_in_a_fire("claim", "RuntimeError").judge("RECON-4").verdict == "held"
+    assert raised_in_a_fire("claim", "HTTPError").judge("RECON-4").verdict == "violated"
+    of_nas = raised_in_a_fire("nas.list", "ReadTimeout", "httpx.ReadTimeout")
+    assert of_nas.judge("RECON-4").verdict == "violated"
+
+
+def refused_beside_a_refused_arm(*, stored: bool) -> Build:
+    """A job cannot be made, while a call to NAS for another fails."""
+    more = "jobs: [{id: j, schedule: every 1h}, {id: k, schedule: every 1h, created: by a step}]\n"
+    build = Build(f"{more}steps: [{{at: 10m, do: create, job: k}}]\n", external=True).up()
+    build.store(0, "j", next_run_at=iso("1h"))
+    build.add("10m", "op", "operator", do="create", job="k", step=0)
+    if stored:
+        build.store("10m", "k", next_run_at=iso("70m"))
+    build.call("10m", "provision", "j", 503)
+    return build.add("11m", "op.end", "operator", do="create", job="k", error="X", step=0)
+
+
+def test_of_a_change_that_stored_nothing_no_provider_is_told():
+    """So that nothing of NAS can have come out of it."""
+    assert refused_beside_a_refused_arm(stored=False).judge("RECON-4").verdict != "violated"
+    assert refused_beside_a_refused_arm(stored=True).judge("RECON-4").verdict == "violated"
+
+
+def tried_at(hang: str, retried: int) -> Build:
+    """An arm is refused; the next round hangs from then on; k fires at half past, and at 90 min."""
+    jobs = "jobs: [{id: j, schedule: 0 * * * *}, {id: k, schedule: 30 * * * *}]\n"
+    build = Build(f"{jobs}faults: [{{into: nas.list, hang: {hang}}}]\n", external=True).up()
+    build.arm("j", 0, "1h").arm("k", 0, "30m").fire("j", "1h").call(3602, "provision", "j", 503)
+    build.add(3603, "fault", index=0, seam="nas.list", does="hang").fire("k", "90m", arms="2h30m")
+    build.arm("j", retried, "3h")
+    return build.fire("k", "2h30m", arms="3h30m")
+
+
+def test_a_round_that_hangs_tries_again_when_that_is_over():
+    """With the first occasion after it; without a hang, with the next one."""
+    assert tried_at("31m", 9002).judge("LIVE-2").verdict == "held"
+    assert tried_at("31m", 9010).judge("LIVE-2").verdict == "violated"
+    assert tried_at("1m", 9002).judge("LIVE-2").verdict == "violated"
+
+
+def given_again(schedule: str) -> Build:
+    """What waits of a schedule runs after it was given again; then comes the next."""
+    step = f"{{at: 119m50s, do: update, job: j, set: {{schedule: {schedule}}}}}"
+    more = f"lasts: 3h\njobs: [{{id: j, schedule: 0 * * * *}}]\nsteps: [{step}]\n"
+    build = Build(more, external=True).up()
+    build.op("119m50s", "update", "j", step=0)
+    return build.fire("j", 7192, fire_at="1h").fire("j", "2h")
+
+
+def test_the_same_schedule_given_again_calls_nothing_off():
+    """Another does."""
+    assert given_again("0 * * * *").judge("ONCE-3").verdict != "violated"
+    assert given_again("0 10 * * *").judge("ONCE-3").verdict == "violated"
+
+
+def failed_and_not_told(hang: str) -> Build:
+    """A run fails an hour and a half after a read of its machine began to hang."""
+    build = Build(f"faults: [{{into: store.read, hang: {hang}}}]\n", external=True).up()
+    build.add("30m", "fault", index=0, seam="store.read", does="hang")
+    return build.fire("j", "2h", error="ValueError").store("3h", "j", last_status=None)
+
+
+def test_a_failure_is_not_recorded_while_the_store_hangs():
+    """Once that is over it is."""
+    assert failed_and_not_told("100m").judge("FIRE-5").verdict == "held"
+    assert failed_and_not_told("80m").judge("FIRE-5").verdict == "violated"
+
+
+def refused_after(repeat: int) -> Build:
+    """A job runs, its next arm is refused, and the status is green."""
+    build = Build(f"jobs: [{{id: j, schedule: every 1h, repeat: {repeat}}}]\n", external=True).up()
+    build.arm("j", 0, "1h").fire("j", "1h").call(3601, "provision", "j", 503)
+    return build.status("90m", verdict="healthy", promises=True)
+
+
+def test_a_job_that_has_had_its_runs_needs_no_arm():
+    """One that is to run again does."""
+    assert refused_after(1).judge("STAT-11").verdict != "violated"
+    assert refused_after(2).judge("STAT-11").verdict == "violated"
+
+
+def died_with_its_result(*, claimed: bool) -> Build:
+    """A run of 50 minutes ends at the next time of its job, and the machine dies with its result."""
+    build = Build("machines: [a, b]\n", external=True).up().up(machine="b").arm("j", 0, "1h")
+    if claimed:
+        build.store("1h", "j", fire_claim={"at": iso("1h"), "by": "a:1", "token": 1})
+    build.fire("j", "1h", lasts=3600)
+    build.drop("fire.end").add("2h", "crash").up("2h3m").arm("j", "2h3m1s", "3h")
+    return build.fire("j", "3h", arms="4h")
+
+
+def test_a_result_that_was_never_told_is_a_run_that_goes_on_to_others():
+    """Where the claim stands in the store."""
+    assert died_with_its_result(claimed=True).judge("LIVE-1").verdict != "violated"
+    assert died_with_its_result(claimed=False).judge("LIVE-1").verdict == "violated"
+
+
+def taken_late(state: str) -> Build:
+    """What came while nobody was up is taken, and cut off; what is said of it names the first."""
+    build = Build("jobs: [{id: j, schedule: every 1h}]\n").up().loop(last="50m").add("50m", "crash")
+    build.up("2h20m").loop(first="2h20m", last="2h21m")
+    build.store("2h20m", "j", fire_claim={"at": iso("2h20m"), "by": "a:1", "token": 1})
+    build.add(8402, "crash").up("2h22m").loop(first="2h22m")
+    build.store("3h", "j", fire_claim={"at": iso("3h"), "by": "a:1", "token": 2}).run("j", "3h")
+    return build.missed("j", "1h", at="2h22m", state=state)
+
+
+def test_what_was_cut_off_is_the_latest_that_had_come():
+    """Up to when it was taken, where it is told that its end is unknown."""
+    assert taken_late("unknown").judge("LIVE-1").verdict != "violated"
+    assert taken_late("completed").judge("LIVE-1").verdict == "violated"

@@ -115,6 +115,140 @@ steps:
   - {at: 30m10s, do: stop, machine: a, for: 20m}
   - {at: 39m, do: hold-lock, for: 2h}
 """
+HELD_UP_ROUND = """
+name: the-round-that-was-to-try-again-hangs
+for: [external]
+start: 2026-10-25T00:30:00
+lasts: 40m
+machines: [a, b]
+jobs:
+  - {id: job-1, schedule: every 10m}
+  - {id: job-2, schedule: every 10m}
+  - {id: job-3, schedule: every 10m}
+faults:
+  - {into: nas.list, hang: 12m, nth: 3}
+  - {into: nas.provision, answer: 500, nth: 7}
+  - {into: nas.provision, answer: 503, nth: 2, times: 2}
+  - {into: store.execution, crash: true, for: 30s, nth: 5}
+"""
+LOST = """
+name: the-claim-of-a-job-is-lost-and-its-arm-refused
+for: [external]
+start: 2026-03-29T00:30:00
+lasts: 8m
+machines: [b]
+jobs:
+  - {id: job-1, schedule: every 7m}
+  - {id: job-2, schedule: every 7m}
+  - {id: job-3, schedule: every 7m, runs_for: 0s}
+faults:
+  - {into: store.replace, damage: lost, nth: 1, job: job-1, times: 2}
+  - {into: nas.provision, answer: 500, nth: 4, times: 2}
+tape: {seed: 66, choices: [['b#1/webhook-2', 9, 0s]]}
+"""
+CLAIM_RAISES = """
+name: a-claim-raises-in-a-fire-whose-arm-is-refused
+for: [external]
+start: 2026-10-25T00:30:00
+lasts: 47m
+machines: [a, b]
+jobs: [{id: job-1, schedule: '*/15 * * * *'}]
+faults:
+  - {into: claim, raise: RuntimeError, nth: 2, machine: b}
+  - {into: nas.provision, answer: 503, nth: 6}
+  - {into: nas.provision, crash: true, for: 30s, nth: 4}
+"""
+REFUSED_JOB = """
+name: a-job-is-refused-beside-a-change-whose-arm-is
+for: [external]
+start: 2026-03-29T00:30:00
+lasts: 8h52m
+machines: [b]
+jobs:
+  - {id: job-1, schedule: every 10m}
+  - {id: job-2, schedule: '2026-03-29T02:20:00', created: by a step}
+steps:
+  - {at: 8h50m1s, do: resume, job: job-1}
+  - {at: 8h50m1s, do: create, job: job-2}
+faults:
+  - {into: nas.arm, early: 1h30m, nth: 2}
+  - {into: nas.provision, answer: 503, nth: 3, times: 2}
+  - {into: nas.provision, answer: 503, nth: 5}
+"""
+CUT_LATE = """
+name: a-late-delivery-is-cut-off-before-its-run
+for: [external]
+start: 2026-10-25T00:30:00
+lasts: 4h
+machines: [b]
+jobs: [{id: job-1, schedule: every 30m}]
+faults:
+  - {into: nas.deliver, delay: 1h30m, nth: 2}
+  - {into: nas.deliver, drop: true, at: 1s}
+  - {into: store.execution, crash: true, for: 20m, nth: 3}
+"""
+NOT_MARKED = """
+name: a-machine-dies-between-run-and-result-just-when-the-job-is-due-again
+for: [external]
+start: 2026-12-31T19:00:17
+lasts: 3h
+machines: [a, b]
+jobs:
+  - {id: job-10, schedule: every 20m, runs_for: 40m}
+  - {id: job-11, schedule: every 20m, runs_for: 40m}
+faults: [{into: mark, crash: true, for: 3m, nth: 1}]
+"""
+ONE_SHOT_BY_HAND = """
+name: what-became-a-one-shot-is-run-by-hand
+for: [external]
+start: 2026-03-08T00:30:00
+lasts: 3h
+machines: [b]
+jobs:
+  - {id: job-1, schedule: every 20m}
+  - {id: job-2, schedule: every 20m}
+steps:
+  - {at: 2h20m, do: update, job: job-2, set: {schedule: 40m}}
+  - {at: 2h20m1s, do: run, job: job-2}
+"""
+SAME_AGAIN = """
+name: a-schedule-is-given-again-while-an-occurrence-waits
+for: [external]
+start: 2026-03-08T00:30:00
+lasts: 2h6m
+machines: [b]
+jobs: [{id: job-1, schedule: '*/5 * * * *'}]
+steps: [{at: 2h4m40s, do: update, job: job-1, set: {schedule: '*/5 * * * *'}}]
+faults:
+  - {into: nas.provision, answer: 503, nth: 4, times: 2}
+  - {into: nas.provision, answer: 403, nth: 7}
+  - {into: nas.provision, crash: true, for: 3m, nth: 5}
+"""
+SLOW_MARK = """
+name: the-result-of-a-failure-waits-behind-reads-that-hang
+for: [external]
+start: 2026-10-04T00:30:00
+lasts: 2h8m
+machines: [b]
+jobs:
+  - {id: job-1, schedule: every 20m, runs_for: 8m, body: {raises: GeneratorExit, nth: 3}}
+  - {id: job-3, schedule: '*/5 * * * *'}
+faults: [{into: store.read, hang: 12m, from: 1h4m, until: 3h4m, 'on': mark}]
+"""
+HAD_ITS_RUNS = """
+name: a-job-whose-arm-was-refused-has-had-its-runs
+for: [external]
+start: 2026-10-25T00:30:00
+lasts: 3h
+machines: [b]
+jobs:
+  - {id: job-1, schedule: '*/15 * * * *', repeat: 2}
+  - {id: job-2, schedule: '*/15 * * * *'}
+  - {id: job-3, schedule: '*/15 * * * *'}
+faults:
+  - {into: nas.provision, answer: 500, nth: 6, times: 5}
+  - {into: body, crash: true, for: 20m, nth: 2}
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
