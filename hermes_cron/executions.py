@@ -21,11 +21,16 @@ from hermes_cron.combine import Combiner, Wish
 __all__ = ["append", "append_first", "attempts", "missed", "overtaken", "record", "states_of"]
 
 _SLOT = "hermes_cron.executions"
+_WAITING = "hermes_cron.executions.waiting"
 
 SINGLY = 20
 """Up to this many missed occurrences get a record each; more get one record with a count."""
 
 _MOST_COUNTED = 1000
+_MOST_WAITING = 1000
+
+_ENDS = frozenset({"completed", "failed", "unknown", "missed", "skipped"})
+"""States after which nothing more is said of an attempt, so that they may be told late."""
 
 _MOMENT = timedelta(microseconds=1)
 
@@ -59,6 +64,8 @@ def record(
 def append(entries: Sequence[Mapping[str, Any]]) -> bool:
     """Write records down.
 
+    What the store could not take of how something ended is told at a later occasion.
+
     Returns:
         False when the store says that it could not; nothing else stops because of it.
     """
@@ -66,7 +73,29 @@ def append(entries: Sequence[Mapping[str, Any]]) -> bool:
         return True
     slots = process.current().slots
     combiner = slots.get(_SLOT) or slots.setdefault(_SLOT, Combiner(_append_all))
-    return combiner.run(entries) is True
+    if combiner.run(entries) is True:
+        return True
+    _put_off([entry for entry in entries if entry["state"] in _ENDS])
+    return False
+
+
+def _put_off(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Remember records for the next occasion, as `pending` does with results."""
+    state = process.current()
+    with state.lock:
+        waiting = state.slots.setdefault(_WAITING, {})
+        if entries and not waiting:
+            state.pending.append(_tell_again)
+        waiting.update({(entry["id"], entry["state"]): entry for entry in entries})
+        for key in list(waiting)[:-_MOST_WAITING]:
+            del waiting[key]
+
+
+def _tell_again() -> None:
+    state = process.current()
+    with state.lock:
+        waiting = state.slots.pop(_WAITING, {})
+    append_first(list(waiting.values()))
 
 
 def append_first(entries: Sequence[Mapping[str, Any]]) -> bool:

@@ -19,7 +19,8 @@ def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
     To run such a one again is forbidden (ONCE-9). It is excused when its machine died, or its claim
     failed, or a read did not see it, after it was taken, nothing ran until the host looked, and the
     host says "unknown". Likewise when its machine hung until its claim was over: it may not begin
-    then, and says that it is skipped where nobody else could.
+    then, and says that it is skipped where nobody else could. What was seen at one instant may be
+    told later, when the records can be written.
     """
     job, found = plan.job.id, list[Window]()
     stored = [
@@ -27,7 +28,7 @@ def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         for event, record in commits_by_job(facts).get(job, ())
         if isinstance((record or {}).get("fire_claim"), dict)
     ]
-    for told, due_us, state in _told_over(facts).get(job, ()) if stored else ():
+    for told, seen_us, due_us, state in _told_over(facts).get(job, ()) if stored else ():
         index = bisect_left(stored, due_us - EARLY_LEEWAY_US, key=lambda event: event.at_us)
         taken = stored[index] if index < len(stored) else None
         if taken is None or taken.n > told.n:
@@ -35,24 +36,30 @@ def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         cut = state == "unknown" and _cut(facts, job, taken, told)
         if not cut and not _hung(facts, taken, told):
             continue
-        if not any(taken.n < run.begin.n < told.n for run in runs):
+        until_us = seen_us if taken.at_us <= seen_us < told.at_us else told.at_us
+        if not any(taken.n < run.begin.n < told.n and run.begin.at_us <= until_us for run in runs):
             found.append((due_us, taken.at_us))
     return found
 
 
-def _told_over(facts: Facts) -> dict[str, list[tuple[Event, int, str]]]:
-    """Where the host says that an occurrence's end is unknown, or that it is skipped, by job."""
+def _told_over(facts: Facts) -> dict[str, list[tuple[Event, int, int, str]]]:
+    """Where the host says that an occurrence's end is unknown, or that it is skipped, by job.
 
-    def build() -> dict[str, list[tuple[Event, int, str]]]:
-        found: dict[str, list[tuple[Event, int, str]]] = {}
+    Each with the instant at which it saw that, the occurrence and the state.
+    """
+
+    def build() -> dict[str, list[tuple[Event, int, int, str]]]:
+        found: dict[str, list[tuple[Event, int, int, str]]] = {}
         for told in facts.history.of("execution"):
             for record in told.data["records"]:
                 state = record.get("state")
                 if state not in {"unknown", "skipped"}:
                     continue
                 due_us = instant_us(record.get("occurrence"))
+                seen_us = instant_us(record.get("at")) or told.at_us
                 if due_us is not None:
-                    found.setdefault(str(record.get("job_id")), []).append((told, due_us, state))
+                    said = (told, seen_us, due_us, state)
+                    found.setdefault(str(record.get("job_id")), []).append(said)
         return found
 
     return facts.history.derived("told over", build)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hermes_cron import executions, process, store
+from hermes_cron import executions, pending, process, store
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 _ID = executions._id
@@ -250,3 +250,48 @@ class TestOvertaken:
         assert found["until"] == "2026-04-01T09:00:00+02:00"
         [found] = executions.overtaken(NINE_O_CLOCK, at(0), IN_BERLIN)
         assert found["until"] == "2026-04-01T09:59:00+02:00"
+
+
+class TestPutOff:
+    """What the store cannot take of how something ended is told at the next occasion (LIVE-6)."""
+
+    @pytest.fixture
+    def refused(self, monkeypatch):
+        """Whether the store takes records now."""
+        says = [True]
+        real = store.JsonFileStore.append_executions
+
+        def append(self, entries):
+            return not says[0] and real(self, entries)
+
+        monkeypatch.setattr(store.JsonFileStore, "append_executions", append)
+        return says
+
+    def entry(self, state, **more):
+        return executions.record(state, MINUTELY, at(90), occurrence=NOW, **more)
+
+    def states(self):
+        return [entry["state"] for entry in store.current_store().executions()]
+
+    def test_only_an_end_is_told_later_and_once(self, refused, me):
+        assert executions.append([self.entry("running"), self.entry("missed")]) is False
+        assert executions.append([self.entry("missed")]) is False
+        pending.retry()
+        refused[0] = False
+        pending.retry()
+        pending.retry()
+        assert (self.states(), me.pending) == (["missed"], [])
+
+    def test_what_was_told_meanwhile_is_not_told_again(self, refused, me):
+        executions.append([self.entry("unknown")])
+        refused[0] = False
+        executions.append([self.entry("unknown")])
+        pending.retry()
+        assert (self.states(), me.pending) == (["unknown"], [])
+
+    def test_only_so_many_wait(self, refused, monkeypatch):
+        monkeypatch.setattr(executions, "_MOST_WAITING", 2)
+        executions.append([self.entry("missed", execution_id=nth) for nth in (1, 2, 3)])
+        refused[0] = False
+        pending.retry()
+        assert [entry["id"] for entry in store.current_store().executions()] == ["2", "3"]
