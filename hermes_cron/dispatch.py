@@ -39,6 +39,7 @@ class Dispatcher:
         self._lock = Lock()
         self._queue: deque[tuple[Future[bool], Callable[[], bool]]] = deque()
         self._since: dict[int, float] = {}  # worker: when its present work began, monotonic
+        self._coming: dict[int, float] = {}  # workers that have not begun: when they were asked for
         self._serial = 0
         self._executor: ThreadPoolExecutor | None = None
         self._timer: Timer | None = None  # only while work waits behind work
@@ -73,15 +74,16 @@ class Dispatcher:
         while self._queue:
             with self._lock:
                 now_s = clock.monotonic()
+                coming = sum(now_s - since < SLOW_S for since in self._coming.values())
+                if len(self._queue) <= coming or len(self._since) >= _MOST_THREADS:
+                    return  # each of those that come takes one
                 busy = [since for since in self._since.values() if now_s - since < SLOW_S]
-                if not self._queue or len(self._since) >= _MOST_THREADS:
-                    return
                 if len(busy) >= self.limit:
                     self._look_again(min(busy) + SLOW_S - now_s)
                     return
                 self._serial += 1
                 worker = self._serial
-                self._since[worker] = now_s
+                self._since[worker] = self._coming[worker] = now_s
                 if self._executor is None:
                     self._executor = ThreadPoolExecutor(_MOST_THREADS, "cron-job")
                 executor = self._executor
@@ -89,7 +91,7 @@ class Dispatcher:
                 executor.submit(self._work, worker)
             except RuntimeError as error:
                 with self._lock:
-                    del self._since[worker]
+                    del self._since[worker], self._coming[worker]
                     # Shut down by somebody: the next work gets an executor of its own.
                     self._executor = None
                 raise DispatchRefusedError(f"the executor refused: {error}") from error
@@ -124,6 +126,7 @@ class Dispatcher:
         """Run what waits until nothing does."""
         while True:
             with self._lock:
+                self._coming.pop(worker, None)
                 if not self._queue:
                     del self._since[worker]
                     return

@@ -112,3 +112,39 @@ def test_a_pool_that_is_closed_has_no_timer(timers, clock, go):
     assert timers[0].cancelled
     go.set()
     assert waits.result(10), "what was taken still runs"
+
+
+class Lazy:
+    """An executor that begins nothing until a test says so."""
+
+    def __init__(self, *_):
+        self.asked = []
+
+    def submit(self, function, *args):
+        self.asked.append((function, args))
+
+
+def test_each_work_asks_for_one_thread_and_for_no_timer(timers, clock, monkeypatch):
+    executor = Lazy()
+    monkeypatch.setattr(dispatch, "ThreadPoolExecutor", lambda *_: executor)
+    pool = dispatch.Dispatcher(8)
+    futures = [pool.submit(lambda: True) for _ in range(3)]
+    pool.relieve()
+    assert len(executor.asked) == 3
+    assert not timers
+    for function, args in executor.asked:
+        function(*args)
+    assert all(future.result(0) for future in futures)
+
+
+def test_threads_that_never_came_are_asked_for_again(timers, clock, monkeypatch):
+    executor = Lazy()
+    monkeypatch.setattr(dispatch, "ThreadPoolExecutor", lambda *_: executor)
+    pool = dispatch.Dispatcher(8)
+    futures = [pool.submit(lambda: True) for _ in range(2)]
+    executor.asked.clear()
+    clock[0] = dispatch.SLOW_S
+    pool.relieve()
+    for function, args in executor.asked:
+        function(*args)
+    assert all(future.result(0) for future in futures)
