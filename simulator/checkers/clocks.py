@@ -93,8 +93,10 @@ def kept_locks(facts: Facts) -> list[tuple[Event, int]]:
     for event in facts.history.of("fault"):
         if event.data.get("does") == "hang" and event.data.get("seam") in INSIDE:
             fault = facts.scenario.faults[event.data["index"]]
-            if not fault.after:
-                found.append((event, event.at_us + (fault.hang or 0)))
+            if not fault.after:  # who dies has no lock any more
+                until_us = event.at_us + (fault.hang or 0)
+                life = facts.life_at(event)
+                found.append((event, until_us if life is None else min(until_us, life.end_us)))
     return found
 
 

@@ -33,8 +33,9 @@ def no_storm(facts: Facts, judgement: Judgement) -> None:
         caught = list(_caught_up(facts, life, missed[0][0])) if missed else []
         if len(caught) >= _CROWD:
             judgement.reached(life.boot)
-            last_n = max(run.begin.n for run in caught)
-            if last_n < min(run.end_n for run in caught):
+            begun = sorted((run.begin for run in caught), key=lambda event: event.n)
+            at_once = begun[-1].at_us <= begun[0].at_us + facts.slack_us  # slow ones give way later
+            if at_once and begun[-1].n < min(run.end_n for run in caught):
                 judgement.violated(
                     f"machine {life.machine}: after an outage {len(caught)} jobs ran at once",
                     life.boot,

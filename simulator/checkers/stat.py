@@ -68,7 +68,8 @@ def stat_2(history: History, scenario: Scenario) -> Finding:
         if not truth.lives or stale(facts, truth.beat_us) is not True:
             continue
         if truth.under_way_us is not None and truth.under_way_us <= limit_us + NEAR_US:
-            if truth.tick_told and truth.under_way_us <= limit_us - NEAR_US:
+            told = truth.tick_told and not truth.silent
+            if told and truth.under_way_us <= limit_us - NEAR_US:
                 judgement.reached(truth.status)
                 if truth.says("STALLED"):
                     judgement.violated("STALLED is said while a tick is under way", truth.status)

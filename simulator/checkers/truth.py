@@ -44,6 +44,7 @@ class Truth:
         untold_us: For how long one that is over still stands there as under way: its end, which the
             next heartbeat writes, could not be written. None when none does.
         tick_told: Whether such a tick had left a signal since it began: it says that it is at work.
+        silent: Whether another living gateway, in no tick, left no signal for so long as is stale.
         clean_since_start: Whether a living loop had a clean tick since it started.
         beat_life: Whether the last heartbeat is of a process that is up.
         ahead_us: How far the time that a signal states lies ahead of the clock; 0 when it does not.
@@ -56,6 +57,7 @@ class Truth:
     under_way_us: int | None
     untold_us: int | None
     tick_told: bool
+    silent: bool
     clean_since_start: bool
     beat_life: bool
     ahead_us: int = 0
@@ -94,6 +96,7 @@ def truths(facts: Facts) -> list[Truth]:
                     max((status.at_us - tick.begin.at_us for tick in running), default=None),
                     max((status.at_us - tick.begin.at_us for tick in untold), default=None),
                     any(_told(facts, tick, status) for tick in running),
+                    any(_silent(facts, life, running, status) for life in lives),
                     any(clean[life.boot.n] < status.n for life in lives),
                     beat is not None and any(life.boot.n < beat.n for life in lives),
                     max(
@@ -179,12 +182,23 @@ def _last_tick(facts: Facts, life: Life, n: int) -> list[Tick]:
     return [] if index < 0 or ticks.begins.ns[index] < life.boot.n else [ticks[index]]
 
 
+def _signals_of(facts: Facts, machine: str) -> Sequence[int]:
+    return facts.history.derived(("signals", machine), lambda: _signals(facts, machine=machine))
+
+
+def _silent(facts: Facts, life: Life, running: Sequence[Tick], status: Event) -> bool:
+    """Whether a gateway that is in none of these ticks left no signal for longer than is fresh."""
+    if any(tick.begin.machine == life.machine for tick in running):
+        return False
+    signals = _signals_of(facts, life.machine)
+    index = bisect_right(signals, status.n) - 1
+    last_us = facts.history[signals[index]].at_us if index >= 0 else life.boot.at_us
+    return status.at_us - last_us > stale_after_us(facts) - NEAR_US - facts.skew_us
+
+
 def _told_last(facts: Facts, life: Life, status: Event) -> list[Tick]:
     """The tick in which a process wrote the last signal that it wrote before a status."""
-    signals = facts.history.derived(
-        ("signals", life.machine),
-        lambda: _signals(facts, machine=life.machine),
-    )
+    signals = _signals_of(facts, life.machine)
     index = bisect_right(signals, status.n) - 1
     if index < 0:
         return []

@@ -443,3 +443,49 @@ def test_who_leaves_says_so_unless_the_disk_refuses_it():
     assert leaves("write").judge("STAT-12").verdict == "unknown"
     assert leaves(None, "store.signal").judge("STAT-12").verdict == "unknown"
     assert leaves(None, "tick").judge("STAT-12").verdict == "violated"
+
+
+def dies_with_the_lock(wrote_s: int, *, dies: bool) -> Build:
+    """Machine a hangs in a write for ten minutes and may be killed in it; b writes."""
+    more = f"machines: [a, b]\n{ONE}faults: [{{into: store.write, hang: 10m}}]\n"
+    build = Build(more).up().up(machine="b").loop(last="30m").loop(machine="b")
+    build.store(0, "j").add("30m", "fault", index=0, seam="store.write", does="hang")
+    if dies:
+        build.add("31m", "crash")
+    return build.add(wrote_s, "store.commit", "store", changes=[["j", {"id": "j"}]], by="b")
+
+
+def test_who_dies_keeps_no_lock():
+    assert dies_with_the_lock(1870, dies=True).judge("LIVE-10").verdict != "violated"
+    assert dies_with_the_lock(1850, dies=True).judge("LIVE-10").verdict == "violated"
+    assert dies_with_the_lock(1870, dies=False).judge("LIVE-10").verdict == "violated"
+
+
+def in_a_long_tick(*silent: str) -> Build:
+    """A tick is under way for six minutes, others may be silent; a status says STALLED."""
+    build = Build(f"machines: [{', '.join(('a', *silent))}]\n{ONE}").up().loop(last="30m")
+    for machine in silent:
+        build.up(machine=machine).loop(machine=machine, last="30m")
+    build.add("30m", "tick.begin", sync=False)
+    build.add(1801, "signal", name="ticker_work", content="x")
+    return build.status(2160, "STALLED")
+
+
+def test_a_tick_under_way_speaks_for_no_other_gateway():
+    assert in_a_long_tick("b").judge("STAT-2").verdict != "violated"
+    assert in_a_long_tick().judge("STAT-2").verdict == "violated"
+
+
+def back_with_a_crowd(*later_s: int) -> Build:
+    """Nine jobs of ten minutes after an outage; the last of them begins so much later."""
+    names = [f"j{nth}" for nth in range(9)]
+    jobs = "".join(f"- {{id: {name}, schedule: every 1h}}\n" for name in names)
+    build = Build(f"jobs:\n{jobs}").up().loop(last="30m").add("30m", "crash").up("2h").loop("2h")
+    for name, later in zip(names, (*[0] * (9 - len(later_s)), *later_s), strict=True):
+        build.run(name, 7200 + later, "10m")
+    return build
+
+
+def test_slow_jobs_that_give_way_to_others_are_no_storm():
+    assert back_with_a_crowd().judge("LIVE-5").reason.startswith("machine a: after an outage")
+    assert "after an outage" not in back_with_a_crowd(25).judge("LIVE-5").reason
