@@ -83,7 +83,9 @@ def once_1(history: History, scenario: Scenario) -> Finding:
         for event, before, after in _takeovers(facts, job):
             if _others_look(facts, event):
                 judgement.reached(event)
-            if before is None or before.promised or event.at_us >= before.until_us:
+            # Its time is over by the clock of whoever looks, which may be ahead of true time.
+            over_us = event.at_us + facts.skew_us
+            if before is None or before.promised or over_us >= before.until_us:
                 continue
             if _was_lost(facts, job, before, event):
                 continue  # whoever took it could not see it

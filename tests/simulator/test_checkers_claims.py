@@ -57,6 +57,14 @@ def test_of_simultaneous_claims_one_wins(build, verdict):
     assert build.judge("ONCE-1").verdict == verdict
 
 
+@pytest.mark.parametrize(("skew", "verdict"), [("0s", "violated"), ("2s", "held")])
+def test_a_claim_is_over_by_the_clock_of_whoever_takes_it(skew, verdict):
+    """It is 2 s short of its time, and one of the clocks may be ahead by that."""
+    build = stored(pair(f"machines: {{a: {{}}, b: {{skew: {skew}}}}}\n"), "1h", "a:100", 1)
+    build.add("1h", "claim", "b", job="j", won=False, error=None)
+    assert stored(build, "1h4m58s", "b:101", 2).judge("ONCE-1").verdict == verdict
+
+
 def test_a_promise_is_taken_up_and_not_taken_over():
     build = stored(pair(), "1h", "a:100", 1, promised=True)
     build.add("1h", "claim", "b", job="j", won=False, error=None)
