@@ -31,6 +31,7 @@ __all__ = ["FakeStore", "Record", "Seam", "Wait"]
 logger = logging.getLogger(__name__)
 
 _JOBS: Final = "jobs.json"
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
 _REASONS: Final = {
     errno.ENOSPC: "no_space",
     errno.EDQUOT: "no_space",
@@ -193,7 +194,7 @@ class FakeStore:
         if not records:
             return True
         try:
-            stored: list[dict[str, Any]] = json.loads(json.dumps(list(records)))
+            stored = [_as_json(record) for record in records]
             with self._hold("executions", self.lock_timeout_s):
                 self._writable("store.execution", "executions", records=stored)
                 self.volume.append(stored)
@@ -337,6 +338,14 @@ class FakeStore:
 def _conforms(fake: FakeStore) -> JobStore:
     """For the type checker: the fake is a store."""
     return fake
+
+
+def _as_json(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as it is read back; most hold nothing that JSON changes."""
+    if {str}.issuperset(map(type, record)) and _PLAIN.issuperset(map(type, record.values())):
+        return dict(record)
+    as_read: dict[str, Any] = json.loads(json.dumps(record))
+    return as_read
 
 
 def _component(name: str, what: str) -> str:

@@ -75,6 +75,7 @@ def said_then(told: History, event: Any, provider: str) -> tuple[str, int, list[
             replicas=told.header["replicas"],
         ),
         pids=lambda: list(up.values()),
+        lives=lambda pid: pid in up.values(),
         store=lambda: FakeStore(volume),
         process=lambda: stage.state,
         record=lambda *_args, **_kwargs: None,
