@@ -21,10 +21,11 @@ _MOST = 1000  # of writes that can never succeed there would be one more with ea
 
 
 def later(write: Callable[[], object]) -> None:
-    """Try a write that failed again at the next occasion: a tick, a fire, a recovery."""
+    """Try a write that failed again, once, at the next occasion: a tick, a fire, a recovery."""
     state = process.current()
     with state.lock:
-        state.pending.append(write)
+        if write not in state.pending:
+            state.pending.append(write)
         del state.pending[:-_MOST]
 
 

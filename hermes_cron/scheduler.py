@@ -262,9 +262,17 @@ def run_job(job: Job) -> Result:
 
 
 def recover() -> int:
-    """Settle what earlier processes of this host left half done; how many claims that were."""
+    """Settle what earlier processes of this host left half done; how many claims that were.
+
+    Raises:
+        hermes_cron.store.StoreError: it could not; it is tried again at the next occasion.
+    """
     jobs.retry_pending()
-    return recovery.recover()
+    try:
+        return recovery.recover()
+    except store.StoreError:
+        pending.later(recovery.recover)
+        raise
 
 
 def _notify_provider_jobs_changed() -> None:

@@ -145,6 +145,7 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
     for due, following in pairwise(dues):
         due.next_us = following.at_us
         due.optional = due.optional or (due.manual and following.at_us - due.at_us <= near_us)
+    _done_by_hand(plan, dues)
     limit = plan.repeat if plan.repeat is not None else (None if plan.recurring else 1)
     if limit is not None and len(runs) >= limit:
         last = runs[limit - 1].begin.at_us
@@ -156,6 +157,16 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
         for due in dues:
             due.optional = due.optional or due.at_us > used[limit - 1] + early_us(facts)
     return dues
+
+
+def _done_by_hand(plan: Plan, dues: list[Due]) -> None:
+    """A run by hand may be the one that a job has which became a one-shot."""
+    asked: set[int] = set()
+    for due in dues:
+        if due.manual:
+            asked.add(due.segment)
+        elif due.segment in asked and isinstance(plan.segments[due.segment].schedule, oracle.Once):
+            due.optional = True
 
 
 def _lapsed(facts: Facts, op: Op) -> bool:

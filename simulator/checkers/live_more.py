@@ -11,7 +11,7 @@ from typing import Any
 from simulator.checkers.dues import JobMatch, allowance_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.finding import Judgement
-from simulator.checkers.happened import FOREVER, BodyRun, Life
+from simulator.checkers.happened import CLAIM_TTL_US, FOREVER, BodyRun, Life
 from simulator.checkers.matching import match_all
 from simulator.checkers.wanted import commits_of
 from simulator.durations import SECOND_US
@@ -123,8 +123,8 @@ def results_arrive(facts: Facts, judgement: Judgement) -> None:
         place = bisect_left(runs, mark.n, key=lambda run: run.begin.n)
         limit_n = runs[place].begin.n if place < len(runs) else FOREVER
         ended = [run for run in runs[max(0, place - 1) : place] if _ran_well(run, mark)]
-        if not ended:
-            continue
+        if not ended or mark.at_us >= ended[-1].end_us + CLAIM_TTL_US:
+            continue  # its claim is over: the result is nobody's to store any more (ONCE-7)
         by = _second_good_tick(facts, mark, limit_n)
         if by is None:
             continue

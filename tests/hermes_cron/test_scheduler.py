@@ -19,6 +19,7 @@ from hermes_cron import (
     heartbeat,
     jobs,
     process,
+    recovery,
     scheduler,
     scheduler_provider,
     store,
@@ -346,6 +347,20 @@ class TestRunOneJob:
         job = home.job()
         assert (job["last_status"], job["fire_claim"]) == ("ok", None)
         assert job["last_run_at"] == ended_at.isoformat(), "when it ended, not when it was stored"
+        assert home.state.pending == []
+
+    def test_a_recovery_that_failed_is_made_good_by_a_tick(self, home, monkeypatch):
+        """LIVE-6: what an earlier process left is told as soon as the store can be read."""
+        with monkeypatch.context() as broken:
+            broken.setattr(recovery, "recover", mock.Mock(side_effect=store.StoreError("torn")))
+            for _ in range(2):
+                with pytest.raises(store.StoreError, match="torn"):
+                    scheduler.recover()
+            again = recovery.recover
+            assert home.state.pending == [again]
+            again.side_effect = None
+            scheduler.tick()
+        assert again.call_count == 4
         assert home.state.pending == []
 
     def test_a_mark_that_never_succeeds_is_recoverable(self, home, monkeypatch):

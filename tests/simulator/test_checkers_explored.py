@@ -489,3 +489,34 @@ def back_with_a_crowd(*later_s: int) -> Build:
 def test_slow_jobs_that_give_way_to_others_are_no_storm():
     assert back_with_a_crowd().judge("LIVE-5").reason.startswith("machine a: after an outage")
     assert "after an outage" not in back_with_a_crowd(25).judge("LIVE-5").reason
+
+
+def became_a_one_shot(*, triggered: bool) -> Build:
+    """Each half hour, then once 100 minutes after 1h, and perhaps asked for two minutes later."""
+    steps = "- {at: 1h, do: update, job: j, set: {schedule: 100m}}\n"
+    steps += "- {at: 62m, do: trigger, job: j}\n" if triggered else ""
+    jobs = "jobs: [{id: j, schedule: every 30m}]\n"
+    build = Build(f"{jobs}steps:\n{steps}").up().loop().runs("j", "30m", "1h")
+    build.add("1h", "op", "operator", do="update", job="j", step=0)
+    build.add("1h", "op.end", "operator", do="update", job="j", error=None)
+    return build.op("62m", "trigger", "j").run("j", "63m") if triggered else build
+
+
+def test_what_became_a_one_shot_may_have_run_when_it_was_asked_for():
+    assert became_a_one_shot(triggered=True).judge("LIVE-1").verdict != "violated"
+    assert became_a_one_shot(triggered=False).judge("LIVE-1").verdict == "violated"
+
+
+def refused_until(minutes: int) -> Build:
+    """The result of the run of 1h is refused so many minutes long, and never stored."""
+    build = Build(f"{ONE}lasts: 90m\n").up().loop(last="90m").run("j", "1h")
+    build.store(0, "j", last_run_at=None)
+    for at in range(3602, 3602 + 60 * minutes, 60):
+        build.add(at, "store.refused", "store", step="replace", by="a", reason="no space")
+        build.add(at, "mark", job="j", ok=True, error="StoreWriteFailed")
+    return build
+
+
+def test_nobody_stores_a_result_when_its_claim_is_over():
+    assert refused_until(2).judge("LIVE-8").verdict == "violated"
+    assert refused_until(7).judge("LIVE-8").verdict != "violated"
