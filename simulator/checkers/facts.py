@@ -7,6 +7,7 @@ import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 from simulator.checkers.happened import (
     FOREVER,
@@ -180,13 +181,15 @@ class Facts:
         """Each job's runs, by their beginning."""
         found: dict[str, list[BodyRun]] = {}
         on: dict[object, BodyRun] = {}
+        said: dict[str, dict[str, Any]] = {}
         for event in self.history.of("run.begin", "run.end", "crash", "stopped"):
             if event.kind == "run.begin":
-                run = on[event.data["run"]] = BodyRun(event.data["job"], event)
+                run = BodyRun(event.data["job"], _unnumbered(event, said))
+                on[event.data["run"]] = run
                 found.setdefault(run.job, []).append(run)
             elif event.kind == "run.end":
                 if event.data["run"] in on:
-                    on.pop(event.data["run"]).end = event
+                    on.pop(event.data["run"]).end = _unnumbered(event, said)
             else:
                 for number, run in list(on.items()):
                     if run.begin.machine == event.machine:
@@ -373,6 +376,12 @@ class Facts:
         """The first occasion that began after this event."""
         index = bisect_left(self._occasion_numbers, event.n + 1)
         return self.occasions[index] if index < len(self.occasions) else None
+
+
+def _unnumbered(event: Event, said: dict[str, dict[str, Any]]) -> Event:
+    """Of a run, without its number: what is left many say, and all of them share it."""
+    data = {key: value for key, value in event.data.items() if key != "run"}
+    return event._replace(data=said.setdefault(repr(data), data))
 
 
 def _ends(op: Op, event: Event) -> bool:

@@ -19,6 +19,8 @@ from simulator.history import History
 
 __all__ = ["NO_END", "Ticks", "Track", "tracks_of"]
 
+_BYTE = 256  # so many different things a byte tells apart
+
 NO_END = -1
 """The number of an end that never came."""
 
@@ -61,7 +63,7 @@ class Track(Sequence[Event]):
         self.machine, self.kind = machine, kind
         self.ns, self.at_us = array("i"), array("q")
         self._said = _Said() if said is None else said
-        self._which = array("i")
+        self._which = array("B")
 
     def extend(
         self, ns: Sequence[int], at_us: Sequence[int], data: Sequence[dict[str, Any]]
@@ -69,7 +71,10 @@ class Track(Sequence[Event]):
         """Add events."""
         self.ns.extend(ns)
         self.at_us.extend(at_us)
-        self._which.extend(self._said.places(data))
+        places = self._said.places(data)
+        if len(self._said.all) > _BYTE and self._which.typecode == "B":
+            self._which = array("i", self._which)
+        self._which.extend(places)
 
     def flags(self, holds: Callable[[dict[str, Any]], bool]) -> bytes:
         """For each event 1 when it says something of which this holds, else 0."""
@@ -91,6 +96,7 @@ class Track(Sequence[Event]):
     def pick(self, places: Iterable[int]) -> Track:
         """The events at these places; none, with the number -1, where a place is -1."""
         part = Track(self.machine, self.kind, self._said)
+        part._which = array(self._which.typecode)
         for place in places:
             there = place != NO_END
             part.ns.append(self.ns[place] if there else NO_END)

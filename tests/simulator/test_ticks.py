@@ -137,3 +137,14 @@ def test_a_tick_takes_few_bytes(monkeypatch):
         tracemalloc.stop()
     assert len(held) == ticks
     assert size / ticks < 100
+
+
+def test_more_things_than_a_byte_tells_apart_stay_apart():
+    track = Track("a", "tick.end")
+    for first in (0, 100, 250, 251):
+        ns = range(first, first + 100)
+        track.extend([*ns], [60 * n for n in ns], [{"n": n} for n in ns])
+    assert [event.data["n"] for event in track][-1] == 350
+    assert all(event.data["n"] == event.n for event in track)
+    assert [event.n for event in track.pick([399, 0])] == [350, 0]
+    assert [event.data["n"] for event in track.pick([399, 0])] == [350, 0]
