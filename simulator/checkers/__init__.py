@@ -7,6 +7,7 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     happened      lives, ticks, runs, fires, operations: the words of judges
     facts         a history, ordered by them
     struck        what its faults struck, as far as the scenario says
+    stored        what the store was told of one job, many commits in few bytes
     wanted        what a plan is made of
     effects       when an operation took effect, by what the store took in meanwhile
     beginnings    how a job's plan begins: its definition, its record

@@ -4,11 +4,12 @@ Nothing here knows when a job is due. The file is put into a simulated store, a 
 provider runs over it, and what is told is what was seen: runs, records of what was missed, and the
 state in which each job was left. Bodies take no time.
 
-    forecast.py          the question, the run, what was seen
-    forecast_why.py      why a job never fires, or stops
-    forecast_notes.py    what a change of the clock does to each job
-    forecast_outage.py   what an outage costs each job
-    forecast_view.py     for people; forecast_json.py: for machines
+    run       the world behind it, and what is kept of its history
+    parts     the same by several processes
+    why       why a job never fires, or stops
+    notes     what a change of the clock does to each job
+    outage    what an outage costs each job
+    view      for people; json: for machines
 
 Instants are compared in UTC only: Python compares two times of one zone by their wall clocks, which
 in a repeated hour puts the second pass into the first.
