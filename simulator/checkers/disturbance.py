@@ -289,9 +289,17 @@ def lost_writes(facts: Facts) -> list[tuple[Event, set[str]]]:
 
 def _last_written(facts: Facts, event: Event) -> set[str]:
     """The jobs that the last write of the store before an event was of."""
-    stored = facts.history.of("store.commit")
-    index = bisect_left(stored, event.n, key=lambda commit: commit.n) - 1
-    return {str(job) for job, _ in stored[index].data["changes"]} if index >= 0 else set()
+
+    def build() -> tuple[list[int], list[set[str]]]:
+        writes = [
+            (commit.n, {str(job) for job, _ in commit.data["changes"]})
+            for commit in facts.history.of("store.commit")
+        ]
+        return [n for n, _ in writes], [jobs for _, jobs in writes]
+
+    numbers, jobs = facts.history.derived("jobs by write", build)
+    index = bisect_left(numbers, event.n) - 1
+    return jobs[index] if index >= 0 else set()
 
 
 def _late_timer(facts: Facts, struck: Event) -> Window:

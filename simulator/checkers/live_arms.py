@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from simulator.checkers.disturbance import failed_call
+from simulator.checkers.disturbance import failed_call, failed_calls, hurt_store
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
@@ -34,7 +34,7 @@ def tried_again(facts: Facts, judgement: Judgement, counts: Callable[[Event], bo
         match = match_all(facts).get(job)
         for index, event in enumerate(calls):
             occasion = _free_occasion_after(facts, event) if counts(event) else None
-            if occasion is None or match is None or match.plan.off_at(occasion[1].n + 1):
+            if occasion is None or match is None or match.plan.rests_at(occasion[1].n + 1):
                 continue
             if match.plan.unjudged is not None:
                 continue
@@ -53,19 +53,21 @@ def tried_again(facts: Facts, judgement: Judgement, counts: Callable[[Event], bo
 
 
 def _free_occasion_after(facts: Facts, event: Event) -> tuple[Event, Event] | None:
-    """The next occasion in which nothing hangs on its machine.
+    """The next occasion in which who compares store and registry can do so.
 
-    Who compares store and registry there, one at a time, may have been held up since.
+    Nothing hangs there, where one at a time does, and the store is whole and its locks are free.
+    What another machine was refused only NAS's own list tells.
     """
     after = event
     while (occasion := facts.occasion_after(after)) is not None:
         begin, end = occasion
         machines = facts.lives if begin.machine == "operator" else (begin.machine,)
-        if not any(
-            start <= end.at_us and begin.at_us <= last
-            for machine in machines
-            for start, last in hangs_of(facts, machine)
-        ):
+        held_up = [*hurt_store(facts), *(w for one in machines for w in hangs_of(facts, one))]
+        untold = len(facts.lives) > 1 and any(
+            call.data.get("op") == "list" and begin.n < call.n < end.n
+            for call in failed_calls(facts)
+        )
+        if not untold and not any(s <= end.at_us and begin.at_us <= e for s, e in held_up):
             return occasion
         after = begin
     return None

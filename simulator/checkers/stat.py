@@ -314,9 +314,9 @@ def _missing_arms(facts: Facts) -> list[tuple[Event, int]]:
             continue
         numbers = good.get(job, [])
         later = bisect_right(numbers, event.n)
-        off = [part.to_n for part in match.plan.segments if part.to_n > event.n]
+        off = [part.settled_n for part in match.plan.segments if part.settled_n > event.n]
         settles = min([*numbers[later : later + 1], *off, FOREVER])
-        if not match.plan.off_at(event.n):
+        if match.plan.unjudged is None and not match.plan.off_at(event.n):
             found.append((event, settles))
     return found
 

@@ -83,6 +83,13 @@ class Plan:
         """Whether the job was surely not to run at event `n`; while it is being changed: False."""
         return not any(part.from_n < n <= part.settled_n for part in self.segments)
 
+    def rests_at(self, n: int) -> bool:
+        """Whether nothing was to come of the job's schedule at event `n`; it may be run by hand."""
+        return not any(
+            part.from_n < n <= part.settled_n and part.from_us < part.to_us
+            for part in self.segments
+        )
+
     def segment_at(self, n: int) -> int:
         """The index of the segment that event `n` lies in; -1 when the job was not to run then."""
         for index in range(len(self.segments) - 1, -1, -1):

@@ -297,3 +297,41 @@ def test_what_was_cut_off_is_the_latest_that_had_come():
     """Up to when it was taken, where it is told that its end is unknown."""
     assert taken_late("unknown").judge("LIVE-1").verdict != "violated"
     assert taken_late("completed").judge("LIVE-1").verdict == "violated"
+
+
+def refused_to_one(fault: str, *, machines: str = "[a, b]") -> Build:
+    """An arm is refused; in the fire of another job the list fails, or the store cannot be read."""
+    more = f"machines: {machines}\nsteps: [{{at: 80m, do: damage, what: garbage, for: 20m}}]\n"
+    jobs = "jobs: [{id: j, schedule: 0 * * * *}, {id: k, schedule: 30 * * * *}]\n"
+    build = Build(more + jobs, external=True).up().arm("j", 0, "1h").arm("k", 0, "30m")
+    build.fire("j", "1h").call(3602, "provision", "j", 503).fire("k", "90m", arms="2h30m")
+    if fault == "list":
+        build.call(5401, "list", None, 200, "shape")
+    if fault == "damage":
+        build.op("80m", "damage", step=0)
+    return build.fire("j", "2h", arms="3h")
+
+
+def test_what_another_machine_was_refused_only_the_list_tells():
+    """One that is alone remembers; nobody arms by a store that is garbage."""
+    assert refused_to_one("list").judge("LIVE-2").verdict != "violated"
+    assert refused_to_one("damage").judge("LIVE-2").verdict != "violated"
+    assert refused_to_one("list", machines="[a]").judge("LIVE-2").verdict == "violated"
+    assert refused_to_one("none").judge("LIVE-2").verdict == "violated"
+
+
+def paused(end: str | None) -> Build:
+    """A job is paused, and meanwhile its arm refused; later the status is green."""
+    build = Build("steps: [{at: 30m, do: pause, job: j}]\n", external=True).up()
+    build.add("30m", "op", "operator", do="pause", job="j", step=0)
+    build.call(1801, "provision", "j", 503)
+    if end:
+        build.add(end, "op.end", "operator", do="pause", job="j", error=None, step=0)
+    return build.status("40m", verdict="healthy", promises=True)
+
+
+def test_a_job_that_is_paused_by_then_needs_no_arm():
+    """Nor one of which nobody knows whether it is; while the change goes on it does."""
+    assert paused("31m").judge("STAT-11").verdict != "violated"
+    assert paused(None).judge("STAT-11").verdict != "violated"
+    assert paused("41m").judge("STAT-11").verdict == "violated"

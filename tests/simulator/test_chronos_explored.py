@@ -249,6 +249,64 @@ faults:
   - {into: nas.provision, answer: 500, nth: 6, times: 5}
   - {into: body, crash: true, for: 20m, nth: 2}
 """
+NOT_TOLD = """
+name: another-machine-is-refused-an-arm-and-the-list-fails
+for: [external]
+start: 2026-10-25T00:30:00
+lasts: 3m
+machines: [a, b]
+jobs:
+  - {id: job-1, schedule: '*/5 * * * *'}
+  - {id: job-2, schedule: '* * * * *'}
+faults:
+  - {into: nas.arm, early: 1h30m, nth: 1}
+  - {into: nas.list, answer: shape, nth: 4}
+  - {into: nas.provision, answer: 403, nth: 4}
+  - {into: nas.provision, answer: 500, nth: 2}
+"""
+PAUSED_FOR_A_RUN = """
+name: a-pause-waits-beside-a-run-by-hand
+for: [external]
+start: 2026-06-10T07:45:00
+lasts: 51m
+machines: [b]
+jobs: [{id: job-1, schedule: every 7m}]
+steps:
+  - {at: 48m59s, do: hold-lock, for: 10s}
+  - {at: 49m, do: pause, job: job-1}
+  - {at: 49m2s, do: run, job: job-1}
+faults:
+  - {into: nas.provision, answer: 403, nth: 5}
+  - {into: nas.provision, crash: true, for: 20m, nth: 4}
+"""
+PAUSE_CUT = """
+name: a-machine-dies-in-a-pause-of-what-was-refused
+for: [external]
+start: 2026-06-10T07:45:00
+lasts: 63m
+machines: [a, b]
+jobs:
+  - {id: job-1, schedule: every 30m}
+  - {id: job-2, schedule: every 30m}
+  - {id: job-3, schedule: every 30m}
+steps: [{at: 30m2s, do: pause, job: job-1}]
+faults:
+  - {into: nas.provision, answer: 403, nth: 2, times: 5}
+  - {into: nas.provision, answer: 503, nth: 3, times: 2}
+  - {into: nas.list, crash: true, for: 3m, nth: 4}
+"""
+GARBAGE = """
+name: the-store-is-garbage-when-an-arm-is-to-be-tried-again
+for: [external]
+start: 2026-12-31T19:00:17
+lasts: 22m
+machines: [b]
+jobs: [{id: job-3, schedule: every 20m}]
+steps: [{at: 20m30s, do: damage, for: 2h, what: garbage}]
+faults:
+  - {into: nas.provision, answer: 503, nth: 2}
+  - {into: claim, crash: true, for: 30s, nth: 1}
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
