@@ -123,7 +123,7 @@ def _tries_again(facts: Facts, match: JobMatch, extra: Extra) -> bool:
 
 def _judge(facts: Facts, match: JobMatch, deliveries: list[Delivery], extra: Extra) -> JudgedExtra:
     run, first = extra.run, extra.first
-    job = f"job {run.job}, run {run.begin.data['run']}"
+    job = f"job {run.job}, run {facts.history[run.begin.n].data['run']}"
     if match.plan.off_at(run.begin.n):
         return JudgedExtra(
             extra, "FIRE-4", f"{job}: it ran though it was paused, disabled or removed"
