@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 _SLOT = "hermes_cron.due"
 _AGENDA_SLOT = "hermes_cron.due.agenda"
 _LOOK_AGAIN_S = 3600.0  # at what could not be repaired
-_PUT_BACK_AGAIN_S = 1.0  # at what was repaired in vain: at the next tick
+_NEXT_TICK_S = 1.0  # at what was repaired in vain, and at what is just coming to its end
 _ZONE_AGAIN_S = 300.0  # at whether the zone was changed, which may make a job due earlier
 _DUE: Final = -1.0
 _MEND: Final = -2.0
@@ -97,7 +97,7 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
         verdicts = _look_at_all(agenda, document, now, suspicious=False)
         for job_id in [one for one, verdict in verdicts.items() if verdict == _MEND]:
             # What was mended and stands as before was put back: by a disk, or an older program.
-            verdicts[job_id] = at + (_PUT_BACK_AGAIN_S if job_id in mended else _LOOK_AGAIN_S)
+            verdicts[job_id] = at + (_NEXT_TICK_S if job_id in mended else _LOOK_AGAIN_S)
     due = [job_id for job_id, verdict in verdicts.items() if verdict == _DUE]
     if not due:
         until = min(agenda.next_at(), *verdicts.values(), math.inf)
@@ -158,8 +158,9 @@ def _look(  # noqa: PLR0911 - one line for each state that a job can be in
     if records.stay_reason(job) is not None:
         return math.inf
     if running:
-        # Its end is a write, after which everything is looked at anew.
-        return max(now.timestamp() + 60, claim_rules.ends_at(job, now).timestamp())
+        # Its end is a write, after which everything is looked at anew; without a claim it had that.
+        again_s = 60 if job.get("fire_claim") else _NEXT_TICK_S
+        return max(now.timestamp() + again_s, claim_rules.ends_at(job, now).timestamp())
     if claim_rules.is_held(job, now):
         return claim_rules.ends_at(job, now).timestamp()
     if job.get("fire_claim"):

@@ -29,13 +29,15 @@ def live_10(history: History, scenario: Scenario) -> Finding:
     refused = [e for e in history.of("store.refused") if e.data.get("step") == "lock"]
     kept_us = 0
     for stuck, until_us in kept_locks(facts):
+        since_us = stuck.at_us
         if stuck.kind == "op":
             queued, kept_us = stuck.at_us < kept_us, max(kept_us, until_us)
             if queued:
                 continue  # it waits its turn, and nothing shows since when it has the lock
+            since_us += facts.held_us  # so does who comes after somebody that the tape holds back
         for event in history.of("store.commit"):
             other = event.data.get("by") != stuck.machine
-            if stuck.n < event.n and event.at_us < until_us and other:
+            if stuck.n < event.n and since_us <= event.at_us < until_us and other:
                 judgement.violated(f"{event.data['by']} wrote without the lock", stuck, event)
         for machine, ticks in facts.ticks.items():
             for tick in ticks if machine != stuck.machine else ():

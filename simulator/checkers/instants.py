@@ -159,6 +159,8 @@ def time_4(history: History, scenario: Scenario) -> Finding:
             elif due.outcome in {Outcome.LATE, Outcome.MISSED}:
                 judgement.violated(f"its timestamp has no offset: {say_due(due)}")
         for extra in match.extras:
+            if extra.due is not None:
+                continue  # its own occurrence again, which ONCE judges
             judgement.violated(
                 f"job {match.plan.job.id}: its timestamp without an offset was taken for another",
                 extra.run.begin,

@@ -161,8 +161,13 @@ def _leaves(facts: Facts, life: Life, status: Event) -> bool:
 
 
 def _hangs_at_disk(facts: Facts, life: Life, status: Event) -> bool:
-    """Whether a call of the store hung there then."""
-    return any(
+    """Whether a call of the store hung there then, or all of its machine was suspended."""
+    asleep = any(
+        op.begin.at_us <= status.at_us <= op.begin.at_us + (op.step.lasts or 0)
+        for op in facts.ops
+        if op.do == "suspend" and op.step is not None and op.step.machine == life.machine
+    )
+    return asleep or any(
         event.n < status.n and status.at_us <= event.at_us + lasts_us(facts, event)
         for event in facts.faults
         if facts.life_at(event) is life and str(event.data.get("seam")).startswith("store.")

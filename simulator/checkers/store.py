@@ -78,7 +78,10 @@ def _changed(stored: Stored, op: Op) -> dict[str, tuple[Any, Any]]:
 def _until_next(facts: Facts, op: Op, stored: Stored) -> Iterator[tuple[Event, Record]]:
     """What was stored of a job between the end of an operation on it and the next one's begin."""
     assert op.end is not None
-    later = (other.begin.n for other in facts.ops if other.job == op.job)
+    others = [other for other in facts.ops if other.job == op.job and other is not op]
+    if any(o.begin.n < op.end.n and (o.end is None or o.end.n > op.end.n) for o in others):
+        return iter(())  # of changes that went on at the same time each may be the last
+    later = (other.begin.n for other in others)
     end = min((n for n in later if n > op.begin.n), default=FOREVER)
     return stored.between(op.end.n, end)
 

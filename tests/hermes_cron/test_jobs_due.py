@@ -441,6 +441,16 @@ def test_log_records_carry_job_and_occurrence(home, caplog):
     assert all(record.job_id == "job" and record.occurrence for record in about)
 
 
+def test_what_is_due_while_its_run_is_just_coming_to_its_end_is_seen_by_the_next_tick(home):
+    """LIVE-1: the result is stored, and the run is let go of without another write."""
+    home.plant()
+    process.current().running["job"] = process.Execution("job", "attempt")
+    assert due() == []
+    del process.current().running["job"]
+    home.wait(seconds=20)
+    assert due() == ["job"]
+
+
 def test_a_copy_is_handed_out(home):
     home.plant(repeat={"times": 4})
     jobs.get_due_jobs()[0]["repeat"]["times"] = 99

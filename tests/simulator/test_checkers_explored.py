@@ -426,10 +426,14 @@ def test_a_job_is_not_overdue_before_its_last_run_is_over():
     assert asked_after_a_long_run(8100).judge("STAT-12").verdict == "violated"
 
 
-def leaves(refused: str | None, hangs: str | None = None) -> Build:
+def leaves(refused: str | None, hangs: str | None = None, *, asleep: bool = False) -> Build:
     """A gateway is asked to leave; the store refuses a step of its; a status that promises."""
     more = f"faults: [{{into: {hangs}, hang: 10s}}]\n" if hangs else ""
-    build = Build(ONE + more).up().loop(last="30m").add("30m", "stop.requested")
+    more += "steps: [{at: 30m, do: suspend, machine: a, for: 1m}]\n" if asleep else ""
+    build = Build(ONE + more).up().loop(last="30m")
+    if asleep:
+        build.op("30m", "suspend")
+    build.add("30m", "stop.requested")
     if hangs is not None:
         build.add("30m", "fault", index=0, seam=hangs, does="hang")
     if refused is not None:
@@ -443,6 +447,7 @@ def test_who_leaves_says_so_unless_the_disk_refuses_it():
     assert leaves("write").judge("STAT-12").verdict == "unknown"
     assert leaves(None, "store.signal").judge("STAT-12").verdict == "unknown"
     assert leaves(None, "tick").judge("STAT-12").verdict == "violated"
+    assert leaves(None, asleep=True).judge("STAT-12").verdict == "unknown"
 
 
 def dies_with_the_lock(wrote_s: int, *, dies: bool) -> Build:

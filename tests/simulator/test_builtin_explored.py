@@ -1,0 +1,97 @@
+"""What a search found with the built-in provider, as small as it became; nothing of it is left."""
+
+import pytest
+
+from simulator import find_target, judge, parse_scenario, reference_host, simulate
+
+SCENARIOS = {
+    "more-slow-jobs-than-places": """
+start: 2026-10-04T00:30:00
+lasts: 24m
+jobs:
+  - {id: job-1, schedule: every 10m, runs_for: 8m}
+  - {id: job-2, schedule: every 10m, runs_for: 8m}
+  - {id: job-3, schedule: every 10m, runs_for: 8m}
+  - {id: job-4, schedule: every 10m, runs_for: 8m}
+  - {id: job-7, schedule: every 10m, runs_for: 8m}
+  - {id: job-8, schedule: every 10m, runs_for: 8m}
+  - {id: job-9, schedule: every 10m, runs_for: 8m}
+  - {id: job-10, schedule: every 10m, runs_for: 8m}
+  - {id: job-11, schedule: every 10m}
+faults:
+  - {into: dispatch, raise: asyncio.CancelledError, nth: 3, times: 20}
+""",
+    "due-while-its-run-comes-to-its-end": """
+start: 2026-03-29T00:30:00
+lasts: 2h32m
+interval: 20
+jobs:
+  - {id: job-1, schedule: every 30m, runs_for: 40m}
+  - {id: job-2, schedule: 100m}
+tape: {seed: 60, choices: [["a#1/cron-job_1", 93, 1ms]]}
+""",
+    "a-store-that-is-readable-again-after-a-restart": """
+start: 2026-03-08T00:30:00
+lasts: 2h51m
+jobs: [{id: job-2, schedule: every 10m, runs_for: 40m}]
+steps:
+  - {at: 2h40m, do: damage, for: 3m, what: garbage}
+  - {at: 2h40m10s, do: restart, machine: a}
+faults:
+  - {into: dispatch, raise: asyncio.CancelledError, from: 2h44m, until: 4h44m}
+""",
+    "records-that-wait-for-their-lock": """
+start: 2026-03-02T08:00:00
+lasts: 4h
+machines: {a: {}, b: {skew: 2s}}
+jobs:
+  - {id: k, schedule: "*/5 * * * *", runs_for: 8m}
+  - {id: m, schedule: "*/5 * * * *", repeat: 30}
+faults:
+  - {into: store.execution, hang: 12m, from: 2h20m, until: 2h24m, machine: a}
+""",
+    "a-result-that-is-refused-twice": """
+start: 2026-03-02T08:00:00
+lasts: 4h
+jobs: [{id: o, schedule: "2026-03-02T10:20:00", runs_for: 3m}]
+faults:
+  - {into: mark, raise: {OSError: EIO}, from: 2h20m, until: 2h24m, times: always}
+""",
+    "a-one-shot-in-a-gap-that-is-tried-again": """
+zone: America/New_York
+start: 2026-03-08T00:30:00
+lasts: 1h32m
+jobs:
+  - id: job-6
+    schedule: every 30m
+    body: {crashes: true, restarts_after: 30s, nth: 3}
+  - {id: job-12, schedule: "2026-03-08T02:50:00", repeat: 4}
+""",
+    "a-lock-that-is-taken-behind-one-held-back": """
+start: 2026-06-10T07:45:00
+lasts: 2m
+machines: [a, b]
+jobs: [{id: job-2, schedule: every 20m}]
+steps:
+  - {at: 1s, do: hold-lock, for: 10s}
+  - {at: 1s, do: trigger, job: job-2}
+tape: {seed: 46, choices: [["b#1/gateway", 4, 4s]]}
+""",
+    "two-changes-that-wait-for-a-lock": """
+start: 2026-03-08T00:30:00
+lasts: 1h27m
+jobs: [{id: job-4, schedule: "*/5 * * * *"}]
+steps:
+  - {at: 1h24m59s, do: update, job: job-4, set: {schedule: "30 2 * * *"}}
+  - {at: 1h24m59s, do: hold-lock, for: 10s}
+  - {at: 1h25m2s, do: update, job: job-4, set: {schedule: "*/5 * * * *"}}
+""",
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nothing_is_violated(name):
+    scenario = parse_scenario(f"name: {name}\n{SCENARIOS[name]}")
+    run = simulate(scenario, find_target("builtin", reference_host()))
+    judged = judge(run.history, scenario)
+    assert not [one for one in judged.findings if one.verdict == "violated"], judged.reasons
