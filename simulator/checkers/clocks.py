@@ -66,26 +66,42 @@ def _judge_tick(
     mine = [event for event in refused[first:last] if event.data.get("by") == machine]
     if mine:
         judgement.reached(tick.begin)
-        if tick.clean and not all(_a_result(facts, event, tick) for event in mine):
+        if tick.clean and not all(_kept_for_later(facts, event, tick) for event in mine):
             judgement.violated(f"a tick of {machine} did not get the lock, and said nothing", end)
 
 
-def _a_result(facts: Facts, refused: Event, tick: Tick) -> bool:
-    """Whether what was refused was the result of a run, which is kept for later, and that is said.
+def _kept_for_later(facts: Facts, refused: Event, tick: Tick) -> bool:
+    """Whether what was refused is kept for later, and that is said.
 
-    The tick itself looked: for that it needs no lock.
+    That is the result of a run, or what had been refused at the start of the process already. The
+    tick itself looked: for that it needs no lock.
     """
     assert tick.end is not None
     marks, logs = facts.history.of("mark"), facts.history.of("log")
     after = bisect_right(marks, refused.n, key=lambda event: event.n)
     told = next((one for one in marks[after:] if one.machine == tick.begin.machine), None)
     if told is None or told.n > tick.end.n or told.data.get("error") is None:
-        return False
+        if not _refused_at_start(facts, tick):
+            return False
+        told = refused
     first = bisect_right(logs, told.n, key=lambda event: event.n)
     return any(
-        log.machine == told.machine and log.data.get("level") in {"WARNING", "ERROR"}
+        log.machine == tick.begin.machine and log.data.get("level") in {"WARNING", "ERROR"}
         for log in logs[first:]
         if log.n < tick.end.n
+    )
+
+
+def _refused_at_start(facts: Facts, tick: Tick) -> bool:
+    """Whether the process of a tick had been refused the lock before its first tick."""
+    life, ticks = facts.life_at(tick.begin), facts.ticks_at(tick.begin.machine)
+    if life is None:
+        return False
+    first_n = ticks.begins.ns[ticks.begun_until(life.boot.n)]
+    return any(
+        life.boot.n < event.n < first_n and event.data.get("by") == life.machine
+        for event in facts.history.of("store.refused")
+        if event.data.get("step") == "lock"
     )
 
 

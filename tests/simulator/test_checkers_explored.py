@@ -525,3 +525,21 @@ def refused_until(minutes: int) -> Build:
 def test_nobody_stores_a_result_when_its_claim_is_over():
     assert refused_until(2).judge("LIVE-8").verdict == "violated"
     assert refused_until(7).judge("LIVE-8").verdict != "violated"
+
+
+def recovery_refused(*, at_start: bool, level: str = "WARNING") -> Build:
+    """Somebody keeps the lock; a process may want it at its start, and its first tick does."""
+    build = Build(ONE + "steps: [{at: 1h1s, do: hold-lock, for: 3m}]\n").up().loop(last="30m")
+    build.op("1h1s", "hold-lock").add("30m", "crash").up(3602)
+    if at_start:
+        build.add(3602, "store.refused", "store", by="a", step="lock", reason="busy")
+    build.add(3612, "tick.begin", sync=False)
+    build.add(3622, "store.refused", "store", by="a", step="lock", reason="busy")
+    build.add(3622, "log", level=level, logger="x", error=None)
+    return build.add(3622, "tick.end", error=None, dispatched=0)
+
+
+def test_what_was_refused_at_the_start_is_kept_for_later_too():
+    assert recovery_refused(at_start=True).judge("LIVE-10").verdict != "violated"
+    assert recovery_refused(at_start=True, level="INFO").judge("LIVE-10").verdict == "violated"
+    assert recovery_refused(at_start=False).judge("LIVE-10").verdict == "violated"
