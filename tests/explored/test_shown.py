@@ -54,6 +54,8 @@ SHOWN = {
     "the-winner-arms": OUTLIVED,
     "claims-and-runs-anyway": OUTLIVED,
     "nothing-to-compare-with": TWO + "faults: [{into: nas.list, answer: 503, nth: 1}]",
+    "cancels-once": ARMED + "faults: [{into: nas.cancel, answer: 503, from: 1h, until: 1h20s}]\n"
+    "steps: [{at: 1h2s, do: pause, job: j1}]",
     "two-hundred-is-yes": ARMED.replace("{id: j2", "{id: j2, created: by a step")
     + "faults: [{into: nas.provision, answer: shape, job: j2, until: 1h5m},"
     " {into: nas.list, answer: 503, from: 1h}]\n"
