@@ -140,8 +140,12 @@ def _folded(records: list[Record]) -> bytes | list[Record]:
 
 def _column(values: list[Any]) -> tuple[bool, Any]:
     """Whether all values are the same, and that one; else all of them."""
-    same = values.count(values[0]) == len(values) and len(set(map(repr, values))) == 1
-    return (True, values[0]) if same else (False, values)
+    first = values[0]
+    if values.count(first) < len(values):
+        return False, values
+    # 1 and True are equal, text and null to nothing else.
+    same = first is None or type(first) is str or len(set(map(repr, values))) == 1
+    return (True, first) if same else (False, values)
 
 
 def _unfolded(folded: bytes | list[Record]) -> list[Record]:
