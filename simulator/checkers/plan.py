@@ -14,7 +14,7 @@ from simulator.checkers.effects import as_counted, effect_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
 from simulator.checkers.struck import rule_of, zone_at
-from simulator.checkers.wanted import Plan, Segment, commits_by_job, last_commit
+from simulator.checkers.wanted import Plan, Segment, commits_by_job, commits_of, last_commit
 from simulator.durations import DAY_US, MINUTE_US
 from simulator.scenario import Job
 
@@ -109,11 +109,17 @@ def _made_at_start(facts: Facts, job: Job) -> bool:
 
 
 def _stored_between(facts: Facts, op: Op) -> bool:
-    """Whether a failed operation took effect all the same."""
+    """Whether a failed operation took effect all the same.
+
+    Of a new schedule, where another than before was stored: meanwhile others store the job too.
+    """
     assert op.end is not None
-    return any(
-        op.begin.n < event.n < op.end.n for event, _ in commits_by_job(facts).get(str(op.job), ())
-    )
+    stored = commits_of(facts, str(op.job)).between(op.begin.n, op.end.n)
+    if op.step is None or "schedule" not in (op.step.set or {}):
+        return any(True for _ in stored)
+    _, before = last_commit(facts, str(op.job), op.begin.n)
+    old = (before or {}).get("schedule")
+    return any((record or {}).get("schedule") != old for _, record in stored)
 
 
 def _was_gone(facts: Facts, op: Op) -> bool:

@@ -335,3 +335,19 @@ def test_a_job_that_is_paused_by_then_needs_no_arm():
     assert paused("31m").judge("STAT-11").verdict != "violated"
     assert paused(None).judge("STAT-11").verdict != "violated"
     assert paused("41m").judge("STAT-11").verdict == "violated"
+
+
+def refused_while_stored(*, taken: bool) -> Build:
+    """A new schedule is refused; meanwhile the job is stored, with another schedule or not."""
+    build = Build("steps: [{at: 90m, do: update, job: j, set: {schedule: 0 10 * * *}}]\n").up()
+    build.loop().store(0, "j", schedule={"minutes": 60})
+    build.add("90m", "op", "operator", do="update", job="j", step=0)
+    build.store("90m", "j", schedule={"expr": "x"} if taken else {"minutes": 60})
+    build.add("90m", "op.end", "operator", do="update", job="j", error="X", step=0)
+    return build.runs("j", "1h", "2h", "3h")
+
+
+def test_what_others_store_meanwhile_gives_no_schedule():
+    """That the store has another one does."""
+    assert refused_while_stored(taken=False).judge("ONCE-10").verdict != "violated"
+    assert refused_while_stored(taken=True).judge("ONCE-10").verdict == "violated"

@@ -307,6 +307,15 @@ faults:
   - {into: nas.provision, answer: 503, nth: 2}
   - {into: claim, crash: true, for: 30s, nth: 1}
 """
+REFUSED_SCHEDULE = """
+name: a-schedule-is-refused-just-when-its-job-is-due
+for: [external]
+start: 2026-06-10T07:45:00
+lasts: 3h
+machines: [b]
+jobs: [{id: job-2, schedule: '*/5 * * * *', runs_for: 40m}]
+steps: [{at: 90m, do: update, job: job-2, set: {schedule: 0 0 31 2 *}}]
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
