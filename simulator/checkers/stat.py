@@ -203,8 +203,8 @@ def stat_9(history: History, scenario: Scenario) -> Finding:
         off_us = truth.beat_us - _USUALLY_STALE_US
         if abs(off_us) <= NEAR_US + facts.skew_us or really is (off_us > 0):
             continue  # the usual interval would give the same answer
-        if _may_be_unsaid(facts, truth):
-            continue
+        if _may_be_unsaid(facts, truth) or truth.silent:
+            continue  # STALLED is said of another gateway then
         judgement.reached(truth.status)
         if truth.says("STALLED") is not really:
             found = "stale" if really else "fresh"

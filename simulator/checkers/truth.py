@@ -96,7 +96,7 @@ def truths(facts: Facts) -> list[Truth]:
                     max((status.at_us - tick.begin.at_us for tick in running), default=None),
                     max((status.at_us - tick.begin.at_us for tick in untold), default=None),
                     any(_told(facts, tick, status) for tick in running),
-                    any(_silent(facts, life, running, status) for life in lives),
+                    len(lives) > 1 and any(_silent(facts, life, running, status) for life in lives),
                     any(clean[life.boot.n] < status.n for life in lives),
                     beat is not None and any(life.boot.n < beat.n for life in lives),
                     max(

@@ -543,3 +543,16 @@ def test_what_was_refused_at_the_start_is_kept_for_later_too():
     assert recovery_refused(at_start=True).judge("LIVE-10").verdict != "violated"
     assert recovery_refused(at_start=True, level="INFO").judge("LIVE-10").verdict == "violated"
     assert recovery_refused(at_start=False).judge("LIVE-10").verdict == "violated"
+
+
+def slow_loops(*silent: str) -> Build:
+    """Loops of 300 s, of which one ticks; what is fresh by that is stale by the usual interval."""
+    build = Build(f"machines: [{', '.join(('a', *silent))}]\ninterval: 300\n{ONE}lasts: 40m\n")
+    for machine in ("a", *silent):
+        build.up(machine=machine).tick(0, machine)
+    return build.tick(1200).status(1600, "STALLED")
+
+
+def test_stalled_may_be_said_of_another_gateway():
+    assert slow_loops("b").judge("STAT-9").verdict != "violated"
+    assert slow_loops().judge("STAT-9").verdict == "violated"
