@@ -228,8 +228,9 @@ def _taken(facts: Facts, event: Event) -> list[str]:
         was, comes = (instant_us(one.get("next_run_at")) for one in (before, record))
         schedule = record.get("schedule")
         once = isinstance(schedule, dict) and schedule.get("kind") == "once"
-        due = was is not None and was <= event.at_us + facts.skew_us
-        if due and (once if comes is None else comes > event.at_us):
+        now_us = event.at_us + facts.skew_us  # by a clock that is ahead
+        due = was is not None and was <= now_us
+        if due and (once if comes is None else comes > now_us):
             taken.append(job_id)  # a recurring job without a next time is in error, not taken
     return taken
 

@@ -38,10 +38,11 @@ def hurt(what: str, *, lasts="10m", error="StoreUnreadable", wrote=None, before=
     return build if wrote is None else stored(build, wrote, "j", next_at="3h")
 
 
-def started(*writes, at="1h", tick_s=2) -> Build:
+def started(*writes, at="1h", tick_s=2, skew="0s") -> Build:
     """A tick at 1h with two jobs due; each write takes these jobs, to 2h or to what is named."""
-    build = Build("jobs: [{id: j, schedule: every 1h}, {id: k, schedule: every 1h}]\n").up()
-    stored(build, 0, "j", "k", next_at="1h")
+    more = f"machines: {{a: {{skew: {skew}}}}}\n"
+    build = Build(f"{more}jobs: [{{id: j, schedule: every 1h}}, {{id: k, schedule: every 1h}}]\n")
+    stored(build.up(), 0, "j", "k", next_at="1h")
     build.tick("1h", lasts=tick_s)
     for jobs, _, next_at in (write.partition(" ") for write in writes):
         changes = [[job, {"id": job, "schedule": HOURLY, "next_run_at": iso(next_at or "2h"), "last_run_at": None}] for job in jobs]  # fmt: skip
@@ -194,6 +195,10 @@ def test_who_looks_late_may_first_let_fall_what_was_missed():
     late = {"at": "130m", "tick_s": 4201}
     assert started("jk 2h", "jk 3h", **late).judge("STORE-9").verdict == "held"
     assert started("jk 2h", "j 3h", "k 3h", **late).judge("STORE-9").verdict == "violated"
+    ahead = {"at": 7199, "tick_s": 7000}
+    assert started("jk 2h", "jk 3h", **ahead, skew="2s").judge("STORE-9").verdict == "held"
+    split = started("jk 2h", "j 3h", "k 3h", **ahead, skew="2s")
+    assert split.judge("STORE-9").verdict == "violated"
 
 
 @pytest.mark.parametrize(
