@@ -101,6 +101,8 @@ def _busy_until(facts: Facts, due: Due) -> int | None:
     """Until when an earlier run of the same job was on, if it was on at this occurrence."""
     runs = facts.runs.get(due.job, [])
     index = bisect_left(runs, due.at_us, key=lambda run: run.begin.at_us) - 1
+    if due.manual:  # asked for in the instant in which another began
+        index = max(index, bisect_left(runs, due.asked_n, key=lambda run: run.begin.n) - 1)
     while index >= 0 and runs[index] is due.run:
         index -= 1
     if index < 0:

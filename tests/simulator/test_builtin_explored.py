@@ -77,6 +77,17 @@ steps:
   - {at: 1s, do: trigger, job: job-2}
 tape: {seed: 46, choices: [["b#1/gateway", 4, 4s]]}
 """,
+    "asked-for-as-its-run-begins": """
+start: 2026-03-29T00:30:00
+lasts: 17m
+interval: 20
+jobs:
+  - {id: job-2, schedule: "*/15 * * * *"}
+  - {id: job-3, schedule: "*/15 * * * *", runs_for: 20s}
+steps:
+  - {at: 15m1s, do: trigger, job: job-3}
+tape: {seed: 2, choices: [["a#1/cron-job_1", 1, 4s]]}
+""",
     "two-changes-that-wait-for-a-lock": """
 start: 2026-03-08T00:30:00
 lasts: 1h27m
