@@ -18,6 +18,7 @@ __all__ = ["later", "mark", "release", "retry"]
 logger = logging.getLogger(__name__)
 
 _MOST = 1000  # of writes that can never succeed there would be one more with each run
+_FAILURES_EACH = 10  # at one occasion; what failed waits behind the others, so all get their turn
 
 
 def later(write: Callable[[], object]) -> None:
@@ -36,19 +37,20 @@ def retry() -> None:
         return
     with state.lock:
         waiting, state.pending[:] = list(state.pending), []
-    failed = []
-    for position, write in enumerate(waiting):
+    failed: list[Callable[[], object]] = []
+    while waiting and len(failed) < _FAILURES_EACH:
+        write = waiting[0]
         try:
             write()
         except store.StoreError as error:
-            failed += waiting[position:]
-            logger.warning("%d writes still wait for the store: %s", len(failed), error)
+            logger.warning("%d writes still wait for the store: %s", len(waiting), error)
             break
         except BaseException:
             failed.append(write)
             logger.exception("a write that had failed before failed again, and waits")
+        del waiting[0]
     with state.lock:
-        state.pending[:0] = failed
+        state.pending[:0] = waiting + failed
 
 
 def release(execution: Execution, reason: str) -> None:

@@ -164,3 +164,25 @@ class TestMark:
         pending.retry()
         assert marked == [(("job", True, None), {"delivery_error": None}, run)]
         assert process.current().pending == []
+
+
+def test_what_always_fails_is_tried_a_few_at_a_time_and_all_get_their_turn(me):
+    """A thousand results that nothing takes must not cost a thousand tries with each tick."""
+    writes, tried = Writes(), []
+
+    def stuck(number):
+        def write():
+            tried.append(number)
+            raise ValueError("no such job")
+
+        return write
+
+    for number in range(30):
+        pending.later(stuck(number))
+    pending.later(writes("good"))
+    pending.retry()
+    assert tried == list(range(10))
+    for _ in range(3):
+        pending.retry()
+    assert tried == [*range(30), *range(10)]
+    assert (writes.done, len(me.pending)) == (["good"], 30)
