@@ -68,6 +68,7 @@ class Operator:
         """Carry out one step of the scenario."""
         world = self._world
         said = {key: value for key, value in step.plain().items() if key not in {"at", "do"}}
+        said |= self._number(step)
         world.history.append("op", LANE, do=step.do, **said)
         machine = world.machines.get(step.machine or "")
         if machine is not None and step.do in _TO_MACHINES:
@@ -82,6 +83,13 @@ class Operator:
             self.look()
         else:
             self._change(step)
+
+    def _number(self, step: Step) -> dict[str, int]:
+        """Which step it is, where another does the same to the same job and may go on beside it."""
+        steps = self._world.scenario.steps
+        alike = [nth for nth, one in enumerate(steps) if (one.do, one.job) == (step.do, step.job)]
+        mine = (nth for nth in alike if steps[nth] is step)
+        return {"step": next(mine)} if step.job is not None and len(alike) > 1 else {}
 
     def look(self) -> None:
         """Read the status in a process of its own, as a command does.
@@ -133,7 +141,7 @@ class Operator:
             running = [machine for machine in running if machine.name == step.machine]
 
         def change(life: Life) -> None:
-            self._operate(do, job_id, arguments)
+            self._operate(do, job_id, arguments, **self._number(step))
             if do == "create":
                 self._write_by_hand(life, [self._jobs[job_id]])
 
@@ -142,7 +150,7 @@ class Operator:
         else:
             self._command(do, change)
 
-    def _operate(self, do: str, job_id: str, arguments: Mapping[str, Any]) -> None:
+    def _operate(self, do: str, job_id: str, arguments: Mapping[str, Any], **number: int) -> None:
         world = self._world
         error: str | None = None
         text = None
@@ -151,7 +159,8 @@ class Operator:
         except BaseException as raised:
             # What a command raises is said to its user and ends nothing else.
             error, text = type(raised).__name__, str(raised)
-        world.history.append("op.end", LANE, do=do, job=job_id or None, error=error, text=text)
+        about = {"job": job_id or None, **number}
+        world.history.append("op.end", LANE, do=do, **about, error=error, text=text)
 
     def _command(self, name: str, call: Callable[[Life], None]) -> Task:
         """Run `call` in a process of its own."""

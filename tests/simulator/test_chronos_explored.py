@@ -316,6 +316,16 @@ machines: [b]
 jobs: [{id: job-2, schedule: '*/5 * * * *', runs_for: 40m}]
 steps: [{at: 90m, do: update, job: job-2, set: {schedule: 0 0 31 2 *}}]
 """
+TWO_UPDATES = """
+name: two-changes-of-one-job-go-on-at-once
+for: [external]
+start: 2026-03-08T00:30:00
+lasts: 40m
+jobs: [{id: job-1, schedule: '*/5 * * * *'}]
+steps:
+  - {at: 1s, do: update, job: job-1, set: {schedule: '*/15 * * * *'}}
+  - {at: 1s, do: update, job: job-1, set: {schedule: at noon}}
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
