@@ -120,7 +120,7 @@ def test_a_pool_that_is_shut_down_refuses_the_work():
     (struck,) = kinds_of(run, "fault")
     texts = " ".join(run.history.text(event.n) or "" for event in run.history.of("log"))
     assert "cannot schedule new futures after shutdown" in texts
-    assert kinds_of(run, "run.begin", job="other")[0] == struck + 60
+    assert kinds_of(run, "run.begin", job="report")[0] == struck + 60
 
 
 def test_a_torn_write_is_met_by_the_next_reader_and_never_overwritten():
