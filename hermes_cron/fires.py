@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hermes_cron import claims, promises, provider_calls, store, webhook
+from hermes_cron import claims, promises, provider_calls, webhook
 from hermes_cron.scheduler_provider import CronScheduler
 
 __all__ = ["Fires"]
@@ -64,8 +64,8 @@ class Fires:
         """True when no more can be taken now."""
         return len(self._running) >= MAX_FIRES
 
-    def dispatch(self, job_id: str) -> None:
-        """Start the run of a claimed job and return.
+    def dispatch(self, job_id: str, reserved: claims.Reservation) -> None:
+        """Start the run of a job that is claimed by this reservation, and return.
 
         Raises:
             RuntimeError: no thread can be started; nothing was.
@@ -76,7 +76,10 @@ class Fires:
             self._running[serial] = job_id
         try:
             threading.Thread(
-                target=self._fire, args=(serial, job_id), name=f"cron-fire-{serial}", daemon=True
+                target=self._fire,
+                args=(serial, job_id, reserved),
+                name=f"cron-fire-{serial}",
+                daemon=True,
             ).start()
         except BaseException:
             self._ended(serial)
@@ -108,13 +111,12 @@ class Fires:
                 self._changed.wait(left_s)
             return sorted(set(self._running.values()))
 
-    def _fire(self, serial: int, job_id: str) -> None:
+    def _fire(self, serial: int, job_id: str, reserved: claims.Reservation) -> None:
         try:
-            promise = _promise(job_id)
-            token = promise.get("token")
-            extra = {"job_id": job_id, "occurrence": promise.get("occurrence")}
+            extra = {"job_id": job_id, "occurrence": reserved.occurrence}
             try:
-                with promises.promised(job_id, token):
+                # Not what the store holds by now: that may have been withdrawn, or be another's.
+                with promises.promised(job_id, reserved.token):
                     ran = self._fire_due(job_id)
                 if ran:
                     return
@@ -122,7 +124,7 @@ class Fires:
             except BaseException:
                 # SystemExit included: it would end this thread without a word in the log.
                 logger.exception("cron fire of job '%s' raised", job_id, extra=extra)
-            if _give_back(job_id, token, extra):
+            if _give_back(job_id, reserved.token, extra):
                 self.rearm()  # it is due again, and its arm has fired
         finally:
             self._ended(serial)
@@ -143,15 +145,6 @@ class Fires:
                 provider_calls.hook(self._provider(), "reconcile")()
             except BaseException:  # as above: later fires ask again
                 logger.exception("the cron provider's reconcile raised")
-
-
-def _promise(job_id: str) -> dict[str, Any]:
-    """The webhook's reservation, for as long as nobody has taken it up; else empty."""
-    try:
-        claim = (store.current_store().read().get(job_id) or {}).get("fire_claim")
-    except store.StoreError:
-        return {}
-    return claim if isinstance(claim, dict) and claim.get("reserved") else {}
 
 
 def _give_back(job_id: str, token: int | None, extra: dict[str, Any]) -> bool:

@@ -44,7 +44,7 @@ def receive_fire(
     *,
     authorization: str | None,
     body: bytes,
-    dispatch: Callable[[str], None],
+    dispatch: Callable[[str, claims.Reservation], None],
     rearm: Callable[[], None],
     unready: Callable[[], str | None] | None = None,
 ) -> Answer:
@@ -53,7 +53,7 @@ def receive_fire(
     Args:
         authorization: the header of that name, None when absent.
         body: the raw request body.
-        dispatch: starts the run of a job whose occurrence is claimed, and returns at once.
+        dispatch: starts the run of a job that is claimed by this reservation, and returns at once.
         rearm: asks the provider to converge its registry, and returns at once; called when a fire
             cannot help but the job may have a next occurrence.
         unready: says why this process takes no fires now (draining, too many at once), or None;
@@ -91,7 +91,7 @@ def _settle(
     job_id: str,
     fire_at: str | None,
     reservation: claims.Reservation,
-    dispatch: Callable[[str], None],
+    dispatch: Callable[[str, claims.Reservation], None],
     rearm: Callable[[], None],
 ) -> Answer:
     """Turn the store's word into an answer, and set going what follows from it."""
@@ -109,7 +109,7 @@ def _settle(
             )
         return Answer(200, {"status": "ignored", "reason": reservation.reason, "job_id": job_id})
     try:
-        dispatch(job_id)
+        dispatch(job_id, reservation)
     except Exception:
         logger.exception(
             "the run of job '%s' for %s could not be started", job_id, fire_at, extra=extra

@@ -431,6 +431,25 @@ def test_an_occurrence_that_the_provider_does_not_take_up_is_due_again(run, how,
     assert fire["job_id"] in caplog.text
 
 
+def test_a_fire_takes_nothing_when_its_promise_was_withdrawn_before_it_began(run, monkeypatch):
+    """An update while the fire is on its way: the next occurrence is not its to run early."""
+    settle = webhook._settle
+
+    def updated_before(job_id, *rest):
+        jobs.update_job(job_id, {"schedule": "every 2h"})
+        return settle(job_id, *rest)
+
+    monkeypatch.setattr(webhook, "_settle", updated_before)
+    fire, provider = due(), External()
+    running = run(provider)
+    assert post(running, fire).status == 202
+    wait_for(lambda: not running.gateway._fires._running)
+    assert provider.calls.count(f"fire {fire['job_id']}") == 1
+    job = jobs.get_job(fire["job_id"])
+    assert (job["fire_claim"], job["last_run_at"]) == (None, None)
+    assert jobs.claim_job_for_fire(fire["job_id"]), "a claim of nobody's fire keeps its meaning"
+
+
 def test_a_fire_that_failed_after_its_claim_is_not_given_back(run):
     class Fails(External):
         def fire_due(self, job_id, *, adapters=None, loop=None):

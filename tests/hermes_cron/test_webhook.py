@@ -34,7 +34,7 @@ def desk(tmp_path, monkeypatch):
         return webhook.receive_fire(
             authorization=authorization,
             body=body if isinstance(body, bytes) else json.dumps(body).encode(),
-            dispatch=desk.dispatched.append,
+            dispatch=lambda job_id, _reserved: desk.dispatched.append(job_id),
             rearm=rearm,
             unready=lambda: desk.unready,
         )
@@ -247,7 +247,7 @@ def test_a_re_arming_that_cannot_be_started_changes_no_answer(desk, monkeypatch,
     answer = webhook.receive_fire(
         authorization=TOKEN,
         body=json.dumps(due_job(state="paused")).encode(),
-        dispatch=desk.dispatched.append,
+        dispatch=lambda job_id, _reserved: desk.dispatched.append(job_id),
         rearm=rearm,
     )
     assert (answer.status, answer.body["reason"]) == (200, "paused")
