@@ -9,7 +9,7 @@ from itertools import pairwise
 from simulator.checkers.disturbance import lost_writes
 from simulator.checkers.facts import Facts
 from simulator.checkers.finding import Judgement
-from simulator.checkers.happened import CLAIM_TTL_US, Op
+from simulator.checkers.happened import CLAIM_TTL_US, FOREVER, Op
 from simulator.checkers.struck import lasts_us
 from simulator.checkers.wanted import commits_of
 from simulator.event import Event
@@ -42,6 +42,13 @@ def changes_at_once(facts: Facts, judgement: Judgement) -> None:
             break
 
 
+def _wished_again(facts: Facts, op: Op, other: Op) -> int:
+    """When somebody began to change the same once more, who may put it back; the number."""
+    kinds = _RESTS if op.do in _RESTS else {op.do}
+    later = (one for one in facts.ops if one.job == op.job and one.begin.n > other.begin.n)
+    return min((one.begin.n for one in later if one.do in kinds), default=FOREVER)
+
+
 def _set(op: Op) -> dict[str, object]:
     return (op.step.set if op.step is not None else None) or {}
 
@@ -51,7 +58,8 @@ def _kept(facts: Facts, judgement: Judgement, op: Op, other: Op, wishes: tuple[s
     assert op.end is not None
     assert other.end is not None
     stored = commits_of(facts, str(op.job))
-    began, last_n = stored.until(op.begin.n), max(op.end.n, other.end.n)
+    last_n = min(_wished_again(facts, op, other), max(op.end.n, other.end.n))
+    began = stored.until(op.begin.n)
     if began == 0 or stored[began - 1][1] is None:
         return
     states = [record for event, record in stored.since(began - 1) if event.n <= last_n]

@@ -326,6 +326,28 @@ steps:
   - {at: 1s, do: update, job: job-1, set: {schedule: '*/15 * * * *'}}
   - {at: 1s, do: update, job: job-1, set: {schedule: at noon}}
 """
+WITHDRAWN = """
+name: an-update-takes-back-what-a-fire-was-promised
+for: [external]
+start: 2026-10-25T00:30:00
+lasts: 62m
+jobs: [{id: job-1, schedule: every 10m}]
+steps:
+  - {at: 59m59s, do: hold-lock, for: 10s}
+  - {at: 1h2s, do: update, job: job-1, set: {schedule: '* * * * *'}}
+"""
+PAUSED_AND_RESUMED = """
+name: a-pause-is-kept-waiting-until-it-is-taken-back
+for: [external]
+start: 2026-03-29T00:30:00
+lasts: 42m
+jobs: [{id: job-1, schedule: every 20m}]
+steps:
+  - {at: 40m1s, do: pause, job: job-1}
+  - {at: 40m1s, do: update, job: job-1, set: {schedule: every 20m}}
+  - {at: 40m2s, do: resume, job: job-1}
+faults: [{into: nas.cancel, hang: 2s, from: 39m59s, until: 40m59s}]
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
