@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 _SLOT = "hermes_cron.due"
 _AGENDA_SLOT = "hermes_cron.due.agenda"
+_LOOKED_SLOT = "hermes_cron.due.looked"
 _LOOK_AGAIN_S = 3600.0  # at what could not be repaired
 _NEXT_TICK_S = 1.0  # at what was repaired in vain, and at what is just coming to its end
 _ZONE_AGAIN_S = 300.0  # at whether the zone was changed, which may make a job due earlier
@@ -71,7 +72,9 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     slots = process.current().slots
     quiet: _Quiet | None = slots.get(_SLOT)
     at = clock_now().timestamp() if patched else clock.epoch()
+    looked_s = clock.monotonic()
     if quiet is not None and quiet.document is document and quiet.since <= at < quiet.until:
+        slots[_LOOKED_SLOT] = looked_s
         return []
     now = clock_now()
     zone = records.zone_of(now)
@@ -82,19 +85,22 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
         and quiet.zone == zone
     ):
         slots[_SLOT] = _Quiet(document, at, _soon(at, quiet.planned), quiet.planned, zone)
+        slots[_LOOKED_SLOT] = looked_s
         return []
     heartbeat.tick_works()
-    # Next times that are too far off are looked for when the clock may have been ahead.
-    suspicious = quiet is None or at < quiet.since
     agenda: Agenda = slots.setdefault(_AGENDA_SLOT, Agenda())
-    if suspicious:
+    stepped: datetime | None = None
+    if quiet is None or at < quiet.since:
+        # The clock may have been ahead. Where it was set to comes after the last look, which by
+        # the present clock was so long ago as has really passed since.
+        stepped = records.later(now, slots.get(_LOOKED_SLOT, looked_s) - looked_s)
         agenda = slots[_AGENDA_SLOT] = Agenda()
-    verdicts = _look_at_all(agenda, document, now, suspicious)
+    verdicts = _look_at_all(agenda, document, now, stepped)
     if _MEND in verdicts.values():
         to_mend = [job_id for job_id, verdict in verdicts.items() if verdict == _MEND]
-        mended = _mend_all(to_mend, now, suspicious)
+        mended = _mend_all(to_mend, now, stepped)
         document = store.current_store().read()
-        verdicts = _look_at_all(agenda, document, now, suspicious=False)
+        verdicts = _look_at_all(agenda, document, now)
         for job_id in [one for one, verdict in verdicts.items() if verdict == _MEND]:
             # What was mended and stands as before was put back: by a disk, or an older program.
             verdicts[job_id] = at + (_NEXT_TICK_S if job_id in mended else _LOOK_AGAIN_S)
@@ -104,6 +110,7 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
         slots[_SLOT] = _Quiet(document, at, _soon(at, until), until, zone)
     elif quiet is None or quiet.document is not document:
         slots[_SLOT] = _Quiet(document, at, at, at)
+    slots[_LOOKED_SLOT] = looked_s
     return [records.normalise(document.get(job_id) or {}) for job_id in due]
 
 
@@ -127,9 +134,13 @@ def advance(job_id: str, now: datetime) -> bool:
 
 
 def _look_at_all(
-    agenda: Agenda, document: Document, now: datetime, suspicious: bool
+    agenda: Agenda, document: Document, now: datetime, stepped: datetime | None = None
 ) -> dict[str, float]:
-    """For each job that has to be looked at: due, to be mended, or the epoch until when neither."""
+    """For each job that has to be looked at: due, to be mended, or the epoch until when neither.
+
+    Next times that are too far off are looked for when the clock may have been set back, to
+    `stepped` or later.
+    """
     if document.broken:
         _report_broken(document)
     verdicts: dict[str, float] = {}
@@ -137,7 +148,7 @@ def _look_at_all(
     for job_id in agenda.to_look_at(document, at, zone, running):
         job = document.get(job_id) or {}
         try:
-            verdict = _look(job, now, suspicious, job_id in running)
+            verdict = _look(job, now, stepped, job_id in running)
         except Exception:
             # One record of a shape that nobody thought of must not stop the others (LIVE-7).
             logger.exception(
@@ -153,7 +164,7 @@ def _look_at_all(
 
 
 def _look(  # noqa: PLR0911 - one line for each state that a job can be in
-    job: Mapping[str, Any], now: datetime, suspicious: bool, running: bool
+    job: Mapping[str, Any], now: datetime, stepped: datetime | None, running: bool
 ) -> float:
     if records.stay_reason(job) is not None:
         return math.inf
@@ -173,7 +184,7 @@ def _look(  # noqa: PLR0911 - one line for each state that a job can be in
     if records.is_spent(job):
         return _MEND
     if planned > now:
-        return _MEND if suspicious and upkeep.is_ahead(job, now) else planned.timestamp()
+        return _MEND if stepped and upkeep.is_ahead(job, stepped) else planned.timestamp()
     try:
         return _MEND if upkeep.is_late(job, planned, now) else _DUE
     except ScheduleError:
@@ -187,7 +198,7 @@ def _is_hopeless(job: Mapping[str, Any], now: datetime) -> bool:
     return records.compute_next_run(job.get("schedule"), None, now) is None
 
 
-def _mend_all(job_ids: list[str], now: datetime, suspicious: bool) -> set[str]:
+def _mend_all(job_ids: list[str], now: datetime, stepped: datetime | None) -> set[str]:
     """Repair and collapse, in one write; the records of what was missed go before it.
 
     Returns:
@@ -203,7 +214,7 @@ def _mend_all(job_ids: list[str], now: datetime, suspicious: bool) -> set[str]:
             before = records.hand_out(job)
             written = len(entries)
             try:
-                _mend(edit, job, now, suspicious, entries)
+                _mend(edit, job, now, stepped, entries)
             except Exception:
                 job.clear()
                 job.update(before)
@@ -220,7 +231,7 @@ def _mend_all(job_ids: list[str], now: datetime, suspicious: bool) -> set[str]:
 
 
 def _mend(
-    edit: Edit, job: Job, now: datetime, suspicious: bool, entries: list[dict[str, Any]]
+    edit: Edit, job: Job, now: datetime, stepped: datetime | None, entries: list[dict[str, Any]]
 ) -> None:
     if records.stay_reason(job) is not None or claim_rules.is_held(job, now):
         return  # changed since the look
@@ -232,13 +243,13 @@ def _mend(
         edit.delete(job["id"])
         return
     entries += upkeep.mend(job, now)
-    if suspicious and upkeep.is_ahead(job, now):
+    if stepped and upkeep.is_ahead(job, stepped):
         claimed = [
             str(entry.get("occurrence"))
             for entry in store.current_store().executions(job["id"])
             if entry.get("state") == "claimed"
         ]
-        upkeep.pull_back(job, now, claimed)
+        upkeep.pull_back(job, stepped, claimed)
     planned = records.instant(job.get("next_run_at"), records.zone_of(now))
     if planned is None or planned > now:
         return

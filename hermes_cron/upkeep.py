@@ -153,17 +153,21 @@ def _meant(schedule: Mapping[str, Any], planned: datetime) -> datetime:
     return (wall if named is None else min(named, wall)).replace(tzinfo=None)
 
 
-def is_ahead(job: Mapping[str, Any], now: datetime) -> bool:
+def is_ahead(job: Mapping[str, Any], since: datetime) -> bool:
     """Whether the next time is so far off that only a clock that was ahead explains it (LIVE-11).
 
     An early claim skips to the occurrence after the next; nothing right goes further.
+
+    Args:
+        job: the record.
+        since: the last look, by the clock as it goes now: as `pull_back` has it.
     """
-    zone = records.zone_of(now)
+    zone = records.zone_of(since)
     planned = records.instant(job.get("next_run_at"), zone)
-    if planned is None or planned <= now or records.kind_of(job) == "once":
+    if planned is None or planned <= since or records.kind_of(job) == "once":
         return False
     try:
-        at: datetime | None = now
+        at: datetime | None = since
         for _ in range(2):
             at = None if at is None else schedules.next_after(records.schedule_of(job), at, zone)
     except schedules.ScheduleError:
@@ -171,27 +175,28 @@ def is_ahead(job: Mapping[str, Any], now: datetime) -> bool:
     return at is not None and planned > at
 
 
-def pull_back(job: Job, now: datetime, claimed: list[str]) -> None:
+def pull_back(job: Job, since: datetime, claimed: list[str]) -> None:
     """Plan a job anew whose next time was computed while the clock was ahead.
 
     Args:
         job: the record.
-        now: the present.
+        since: the last look, by the clock as it goes now. What comes between it and the present
+            would be left out otherwise, where the clock was set to just before an occurrence.
         claimed: the occurrences that were claimed already. Those still to come are not run again,
             but no two in a row are left out: a clock that jumped back by hours must not silence a
             job for hours (LIVE-11).
     """
-    zone = records.zone_of(now)
+    zone = records.zone_of(since)
     found = {at for text in claimed if (at := records.instant(text, zone)) is not None}
     was = job.get("next_run_at")
     anchor = records.instant(was, zone)
     job["last_occurrence"] = None
-    job["claimed_ahead"] = _no_two_in_a_row(job, sorted(at for at in found if at > now), zone)
+    job["claimed_ahead"] = _no_two_in_a_row(job, sorted(at for at in found if at > since), zone)
     if records.kind_of(job) == "interval" and anchor is not None and not job.get("grid_at"):
         period = timedelta(minutes=records.schedule_of(job)["minutes"])
-        job["grid_at"] = (anchor - period * ((anchor - now) // period + 1)).isoformat()
+        job["grid_at"] = (anchor - period * ((anchor - since) // period + 1)).isoformat()
     job["next_run_at"] = None
-    records.move_on(job, now)
+    records.move_on(job, since)
     logger.warning(
         "job %s: its next time %s was computed while the clock was ahead; now it is %s",
         records.label(job),

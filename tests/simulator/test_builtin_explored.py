@@ -97,6 +97,22 @@ steps:
   - {at: 1h24m59s, do: hold-lock, for: 10s}
   - {at: 1h25m2s, do: update, job: job-4, set: {schedule: "*/5 * * * *"}}
 """,
+    "a-clock-set-back-to-just-before-an-occurrence": """
+start: 2026-03-29T00:30:00
+lasts: 1h40m
+jobs: [{id: job-2, schedule: "*/5 * * * *"}]
+steps:
+  - {at: 59m59s, do: set-clock, machine: a, by: -1h}
+""",
+    "a-clock-set-back-by-two-occurrences-to-just-before-one": """
+start: 2026-03-29T00:30:00
+lasts: 1h40m
+jobs:
+  - {id: job-2, schedule: "*/5 * * * *"}
+  - {id: job-3, schedule: every 5m}
+steps:
+  - {at: 59m59s, do: set-clock, machine: a, by: -10m}
+""",
 }
 
 
