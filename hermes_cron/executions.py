@@ -18,7 +18,16 @@ from hermes_cron import process, records, store
 from hermes_cron import schedule as schedules
 from hermes_cron.combine import Combiner, Wish
 
-__all__ = ["append", "append_first", "attempts", "missed", "overtaken", "record", "states_of"]
+__all__ = [
+    "append",
+    "append_first",
+    "attempts",
+    "missed",
+    "overtaken",
+    "record",
+    "states_of",
+    "waiting",
+]
 
 _SLOT = "hermes_cron.executions"
 _WAITING = "hermes_cron.executions.waiting"
@@ -89,6 +98,13 @@ def _put_off(entries: Sequence[Mapping[str, Any]]) -> None:
         waiting.update({(entry["id"], entry["state"]): entry for entry in entries})
         for key in list(waiting)[:-_MOST_WAITING]:
             del waiting[key]
+
+
+def waiting() -> set[str]:
+    """The executions of which something is told at the next occasion: how they ended is known."""
+    state = process.current()
+    with state.lock:
+        return {execution_id for execution_id, _ in state.slots.get(_WAITING, {})}
 
 
 def _tell_again() -> None:

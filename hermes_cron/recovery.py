@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,8 @@ def recover() -> int:
 
     A run that may have begun is recorded as unknown and not repeated; a claim whose run never began
     is given back, so that its occurrence is due. Claims of other hosts end by their time. A run
-    whose job was removed meanwhile has no claim any more; its records close all the same.
+    without a claim (its job was removed meanwhile, or a disk lost the write) has its records closed
+    all the same.
 
     Returns:
         How many claims and such runs were settled.
@@ -53,24 +54,34 @@ def recover() -> int:
                     records.label(record),
                     extra={"job_id": record["id"], "occurrence": None},
                 )
-        orphans = list(_of_removed_jobs({record["id"] for record in edit.document.jobs}, now))
+        orphans = list(_without_claims(edit.document.jobs, now))
         executions.append_first(entries + orphans)
     return settled + len(orphans)
 
 
-def _of_removed_jobs(known: set[str], now: datetime) -> Iterator[dict[str, Any]]:
-    """Closing records for runs that died with their process, of jobs that are gone."""
+def _without_claims(known: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[dict[str, Any]]:
+    """Closing records for runs that died with their process and that no claim in the store names.
+
+    Args:
+        known: the jobs' records, with the claims that are settled now.
+        now: the present.
+    """
     me = process.current()
+    claims_by_job = {record["id"]: claim_rules.claim_of(record) or {} for record in known}
+    told_later = executions.waiting()
     for attempt in executions.attempts():
-        job_id = str(attempt.get("job_id"))
-        if attempt.get("state") not in _OPEN or job_id in known or job_id in me.running:
+        job_id, execution_id = str(attempt.get("job_id")), attempt.get("id")
+        if attempt.get("state") not in _OPEN or job_id in me.running or execution_id in told_later:
+            continue
+        if claims_by_job.get(job_id, {}).get("execution") == execution_id:
             continue
         if me.is_gone(attempt.get("by"), ""):  # of this process' own, what runs is known
+            lost = "its claim was lost" if job_id in claims_by_job else "the job was removed"
             yield executions.record(
                 "unknown",
                 {"id": attempt.get("job_id")},
                 now,
                 occurrence=attempt.get("occurrence"),
-                execution_id=attempt.get("id"),
-                error="the process died, and the job was removed meanwhile",
+                execution_id=execution_id,
+                error=f"the process died, and {lost} meanwhile",
             )

@@ -16,6 +16,7 @@ from hermes_cron import (
     leases,
     process,
     promises,
+    recovery,
     scheduler,
     store,
 )
@@ -431,6 +432,34 @@ class TestCrash:
         assert scheduler.recover() == 1
         assert home.trace("job") == [("unknown", "08:00")]
         assert scheduler.recover() == 0
+
+    def test_an_interrupted_run_is_told_of_when_its_claim_was_lost(self, home, hourly):
+        """LIVE-6: the disk forgot the claim, and another gateway ran the occurrence."""
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        scheduler.runs.begin(claimed, scheduler.runs.hold(claimed), home.at)
+        home.change(fire_claim=None)
+        assert scheduler.recover() == 0, "it runs"
+        home.restart()
+        jobs.claim_due(jobs.get_due_jobs())
+        assert scheduler.recover() == 1
+        assert home.trace() == [("unknown", "08:00")]
+        assert scheduler.recover() == 0
+
+    def test_what_ended_and_is_told_later_is_not_taken_for_interrupted(self, home, monkeypatch):
+        home.plant()
+        keep = store.current_store().append_executions
+
+        def refuse_ends(entries):
+            return entries[0]["state"] != "completed" and keep(entries)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(store.current_store(), "append_executions", refuse_ends)
+            scheduler.tick()
+        assert home.trace() == [("running", "08:00")]
+        jobs.remove_job("job")
+        assert recovery.recover() == 0
+        scheduler.tick()
+        assert home.trace("job") == [("completed", "08:00")]
 
     @pytest.mark.parametrize("begun", [True, False])
     def test_a_one_shot_that_was_moved_since_comes_at_its_new_time(self, home, begun):

@@ -113,6 +113,17 @@ jobs:
 steps:
   - {at: 59m59s, do: set-clock, machine: a, by: -10m}
 """,
+    "a-claim-that-the-disk-lost-and-a-run-that-died": """
+start: 2026-10-04T00:30:00
+lasts: 3h
+machines: [a, b]
+jobs:
+  - id: job-1
+    schedule: every 20m
+    body: {crashes: true, restarts_after: 2h, nth: 2}
+faults:
+  - {into: store.replace, damage: lost, nth: 2, on: claim}
+""",
 }
 
 
