@@ -15,7 +15,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from hermes_cron import claim_rules, executions, jobs, process, promises, records, store, upkeep
+from hermes_cron import (
+    claim_rules,
+    executions,
+    jobs,
+    pending,
+    process,
+    promises,
+    records,
+    runs,
+    store,
+    upkeep,
+)
 from hermes_cron import schedule as schedules
 from hermes_cron.records import Job
 from hermes_cron.store import Edit
@@ -257,8 +268,8 @@ def _is_busy(job: Job, now: datetime, ttl_s: float = claim_rules.TTL_S) -> bool:
 def settle(edit: Edit, job: Job, now: datetime, entries: list[dict[str, Any]]) -> bool:
     """End a claim whose holder is gone or whose time is over, before the job is looked at further.
 
-    What never began is given back; what may have begun is closed as unknown, and a job whose last
-    run that was is removed.
+    What never began is given back; what may have begun is closed as unknown, or with its result
+    where this process still has that, and a job whose last run that was is removed.
 
     Returns:
         False when the job is gone by it.
@@ -270,6 +281,9 @@ def settle(edit: Edit, job: Job, now: datetime, entries: list[dict[str, Any]]) -
         return True
     extra = {"job_id": job["id"], "occurrence": claim.get("occurrence")}
     execution_id = str(claim.get("execution"))
+    result = pending.result_of(execution_id)
+    if result is not None:
+        return runs.complete_late(edit, job, result, now)
     states = executions.states_of([execution_id]).get(execution_id, set())
     details = {"occurrence": claim.get("occurrence"), "execution_id": claim.get("execution")}
     if claim_rules.never_began(job, states):

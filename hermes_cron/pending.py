@@ -1,24 +1,56 @@
 """Writes that failed, made good at the next occasion.
 
 A result that the store did not take (no space, a stuck lock) is remembered in the process and tried
-again at each tick, fire and recovery. Lost with the process, it is not lost without a trace: the
-claim ends by its time, and the run is recorded as unknown.
+again at each tick, fire and recovery, and when this process ends its claim because its time is over.
+Lost with the process, it is not lost without a trace: the run is recorded as unknown then.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hermes_cron import claims, jobs, process, store
 from hermes_cron.process import Execution
 
-__all__ = ["later", "mark", "release", "retry"]
+__all__ = ["Result", "later", "mark", "release", "result_of", "retry"]
 
 logger = logging.getLogger(__name__)
 
 _MOST = 1000  # of writes that can never succeed there would be one more with each run
 _FAILURES_EACH = 10  # at one occasion; what failed waits behind the others, so all get their turn
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Result:
+    """What a run came to, for the store."""
+
+    execution: Execution
+    success: bool
+    error: str | None
+    delivery_error: str | None
+
+    def __call__(self) -> None:
+        """Store it."""
+        token = process.execution.set(self.execution)
+        try:
+            jobs.mark_job_run(
+                self.execution.job_id,
+                self.success,
+                self.error,
+                delivery_error=self.delivery_error,
+            )
+        finally:
+            process.execution.reset(token)
+
+
+def result_of(execution_id: str) -> Result | None:
+    """What that run of this process came to, while the store has not taken it."""
+    state = process.current()
+    with state.lock:
+        results = [write for write in state.pending if isinstance(write, Result)]
+    return next((one for one in results if one.execution.id == execution_id), None)
 
 
 def later(write: Callable[[], object]) -> None:
@@ -82,14 +114,7 @@ def mark(
         Why it is not stored yet, or None.
     """
     execution.ended_at = jobs._hermes_now()  # noqa: SLF001 - the host's clock
-
-    def write() -> None:
-        token = process.execution.set(execution)
-        try:
-            jobs.mark_job_run(execution.job_id, success, error, delivery_error=delivery_error)
-        finally:
-            process.execution.reset(token)
-
+    write = Result(execution, success, error, delivery_error)
     try:
         write()
     except BaseException as failure:

@@ -36,6 +36,7 @@ class Execution:
         occurrence: the instant that is run, ISO 8601; None when there is none.
         ended_at: when the body ended; a completion that had to wait still says the truth.
         fenced: set when the store refused its completion because the lease had been lost.
+        settled: set when its result was stored by whoever of this process ended its claim.
         skipped: set when the body was not begun after all.
     """
 
@@ -45,6 +46,7 @@ class Execution:
     occurrence: str | None = None
     ended_at: datetime | None = None
     fenced: bool = False
+    settled: bool = False
     skipped: bool = False
 
     @property

@@ -23,7 +23,17 @@ from hermes_cron.process import Execution
 from hermes_cron.records import Job
 from hermes_cron.store import Edit
 
-__all__ = ["Completion", "NotBegun", "begin", "complete", "count_dispatch", "drop", "hold", "skip"]
+__all__ = [
+    "Completion",
+    "NotBegun",
+    "begin",
+    "complete",
+    "complete_late",
+    "count_dispatch",
+    "drop",
+    "hold",
+    "skip",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -187,6 +197,8 @@ def _complete(edit: Edit, job: Job | None, completion: Completion) -> None:
     claim = claim_rules.claim_of(job) or {}
     token = None if execution is None else execution.token
     if execution is not None and token is not None and claim.get("token") != token:
+        if execution.settled:
+            return
         execution.fenced = True
         logger.error(
             "job %s: the claim for %s had been lost; the result of that run is not stored",
@@ -205,6 +217,29 @@ def _complete(edit: Edit, job: Job | None, completion: Completion) -> None:
         edit.delete(completion.job_id)
         return
     _plan_next(job, completion.now, completion.next_run, moved="token" in claim)
+
+
+def complete_late(edit: Edit, job: Job, result: pending.Result, now: datetime) -> bool:
+    """Store a result that could not be stored before, in the write that ends its claim.
+
+    Returns:
+        False when that was the job's last run, and it is removed.
+    """
+    result.execution.settled = True
+    _complete(
+        edit,
+        job,
+        Completion(
+            job["id"],
+            result.success,
+            result.error,
+            result.delivery_error,
+            now,
+            jobs.compute_next_run,
+            result.execution,
+        ),
+    )
+    return edit.get(job["id"]) is not None
 
 
 def _count(job: Job, claim: Job) -> bool:

@@ -372,6 +372,45 @@ class TestRunOneJob:
         home.wait(hours=1)
         assert scheduler.tick() == 1
 
+    def test_a_result_that_is_kept_is_stored_when_its_claim_is_over(self, home, caplog):
+        """LIVE-6: a run of this very process, which knows its result, is not "interrupted"."""
+        home.plant()
+        with mock.patch.object(jobs, "mark_job_run", side_effect=OSError("broken")):
+            scheduler.tick()
+            home.wait(minutes=6)
+            scheduler.tick()
+        job = home.job()
+        assert (job["last_status"], job["last_error"], job["fire_claim"]) == ("ok", None, None)
+        assert job["last_run_at"] == "2026-03-02T08:00:00+00:00"
+        caplog.clear()
+        scheduler.tick()
+        assert home.state.pending == []
+        assert not caplog.records, "nothing was lost"
+        assert home.trace() == [("completed", "08:00")]
+
+    def test_a_last_result_that_is_kept_removes_its_job_when_its_claim_is_over(self, home):
+        home.plant(repeat={"times": 1, "completed": 0})
+        with mock.patch.object(jobs, "mark_job_run", side_effect=OSError("broken")):
+            scheduler.tick()
+            home.wait(minutes=6)
+            scheduler.tick()
+        assert home.gone()
+        assert home.trace("job") == [("completed", "08:00")]
+
+    def test_a_claim_that_another_took_meanwhile_keeps_no_result(self, home, caplog):
+        """ONCE-7: what this process settled is its own result; what another settled is not."""
+        home.plant()
+        with mock.patch.object(jobs, "mark_job_run", side_effect=OSError("broken")):
+            scheduler.tick()
+        mine = home.state
+        home.restart()
+        home.wait(minutes=6)
+        scheduler.recover()
+        home.state = mine
+        scheduler.tick()
+        assert home.job()["last_status"] == "error"
+        assert "the claim for 2026-03-02T08:00:00+00:00 had been lost" in caplog.text
+
     def test_without_evidence_of_the_start_nothing_starts(self, home, monkeypatch):
         home.plant(schedule={"kind": "once", "run_at": at(home)}, repeat={"times": 1})
         assert jobs.claim_job_for_fire("job")
