@@ -14,7 +14,8 @@ say whose they are, so each looping process writes `ticker-<pid>` beside them, o
 
 A loop calls `loop_began` and, through the job API, `record_ticker_heartbeat`; a tick is put in
 `tick_under_way`, and calls `tick_works` when it finds something to do: a tick that finds nothing is
-over before anybody could read of it, and need not be written down. None of these raises.
+over before anybody could read of it, and need not be written down. The heartbeat tells that the
+loop's own tick is over; a tick by hand, in another thread, tells that itself. None of these raises.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import threading
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
@@ -65,6 +67,7 @@ class _Loop:
     success_at: str = "null"
     tick_since: float | None = None
     tick_told: bool = False
+    thread: int | None = None  # the one that beats
     failing: str = _FINE
     complained: bool = False
 
@@ -102,21 +105,26 @@ def loop_ended() -> None:
 class _Tick(AbstractContextManager[None]):
     """One tick; a class, because a generator takes longer than the rest of a tick's evidence."""
 
-    __slots__ = ("_loop",)
+    __slots__ = ("_before", "_loop", "_since")
 
     def __enter__(self) -> None:
         self._loop: _Loop | None = process.current().slots.get(_SLOT)
         if self._loop is not None:
-            self._loop.tick_since, self._loop.tick_told = clock.epoch(), False
+            self._before, self._since = self._loop.tick_since, clock.epoch()
+            self._loop.tick_since, self._loop.tick_told = self._since, False
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if self._loop is None:
+        loop = self._loop
+        if loop is None:
             return
         try:
             if error is not None:
                 tick_failed(error)
         finally:
-            self._loop.tick_since = None
+            if loop.tick_since is self._since:  # no other began since, and no heartbeat came
+                loop.tick_since = self._before
+                if loop.tick_told and loop.thread != threading.get_ident():
+                    _write(loop, loop.name, loop.text())
 
 
 def tick_under_way() -> AbstractContextManager[None]:
@@ -150,6 +158,7 @@ def beat(*, success: bool) -> None:
     loop: _Loop = process.current().slots.get(_SLOT) or _loop()
     at = repr(clock.epoch())
     loop.heartbeat_at = at
+    loop.thread = threading.get_ident()
     loop.tick_since = None
     written = _write(loop, HEARTBEAT, at)
     if success:

@@ -1,7 +1,7 @@
 """Writes that failed, made good at the next occasion.
 
 A result that the store did not take (no space, a stuck lock) is remembered in the process and tried
-again at each tick, fire and recovery, and when this process ends its claim because its time is over.
+again at each tick, fire and recovery, and when this process ends the claim, as its time is over.
 Lost with the process, it is not lost without a trace: the run is recorded as unknown then.
 """
 

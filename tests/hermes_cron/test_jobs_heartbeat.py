@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 
 import pytest
 from jobs_home import make_home
@@ -89,6 +91,44 @@ def test_the_loop_says_more_beside_them(home):
     assert evidence()["success_at"] == home.epoch()
     heartbeat.loop_ended()
     assert store.current_store().read_signal("ticker-100") is None
+
+
+def _by_hand(then: Callable[[], None] = lambda: None) -> None:
+    """A tick that is no loop's: in a thread of its own."""
+
+    def tick() -> None:
+        with heartbeat.tick_under_way():
+            heartbeat.tick_works()
+            then()
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize("beats", [0, 1])
+def test_a_tick_by_hand_tells_that_it_is_over(home, beats):
+    """STAT-2: no heartbeat may follow it, and a loop that hangs is not at work."""
+    heartbeat.loop_began(60)
+    for _ in range(beats):
+        jobs.record_ticker_heartbeat()
+    told = []
+    _by_hand(lambda: told.append(evidence()["tick_since"]))
+    assert told == [home.epoch()]
+    assert evidence()["tick_since"] is None
+
+
+def test_a_tick_by_hand_says_nothing_of_the_loops_own(home):
+    heartbeat.loop_began(60)
+    jobs.record_ticker_heartbeat()
+    with heartbeat.tick_under_way():
+        heartbeat.tick_works()
+        own_since = home.epoch()
+        home.wait(seconds=5)
+        _by_hand()
+        assert evidence()["tick_since"] == own_since
+    jobs.record_ticker_heartbeat()
+    assert evidence()["tick_since"] is None
 
 
 def test_a_heartbeat_that_cannot_be_written_raises_nothing(home, monkeypatch, caplog):

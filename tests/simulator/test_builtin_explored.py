@@ -124,6 +124,16 @@ jobs:
 faults:
   - {into: store.replace, damage: lost, nth: 2, on: claim}
 """,
+    "a-tick-by-hand-while-the-start-hangs": """
+start: 2026-03-29T00:30:00
+lasts: 23m
+jobs: [{id: job-2, schedule: every 20m}]
+steps:
+  - {at: 19m40s, do: restart, machine: a}
+  - {at: 19m59s, do: tick, machine: a}
+faults:
+  - {into: start, hang: 6m, from: 19m40s, until: 19m41s}
+""",
 }
 
 
