@@ -251,7 +251,7 @@ def resume(job: Job, now: datetime, next_run: NextRun) -> dict[str, Any]:
     claim = claim_rules.claim_of(job)
     if records.kind_of(job) == "interval":
         job.pop("grid_at", None)
-        if claim is not None and not claim.get("reserved"):
+        if claim is not None:
             claim["withdrawn"] = True
     return {**_ENABLED, "next_run_at": next_run(job.get("schedule"))}
 

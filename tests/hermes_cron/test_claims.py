@@ -893,6 +893,19 @@ def test_who_holds_what_is_decided_by_host_pid_and_boot():
     assert not me.is_gone("h:7", None), "hermes-agent's claims say too little"
 
 
+@pytest.mark.parametrize("reserved", [True, False], ids=["promised", "taken up"])
+def test_what_was_claimed_before_a_resume_is_not_given_back_to_the_new_grid(home, hourly, reserved):
+    found = claims.reserve("job", iso(home))
+    token = found.token
+    if not reserved:
+        assert jobs.claim_job_for_fire("job")
+        token = home.job()["fire_token"]
+    home.wait(seconds=900)
+    jobs.resume_job("job")
+    assert claims.release("job", token)
+    assert home.job()["next_run_at"] == iso(home, seconds=3600)
+
+
 def test_a_fire_that_is_late_takes_nothing_but_what_it_was_promised(home, hourly):
     """Its reservation ran out while it hung: the next occurrence is not its to run early."""
     found = claims.reserve("job", iso(home))
