@@ -4,6 +4,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import compress
 from typing import Any
 
 from simulator.checkers.disturbance import damage, general_disturbances
@@ -127,7 +128,7 @@ def live_6(history: History, scenario: Scenario) -> Finding:
             judgement.reached(run.died)
             # Records say when it was by the clock of the machine that took the occurrence.
             began_us = run.begin.at_us + set_by_us(facts, run.begin.machine, run.begin.n)
-            if not missed.interrupted(began_us) and not _unwritable(facts, run):
+            if not missed.interrupted(began_us, run) and not _unwritable(facts, run):
                 judgement.violated(
                     f"job {job}: its run was interrupted, and no record says so",
                     run.begin,
@@ -203,17 +204,18 @@ class _Recorded:
     """What the execution records say of one job."""
 
     def __init__(self) -> None:
-        self._told, self._all = array("q"), array("q")
+        self._told, self._all, self._numbers = array("q"), array("q"), array("q")
         self._cut = bytearray()  # for each of all: 1 when it did not come to its end
         self._spans: list[tuple[int, int]] = []
 
-    def take(self, record: dict[str, Any]) -> None:
-        """Take in one more."""
+    def take(self, record: dict[str, Any], n: int) -> None:
+        """Take in one more, with the number of its event."""
         at_us = instant_us(record.get("occurrence"))
         state = str(record.get("state") or record.get("status"))
         if at_us is None:
             return
         self._all.append(at_us)
+        self._numbers.append(n)
         self._cut.append(state in _CUT)
         if state in _TOLD:
             self._told.append(at_us)
@@ -232,11 +234,22 @@ class _Recorded:
             return True
         return any(first <= at_us <= last for first, last in self._spans)
 
-    def interrupted(self, began_us: int) -> bool:
+    def interrupted(self, began_us: int, run: BodyRun) -> bool:
         """Whether the run that began then stands as something that did not come to its end."""
-        past = (at_us for at_us in self._all if at_us <= began_us + SLACK_US)
+        past = [at_us for at_us in self._all if at_us <= began_us + SLACK_US]
         last_us = max(past, default=None)
-        return any(cut for at_us, cut in zip(self._all, self._cut, strict=True) if at_us == last_us)
+        cuts = compress(zip(self._all, self._numbers, strict=True), self._cut)
+        return any(at_us in {last_us, self._taken_up(run, n)} for at_us, n in cuts)
+
+    def _taken_up(self, run: BodyRun, n: int) -> int | None:
+        """What was recorded last as the run began, if this number came when it was dead.
+
+        A claim that hung is not that of the latest occurrence when its run begins.
+        """
+        if run.died is None or n < run.died.n:
+            return None
+        place = bisect_left(self._numbers, run.begin.n)
+        return self._all[place - 1] if place else None
 
 
 def _recorded(history: History) -> dict[str, _Recorded]:
@@ -244,7 +257,7 @@ def _recorded(history: History) -> dict[str, _Recorded]:
     found: dict[str, _Recorded] = {}
     for event in history.of("execution"):
         for record in event.data["records"]:
-            found.setdefault(str(record.get("job_id")), _Recorded()).take(record)
+            found.setdefault(str(record.get("job_id")), _Recorded()).take(record, event.n)
     for recorded in found.values():
         recorded.sort()
     return found

@@ -259,9 +259,11 @@ def _nothing_after_stop(
     """Once the last gateway has gone, nothing is armed until one boots."""
     if end is None or end.kind != "stopped" or facts.serving(end.n):
         return
+    there = (life for life in facts.all_lives if life.boot.n < end.n < life.end_n)
+    gone_n = max((life.end_n for life in there), default=end.n)  # those that were asked to leave
     back = next((life.boot.n for life in facts.all_lives if life.boot.n > end.n), 1 << 62)
     commands = [(op.begin.n, op.end.n) for op in facts.ops if op.end is not None]
-    for event in arms[bisect_left(arms, end.n, key=lambda event: event.n) :]:
+    for event in arms[bisect_left(arms, gone_n, key=lambda event: event.n) :]:
         if event.n > back:
             return
         if not any(first < event.n < last for first, last in commands):

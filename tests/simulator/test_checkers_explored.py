@@ -26,6 +26,42 @@ def test_a_run_is_recorded_by_the_clock_of_its_machine():
     assert right_by_true_time.judge("LIVE-6").verdict == "violated"
 
 
+def late_by_its_claim(*told: tuple[str, str, str]) -> Build:
+    """The claim of one hour hangs; its run begins at 2h5m and dies; what is on record of what.
+
+    The next occurrence is taken by another after its death.
+    """
+    build = Build(ONE).up().loop(last="2h5m").missed("j", "1h", at="1h", state="claimed")
+    build.missed("j", "1h", at="125m", state="running").run("j", "2h5m", None)
+    for occurrence, at, state in told:
+        build.missed("j", occurrence, at=at, state=state)
+    build.add("125m10s", "crash").up("126m").loop("126m")
+    return build.missed("j", "2h", at="126m", state="completed").run("j", "3h")
+
+
+def test_a_run_is_that_of_the_claim_that_was_recorded_before_it():
+    """When that is told as cut off after its death; a later occurrence says nothing of it."""
+    assert late_by_its_claim(("1h", "126m", "unknown")).judge("LIVE-6").verdict == "held"
+    assert late_by_its_claim(("1h", "125m5s", "unknown")).judge("LIVE-6").verdict == "violated"
+    assert late_by_its_claim(("1h", "126m", "completed")).judge("LIVE-6").verdict == "violated"
+    assert late_by_its_claim(("30m", "126m", "unknown")).judge("LIVE-6").verdict == "violated"
+    assert late_by_its_claim().judge("LIVE-6").verdict == "violated"
+
+
+def leaves_before_another(arms_at: str) -> Build:
+    """Of two gateways that are asked to leave, one does, and 30 s later the other; an arm."""
+    build = Build(f"machines: [a, b]\n{ONE}", external=True).up().up(machine="b")
+    build.add("70m", "stop.requested").add("70m", "stop.requested", "b")
+    build.add("70m", "stopped").add("70m30s", "stopped", "b")
+    return build.arm("j", arms_at, "2h")
+
+
+def test_a_fire_that_is_on_arms_while_its_gateway_leaves():
+    """Though another has gone; not when the last has."""
+    assert leaves_before_another("70m20s").judge("RECON-5").verdict == "held"
+    assert leaves_before_another("70m40s").judge("RECON-5").verdict == "violated"
+
+
 def resumed(*runs: str, ends_first: bool = False) -> Build:
     """A resume at half past; a run that ends meanwhile stores the old grid, and then the new is."""
     build = Build(ONE + "steps: [{at: 90m, do: resume, job: j}]\n").up().loop()

@@ -348,6 +348,39 @@ steps:
   - {at: 40m2s, do: resume, job: job-1}
 faults: [{into: nas.cancel, hang: 2s, from: 39m59s, until: 40m59s}]
 """
+RESUMED_OVER_A_PROMISE = """
+name: a-job-is-resumed-over-the-promise-of-a-machine-that-is-dead
+for: [external]
+start: 2026-10-25T00:30:00
+lasts: 10h17m
+jobs: [{id: job-1, schedule: every 7m}]
+steps: [{at: 9h17m, do: resume, job: job-1}]
+faults: [{into: store.replace, crash: true, for: 2h, nth: 5, times: 5}]
+"""
+HUNG_CLAIM = """
+name: a-machine-dies-in-a-run-whose-claim-hung-past-the-next-occurrence
+for: [external]
+start: 2026-06-10T07:45:00
+lasts: 7h49m
+machines: [a, b]
+jobs:
+  - {id: job-3, schedule: every 30m}
+  - id: job-4
+    schedule: every 7m
+    body: {crashes: true, restarts_after: 2h, nth: 1}
+    created: by a step
+steps: [{at: 4h29m40s, do: create, job: job-4}]
+faults: [{into: store.sync, hang: 12m, nth: 2, job: job-4, machine: b}]
+"""
+LEFT_BEFORE_ANOTHER = """
+name: a-fire-arms-while-its-gateway-leaves-after-another
+for: [external]
+start: 2026-03-29T00:30:00
+lasts: 3h
+machines: [a, b]
+jobs: [{id: job-1, schedule: every 10m}]
+tape: {seed: 68, choices: [[b#1/cron-fire-9, 5, 4s]]}
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
