@@ -11,7 +11,7 @@ from simulator.checkers.happened import Life, Op
 from simulator.checkers.live_arms import tried_again
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import Rest, Wrong, armed_before, first_rest_after, rests
-from simulator.checkers.struck import deadline_us, rule_of
+from simulator.checkers.struck import deadline_us, lasts_us, rule_of
 from simulator.checkers.wanted import commits_of, last_commit
 from simulator.durations import MINUTE_US
 from simulator.event import Event
@@ -100,7 +100,8 @@ def _provisioned_again(facts: Facts, judgement: Judgement, arm: Arm, call: Event
         for fire in facts.fires
     )
     known = call.at_us - arm.event.at_us > facts.terms.list_lag_us
-    if known and not within and not _on_at_both(facts, arm.event, call):
+    unknown = _on_at_both(facts, arm.event, call) or _hung_since_before(facts, arm, call)
+    if known and not within and not unknown:
         judgement.violated(
             f"job {arm.job}: armed at {arm.fire_at} and provisioned there again", arm.event, call
         )
@@ -114,6 +115,18 @@ def _on_at_both(facts: Facts, arm: Event, call: Event) -> bool:
     begun = [begin.machine for begin, end in facts.occasions if begin.n < arm.n and end.n > arm.n]
     still = [begin.machine for begin, end in facts.occasions if begin.n < arm.n and end.n > call.n]
     return bool(still) and len({*begun, *still}) > 1
+
+
+def _hung_since_before(facts: Facts, arm: Arm, call: Event) -> bool:
+    """Whether a provision was asked for before the arm was made, and hung until it was answered."""
+    return any(
+        event.data.get("seam") == "nas.provision"
+        and event.data.get("does") == "hang"
+        and event.data.get("job") == arm.job
+        and event.n < arm.event.n
+        and event.at_us + lasts_us(facts, event) == call.at_us
+        for event in facts.faults
+    )
 
 
 def recon_3(history: History, scenario: Scenario) -> Finding:

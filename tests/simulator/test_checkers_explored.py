@@ -62,6 +62,24 @@ def test_a_fire_that_is_on_arms_while_its_gateway_leaves():
     assert leaves_before_another("70m40s").judge("RECON-5").verdict == "violated"
 
 
+def asked_again(hangs_at: str, job: str = "j") -> Build:
+    """Armed at 70 minutes, and provisioned there again 4 s later; a call hangs for as long."""
+    build = Build(ONE + "faults: [{into: nas.provision, hang: 4s}]\n", external=True).up()
+    build.arm("j", 0, "1h").fire("j", "1h", arms="2h")
+    struck = {"index": 0, "seam": "nas.provision", "does": "hang", "job": job}
+    build.add(hangs_at, "fault", **struck)
+    build.add("70m", "nas.cancelled", "nas", job_id="j").arm("j", "70m", "2h")
+    return build.call("70m4s", "provision", "j")
+
+
+def test_a_call_that_hung_was_asked_before_what_was_armed_meanwhile():
+    """It cannot have known; one that was asked later could."""
+    assert asked_again("70m").judge("RECON-2").verdict != "violated"
+    assert asked_again("70m1s").judge("RECON-2").verdict == "violated"
+    assert asked_again("69m").judge("RECON-2").verdict == "violated"
+    assert asked_again("70m", job="k").judge("RECON-2").verdict == "violated"
+
+
 def resumed(*runs: str, ends_first: bool = False) -> Build:
     """A resume at half past; a run that ends meanwhile stores the old grid, and then the new is."""
     build = Build(ONE + "steps: [{at: 90m, do: resume, job: j}]\n").up().loop()

@@ -381,6 +381,19 @@ machines: [a, b]
 jobs: [{id: job-1, schedule: every 10m}]
 tape: {seed: 68, choices: [[b#1/cron-fire-9, 5, 4s]]}
 """
+ASKED_TWICE = """
+name: a-call-hangs-while-another-arms-what-it-asks-for
+for: [external]
+start: 2026-10-25T00:30:00
+lasts: 182m
+machines: [a, b]
+jobs:
+  - {id: job-1, schedule: every 30m}
+  - {id: job-3, schedule: every 30m}
+  - {id: job-4, schedule: every 30m, repeat: 1}
+steps: [{at: 3h, do: update, job: job-1, set: {schedule: every 10m}}]
+faults: [{into: nas.provision, hang: 4s, from: 2h59m59s, until: 3h59s}]
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
