@@ -14,6 +14,7 @@ from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, MANY_RUNS, NAS_BACKOFF_US, BodyRun, Window
 from simulator.checkers.struck import lasts_us
+from simulator.checkers.wanted import last_commit
 from simulator.durations import SECOND_US
 from simulator.event import Event
 
@@ -101,8 +102,10 @@ def _busy_until(facts: Facts, due: Due) -> int | None:
     """Until when an earlier run of the same job was on, if it was on at this occurrence."""
     runs = facts.runs.get(due.job, [])
     index = bisect_left(runs, due.at_us, key=lambda run: run.begin.at_us) - 1
-    if due.manual:  # asked for in the instant in which another began
-        index = max(index, bisect_left(runs, due.asked_n, key=lambda run: run.begin.n) - 1)
+    if due.manual:  # asked for in the instant in which another began, or was taken
+        begun = bisect_left(runs, due.asked_n, key=lambda run: run.begin.n)
+        taken = begun < len(runs) and _was_taken(facts, due, runs[begun])
+        index = max(index, begun if taken else begun - 1)
     while index >= 0 and runs[index] is due.run:
         index -= 1
     if index < 0:
@@ -112,6 +115,16 @@ def _busy_until(facts: Facts, due: Due) -> int | None:
     if died is not None and not facts.blocking:  # to whoever is woken it is still on
         until_us = max(until_us, settled_us(facts, died))
     return until_us if until_us > due.at_us else None
+
+
+def _was_taken(facts: Facts, due: Due, run: BodyRun) -> bool:
+    """Whether the claim under which a run began stood already when another was asked for."""
+    claims = [
+        (last_commit(facts, due.job, n + 1)[1] or {}).get("fire_claim")
+        for n in (due.asked_n, run.begin.n)
+    ]
+    tokens = [claim.get("token") if isinstance(claim, dict) else None for claim in claims]
+    return tokens[0] is not None and tokens[0] == tokens[1]
 
 
 def _died_before_it_told(facts: Facts, runs: list[BodyRun], index: int) -> Event | None:

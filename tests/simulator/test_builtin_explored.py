@@ -134,6 +134,15 @@ steps:
 faults:
   - {into: start, hang: 6m, from: 19m40s, until: 19m41s}
 """,
+    "asked-for-as-its-run-was-taken": """
+start: 2026-03-29T00:30:00
+lasts: 45m
+jobs: [{id: job-1, schedule: every 10m, runs_for: 3m}]
+steps:
+  - {at: 30m30s, do: trigger, job: job-1}
+faults:
+  - {into: tick, crash: true, for: 30s, nth: 5}
+""",
 }
 
 

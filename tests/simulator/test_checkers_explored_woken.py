@@ -351,3 +351,24 @@ def test_what_others_store_meanwhile_gives_no_schedule():
     """That the store has another one does."""
     assert refused_while_stored(taken=False).judge("ONCE-10").verdict != "violated"
     assert refused_while_stored(taken=True).judge("ONCE-10").verdict == "violated"
+
+
+def asked_as_taken(*runs_at: str) -> Build:
+    """J is claimed for its occurrence, then asked for, then its run of 20 minutes begins."""
+    more = "jobs: [{id: j, schedule: 0 * * * *}]\nsteps: [{at: 3630s, do: trigger, job: j}]\n"
+    build = Build(more).up().loop(first=30)
+    build.store(0, "j", next_run_at=iso("1h"))
+    claim = {"at": iso(3630), "by": "a:1", "token": 1}
+    build.store(3630, "j", next_run_at=iso("2h"), fire_claim=claim)
+    build.add(3630, "op", "operator", do="trigger", job="j", step=0)
+    build.store(3630, "j", next_run_at=iso(3630), fire_claim=claim)
+    build.add(3630, "op.end", "operator", do="trigger", job="j", error=None)
+    build.run("j", 3630, "20m").store("4831s", "j", next_run_at=iso(3630))
+    return build.runs("j", *runs_at, "7230s", "10830s")
+
+
+def test_what_is_asked_for_as_its_job_is_taken_waits_for_that_run():
+    """And comes within a minute after it."""
+    assert asked_as_taken("4890s").judge("LIVE-1").verdict != "violated"
+    assert asked_as_taken("5100s").judge("LIVE-1").verdict == "violated"
+    assert asked_as_taken().judge("LIVE-1").verdict == "violated"
