@@ -153,9 +153,11 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
     used = sorted([*(run.begin.at_us for run in runs), *(taken_us for _, taken_us in cut)])
     if limit is not None and len(used) >= limit:
         # What was taken and cut off may count as one of the runs that the job has (ONCE-9); and the
-        # last run may be one by hand, just before an occurrence.
+        # last run may be one by hand, just before an occurrence, or begin as another is asked for.
         for due in dues:
-            due.optional = due.optional or due.at_us > used[limit - 1] + early_us(facts)
+            since_us = due.at_us - used[limit - 1]
+            over = since_us > early_us(facts) or (due.manual and since_us >= 0)
+            due.optional = due.optional or over
     return dues
 
 

@@ -143,6 +143,13 @@ steps:
 faults:
   - {into: tick, crash: true, for: 30s, nth: 5}
 """,
+    "asked-for-as-its-last-run-begins": """
+start: 2026-12-31T19:00:17
+lasts: 2h
+jobs: [{id: job-1, schedule: every 20m, repeat: 2}]
+steps:
+  - {at: 40m, do: trigger, job: job-1}
+""",
 }
 
 

@@ -372,3 +372,20 @@ def test_what_is_asked_for_as_its_job_is_taken_waits_for_that_run():
     assert asked_as_taken("4890s").judge("LIVE-1").verdict != "violated"
     assert asked_as_taken("5100s").judge("LIVE-1").verdict == "violated"
     assert asked_as_taken().judge("LIVE-1").verdict == "violated"
+
+
+def asked_at_the_last(repeat: int) -> Build:
+    """J, which may run so often, runs for its second occurrence as it is asked for."""
+    more = f"jobs: [{{id: j, schedule: 0 * * * *, repeat: {repeat}}}]\n"
+    build = Build(more + "steps: [{at: 2h, do: trigger, job: j}]\n").up().loop()
+    build.store(0, "j", next_run_at=iso("1h")).run("j", "1h")
+    build.store("2h", "j", next_run_at=iso("3h"), fire_claim={"at": iso("2h"), "token": 2})
+    build.add("2h", "op", "operator", do="trigger", job="j", step=0)
+    build.store("2h", "j", next_run_at=iso("2h"), fire_claim={"at": iso("2h"), "token": 2})
+    build.add("2h", "op.end", "operator", do="trigger", job="j", error=None)
+    return build.run("j", "2h")
+
+
+def test_what_is_asked_for_as_the_last_run_begins_is_one_too_many():
+    assert asked_at_the_last(2).judge("LIVE-1").verdict != "violated"
+    assert asked_at_the_last(3).judge("LIVE-1").verdict == "violated"
