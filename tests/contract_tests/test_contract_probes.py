@@ -218,8 +218,8 @@ def test_a_provider_that_spins_is_stopped_and_that_is_said_once():
             scheduler.tick(verbose=False, sync=False)
 
     with Judge(subject_of(changed(Loop, start=start)), capabilities={"blocking"}) as judge:
-        first, later = judge.judge("TICK-1"), judge.judge("TICK-6")
-        (run,) = virtual.runs_of(judge.context, "loop-at-once")
+        first, later = judge.judge("TICK-6"), judge.judge("TICK-8")
+        (run,) = virtual.runs_of(judge.context, "loop-beside-a-long-job")
     assert later.verdict is Ruling.NOT_RUN
     assert "it spins" in later.evidence[0]
     assert first.verdict is Ruling.NOT_RUN

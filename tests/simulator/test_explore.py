@@ -55,7 +55,7 @@ class TestWhatIsFound:
     def test_a_loop_that_an_exception_ends_is_found_and_made_small(self, monkeypatch):
         ticks = {name: SEAMS[name] for name in ("tick", "heartbeat")}
         monkeypatch.setattr(drawn_faults, "SEAMS", ticks)  # so that twenty examples are enough
-        looker = Looker.of(Target("loop", CatchesExceptions, frozenset({"blocking"})), None, 1, 1)
+        looker = Looker.of(Target("loop", CatchesExceptions, frozenset({"blocking"})), None, 2, 1)
         index = next(
             index
             for index in range(2 * CHUNK)

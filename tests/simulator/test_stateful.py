@@ -43,7 +43,7 @@ def test_the_references_pass(provider, words):
 def test_a_mistake_is_found_and_left_as_a_scenario(provider, requirement):
     """Which replays without Hypothesis and shows the same."""
     with pytest.raises(AssertionError) as caught:
-        run_state_machine_as_test(machine(provider), settings=settings(SETTINGS, max_examples=80))
+        run_state_machine_as_test(machine(provider), settings=settings(SETTINGS, max_examples=160))
     lines = str(caught.value).splitlines()
     found = [line.partition(" ")[0] for line in lines if " violated: " in line]
     assert any(one.startswith(requirement) for one in found)
