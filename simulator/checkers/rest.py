@@ -194,7 +194,7 @@ def _excuses(facts: Facts, job: str) -> list[Window]:
     for struck in start_struck(facts):
         end = (life := facts.life_at(struck)) and life.end
         found.append((struck.at_us, until_next_occasion(facts, end)[1] if end else FOREVER))
-    found += _fired_early(facts, job)
+    found += _timer_is_off(facts, job)
     return merge([*found, *hurt_store(facts), *_being_delivered(facts, job)])
 
 
@@ -205,8 +205,12 @@ def _cut_fires(facts: Facts) -> list[Fire]:
     )
 
 
-def _fired_early(facts: Facts, job: str) -> list[Window]:
-    """From an arm whose timer NAS set early until its time: to arm it again at once is a storm."""
+def _timer_is_off(facts: Facts, job: str) -> list[Window]:
+    """While the timer of an arm is off, so that the arm says little of when NAS will fire.
+
+    From an arm whose timer NAS set early until its time: to arm it again at once is a storm. From
+    the time of one whose timer is late until that fires: the arm is in the past, and on its way.
+    """
     found = []
     for event in facts.history.of("fault"):
         if (event.data.get("seam"), event.data.get("job")) != ("nas.arm", job):
@@ -214,10 +218,13 @@ def _fired_early(facts: Facts, job: str) -> list[Window]:
         armed = [arm for arm in facts.history.of("nas.armed") if arm.data.get("job_id") == job]
         rule = rule_of(facts, event)
         index = bisect_left(armed, event.n, key=lambda arm: arm.n) - 1
-        if rule is None or not rule.early or index < 0:
+        fire_us = instant_us(armed[index].data.get("fire_at")) if index >= 0 else None
+        if rule is None or fire_us is None:
             continue
-        fire_us = instant_us(armed[index].data.get("fire_at"))
-        found.append((event.at_us, event.at_us if fire_us is None else fire_us))
+        if rule.early:
+            found.append((event.at_us, fire_us))
+        if rule.delay:
+            found.append((fire_us, fire_us + rule.delay))
     return found
 
 

@@ -153,7 +153,8 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
         for event in history.of("fault")
         if event.data.get("seam") in {"store.read", "store.lock"}
         and event.data.get("does") == "raise"
-        and event.data.get("phase") != "mark"  # a result that is tried again, no look
+        # A result, or a recovery, that is tried again is no look at what is due.
+        and event.data.get("phase") not in {"mark", "recover"}
     ]
     for cause in blind:
         tick = _tick_around(facts, cause)

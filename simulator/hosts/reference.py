@@ -25,6 +25,7 @@ from hermes_cron import (
     jobs,
     process,
     provider_calls,
+    recovery,
     scheduler,
     scheduler_provider,
     status,
@@ -171,6 +172,7 @@ def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
     yield verify, "get_fire_verifier", lambda: lambda *, token, **_: stage.check_token(token)
     yield scheduler, "run_job", lambda job: _body(stage, job)
     yield scheduler, "tick", _tick(stage, scheduler.tick)
+    yield recovery, "recover", stage.in_phase("recover", recovery.recover)  # tried again by ticks
     yield scheduler, "recover", _recover(stage, scheduler.recover)
     yield jobs, "claim_due", _claim_due(stage, jobs.claim_due)
     yield jobs, "record_ticker_heartbeat", _heartbeat(stage, jobs.record_ticker_heartbeat)
@@ -235,10 +237,8 @@ def _heartbeat(stage: Stage, real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _recover(stage: Stage, real: Callable[[], int]) -> Callable[[], int]:
-    phased = stage.in_phase("recover", real)
-
     def recover() -> int:
-        return stage.around("recover", phased)
+        return stage.around("recover", real)
 
     return recover
 

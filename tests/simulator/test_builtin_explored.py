@@ -150,6 +150,13 @@ jobs: [{id: job-1, schedule: every 20m, repeat: 2}]
 steps:
   - {at: 40m, do: trigger, job: job-1}
 """,
+    "a-recovery-that-a-tick-tries-again-in-vain": """
+start: 2026-03-08T00:30:00
+lasts: 2m
+jobs: [{id: job-4, schedule: every 20m}]
+faults:
+  - {into: store.lock, raise: {OSError: EACCES}, nth: 2, times: 5}
+""",
 }
 
 

@@ -129,6 +129,19 @@ def fired_early(*, armed_after: str | None) -> Build:
     return build.fire("k", "2h30m", arms="3h30m")
 
 
+def fires_late(*, armed_again: bool) -> Build:
+    """A gateway's tick runs j, whose timer is late; when it fires, j is armed again, or not."""
+    more = PAIR + "faults: [{into: nas.arm, delay: 20m}]\n"
+    build = Build(more, external=True).up().arm("k", 0, "30m").arm("j", 0, "1h")
+    build.add(1, "fault", "a", index=0, seam="nas.arm", does="delay", job="j")
+    build.fire("k", "30m", arms="90m").run("j", 3601)
+    build.add("80m", "nas.fired", "nas", job_id="j", fire_at=iso("1h"))
+    build.deliver("j", "80m", "1h", answer="ignored")
+    if armed_again:
+        build.arm("j", "80m", "2h")
+    return build.fire("k", "90m", arms="2h30m")
+
+
 def late_timer(*, paused: bool) -> Build:
     """A one-shot stays armed at its time, which NAS' timer passes over; it may have been paused."""
     more = "jobs: [{id: j, schedule: 30m}, {id: k, schedule: 0 * * * *}]\n"
@@ -271,6 +284,12 @@ PAIRS = [
     ("RECON-2", "two replicas at it", armed_twice(replicas=True), armed_twice(replicas=False)),
     ("RECON-1", "a call that hangs", hanging(still=True), hanging(still=False)),
     ("RECON-1", "early", fired_early(armed_after="2h"), fired_early(armed_after=None)),
+    (
+        "RECON-1",
+        "an arm after a timer that is late",
+        fires_late(armed_again=True),
+        fires_late(armed_again=False),
+    ),
     (
         "RECON-2",
         "a one-shot whose timer is late",

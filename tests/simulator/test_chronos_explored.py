@@ -394,6 +394,15 @@ jobs:
 steps: [{at: 3h, do: update, job: job-1, set: {schedule: every 10m}}]
 faults: [{into: nas.provision, hang: 4s, from: 2h59m59s, until: 3h59s}]
 """
+TICKED_MEANWHILE = """
+name: a-tick-by-hand-runs-what-a-timer-is-late-for
+for: [external]
+start: 2026-03-29T00:30:00
+lasts: 42m
+jobs: [{id: job-1, schedule: every 10m}]
+steps: [{at: 40m1s, do: tick, machine: a}]
+faults: [{into: nas.arm, delay: 59s, nth: 4}]
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
