@@ -75,6 +75,7 @@ class WebhookBench:
         runs: the job of each run that reached the body, in order.
         ended: the job of each run whose body has ended.
         handed: each claimed fire as the provider was handed it: job and claim on disk at that time.
+        returned: the job of each of those fires that has come back, its result stored.
     """
 
     client: "Client"
@@ -86,7 +87,7 @@ class WebhookBench:
     runs: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     handed: list[tuple[str, Any]] = field(default_factory=list)
-    _returned: int = 0
+    returned: list[str] = field(default_factory=list)
     _closed: bool = False
     _held: dict[str, threading.Event] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -125,16 +126,13 @@ class WebhookBench:
         try:
             return run()
         finally:
-            self._note(self._count)
+            self._note(lambda: self.returned.append(job_id))
 
     def settle(self) -> None:
         """Let go, and wait until nothing of this bench runs any more."""
         self.let_go()
-        self.reaches(lambda: self._returned >= max(len(self.handed), self.client.accepted))
+        self.reaches(lambda: len(self.returned) >= max(len(self.handed), self.client.accepted))
         self._closed = True
-
-    def _count(self) -> None:
-        self._returned += 1
 
     def _note(self, change: Callable[[], object]) -> None:
         with self._changed:
