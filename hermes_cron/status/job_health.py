@@ -63,14 +63,14 @@ def wanted_arms(evidence: Evidence) -> dict[str, float]:
     }
 
 
-def missing_arms(evidence: Evidence) -> list[str]:
-    """The jobs, by id, that are to be armed and are not, as far as the provider knows."""
+def missing_arms(evidence: Evidence, wanted: Mapping[str, float]) -> list[str]:
+    """The jobs of `wanted_arms`, by id, that are not armed so, as far as the provider knows."""
     armed = (evidence.registry or {}).get("armed")
     believed = armed if isinstance(armed, Mapping) else {}
     refused = _refused_arms(evidence)
     return [
         job_id
-        for job_id, at in wanted_arms(evidence).items()
+        for job_id, at in wanted.items()
         if job_id in refused or instant_of(believed.get(job_id)) != at
     ]
 

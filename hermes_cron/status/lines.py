@@ -84,10 +84,10 @@ def _registry_facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if told is None or not isinstance(told.get("armed"), Mapping):
         yield "armed", "not known"
         return
-    wanted = len(wanted_arms(evidence))
-    right = wanted - len(missing_arms(evidence))
+    wanted = wanted_arms(evidence)
+    right = len(wanted) - len(missing_arms(evidence, wanted))
     contact = _age(evidence.age_of(told.get("at")))
-    yield "armed", f"{right} of {wanted}, by the last contact {contact}"
+    yield "armed", f"{right} of {len(wanted)}, by the last contact {contact}"
     for name, key in (("last arm", "last_accepted"), ("last fire", "last_fire")):
         event = told.get(key)
         if isinstance(event, Mapping):

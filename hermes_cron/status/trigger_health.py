@@ -150,7 +150,8 @@ def _registry_findings(evidence: Evidence) -> Iterator[Finding]:
         advice = "run 'hermes-cron serve': it arms every job and says so"
         yield Finding("unknown", "no-registry-evidence", text, advice)
         return
-    wanted, missing = wanted_arms(evidence), missing_arms(evidence)
+    wanted = wanted_arms(evidence)
+    missing = missing_arms(evidence, wanted)
     why = told.get("last_error")
     if missing:
         named = ", ".join(_labels(missing[:MOST_NAMED], evidence))
