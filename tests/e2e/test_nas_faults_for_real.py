@@ -242,16 +242,22 @@ def test_a_token_that_nas_does_not_know(loopback, monkeypatch):
 
 
 def test_a_kept_connection_that_was_closed_meanwhile_is_opened_again(loopback):
-    """No fault at all: servers close idle connections, and no call may fail by it."""
+    """No fault at all: servers close idle connections, and no call may fail by it.
+
+    Idle: a call that meets the closing itself is one that was closed without an answer, and fails.
+    """
     side, server = loopback()
+    closed = threading.Semaphore(0)
 
     def then_close(exchange):
         plainly(exchange)
         exchange.connection.close()
+        closed.release()
 
     server.behave = then_close
     for _ in range(3):
         assert side.attempt(CALLS["list"])[0] == "value"
+        assert closed.acquire(timeout=10)
 
 
 CALLER = """
