@@ -135,7 +135,13 @@ class TestPace:
         assert pace.pause_s("other", AT, 100.0, EPOCH) == 0
         pace.accepted("job", "2026-03-02T10:00:00+00:00", 100.0)
         assert pace.pause_s("job", "2026-03-02T10:00:00+00:00", 100.0, EPOCH) == 0
-        assert pace.pause_s("job", AT, 100.0, EPOCH) == 0
+
+    def test_what_is_armed_between_does_not_hide_it(self):
+        pace = _wanted.Pace()
+        for _ in range(5):
+            pace.accepted("job", AT, 100.0)
+            pace.accepted("job", "2026-03-02T10:00:00+00:00", 100.0)
+        assert pace.pause_s("job", AT, 100.0, EPOCH) == 60
 
     def test_a_minute_begins_with_its_first_arm(self):
         pace = self.counted(4)

@@ -403,6 +403,18 @@ jobs: [{id: job-1, schedule: every 10m}]
 steps: [{at: 40m1s, do: tick, machine: a}]
 faults: [{into: nas.arm, delay: 59s, nth: 4}]
 """
+TAKEN_BY_A_CLOCK_THAT_WAS_SET = """
+name: a-claim-is-taken-whose-time-is-over-by-a-clock-that-was-set
+for: [external]
+start: 2026-06-10T07:45:00
+lasts: 2h1m
+machines: [a, b]
+jobs:
+  - {id: job-6, schedule: '*/15 * * * *'}
+  - {id: job-7, schedule: '*/15 * * * *'}
+  - {id: job-8, schedule: '*/15 * * * *', runs_for: 40m}
+steps: [{at: 1h54m, do: set-clock, machine: b, by: 10m}]
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
@@ -414,3 +426,19 @@ FOUND = [
 def test_what_was_found_is_mended(scenario: Scenario):
     judged = judge(simulate(scenario, CHRONOS).history, scenario)
     assert [finding for finding in judged.findings if finding.verdict == "violated"] == []
+
+
+def test_a_claim_that_fails_for_half_a_minute_makes_no_storm_of_arms():
+    """What follows is armed ahead of each attempt, so the same fire is never armed twice running."""
+    scenario = parse_scenario("""
+name: a-claim-that-fails-for-half-a-minute
+start: 2026-03-02T08:00:00
+lasts: 30m
+jobs: [{id: job-1, schedule: every 10m}]
+faults: [{into: claim, raise: SystemExit, from: 10m, until: 10m30s}]
+""")
+    history = simulate(scenario, CHRONOS).history
+    assert 0 < len(history.of("fault")) < 10
+    first_us = history.of("run.begin")[0].at_us - scenario.start_us
+    assert first_us <= 11.5 * 60 * 1_000_000
+    assert [one for one in judge(history, scenario).findings if one.verdict == "violated"] == []

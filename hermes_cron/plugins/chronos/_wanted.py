@@ -134,24 +134,26 @@ class Pace:
     """Bounds how often the same fire is armed again.
 
     A registry whose clock is ahead of ours calls back at once, the host answers "early", the fire
-    is armed again: without a bound that is as fast as the network can. Threads that meet may lose a
-    count.
+    is armed again; or a claim fails, and is given back, each time: without a bound that is as fast
+    as the network can. Between two of these another fire of the job may be armed, as what follows
+    it. Threads that meet may lose a count.
     """
 
     def __init__(self) -> None:
-        self._accepted: dict[str, tuple[str, float, int]] = {}
+        # By job and fire: since when it is counted, and how often it was accepted.
+        self._accepted: dict[str, dict[str, tuple[float, int]]] = {}
 
     def accepted(self, job_id: str, fire_at: str, now_s: float) -> None:
         """Count an arm that the registry took, at `now_s` (monotonic)."""
-        last, since_s, count = self._accepted.get(job_id, ("", now_s, 0))
-        if last != fire_at or now_s - since_s >= _WINDOW_S:
-            since_s, count = now_s, 0
-        self._accepted[job_id] = (fire_at, since_s, count + 1)
+        of_job = self._accepted.get(job_id, {})
+        counted = {at: one for at, one in list(of_job.items()) if now_s - one[0] < _WINDOW_S}
+        since_s, count = counted.get(fire_at, (now_s, 0))
+        self._accepted[job_id] = counted | {fire_at: (since_s, count + 1)}
 
     def pause_s(self, job_id: str, fire_at: str, now_s: float, epoch_s: float) -> float:
         """Return how long to wait before arming this fire again; 0 for not at all."""
-        last, since_s, count = self._accepted.get(job_id, ("", now_s, 0))
-        if last != fire_at or count < _LIMIT or now_s - since_s >= _WINDOW_S:
+        since_s, count = self._accepted.get(job_id, {}).get(fire_at, (now_s, 0))
+        if count < _LIMIT or now_s - since_s >= _WINDOW_S:
             return 0.0
         try:
             away_s = datetime.fromisoformat(fire_at).timestamp() - epoch_s
