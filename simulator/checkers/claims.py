@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.checkers.commands import runs_at_once
@@ -10,7 +10,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US, BodyRun, Life
 from simulator.checkers.matching import match_all
-from simulator.checkers.struck import rule_of
+from simulator.checkers.struck import rule_of, set_by_us
 from simulator.checkers.wanted import commits_by_job, commits_of
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -31,14 +31,21 @@ class _Held:
     Attributes:
         key: Tells it from every other claim of the job, also after it was renewed.
         by: The process that holds it, `machine:pid`.
-        until_us: When it ends if nobody renews it.
+        at_us: When it was taken or last renewed, by its holder's clock.
         promised: It waits for whoever takes it up.
+        stored_us: When that was stored, in true time.
     """
 
     key: object
     by: str
-    until_us: int
+    at_us: int
     promised: bool
+    stored_us: int = 0
+
+    @property
+    def machine(self) -> str:
+        """Where its holder is."""
+        return self.by.rpartition(":")[0]
 
 
 def _held(record: Record | None) -> _Held | None:
@@ -50,7 +57,7 @@ def _held(record: Record | None) -> _Held | None:
     by = str(claim.get("by"))
     token = claim.get("token")
     key = token if token is not None else (by, claim.get("at"))
-    return _Held(key, by, at_us + CLAIM_TTL_US, bool(claim.get("reserved")))
+    return _Held(key, by, at_us, bool(claim.get("reserved")))
 
 
 def _takeovers(facts: Facts, job: str) -> Iterator[tuple[Event, _Held | None, _Held]]:
@@ -58,8 +65,12 @@ def _takeovers(facts: Facts, job: str) -> Iterator[tuple[Event, _Held | None, _H
     before: _Held | None = None
     for event, record in commits_by_job(facts).get(job, ()):
         after = _held(record)
-        if after is not None and (before is None or after.key != before.key):
-            yield event, before, after
+        if after is not None:
+            same = before if before is not None and before.key == after.key else None
+            kept = same is not None and same.at_us == after.at_us
+            after = replace(after, stored_us=same.stored_us if same and kept else event.at_us)
+            if same is None:
+                yield event, before, after
         before = after
 
 
@@ -83,9 +94,7 @@ def once_1(history: History, scenario: Scenario) -> Finding:
         for event, before, after in _takeovers(facts, job):
             if _others_look(facts, event):
                 judgement.reached(event)
-            # Its time is over by the clock of whoever looks, which may be ahead of true time.
-            over_us = event.at_us + facts.skew_us
-            if before is None or before.promised or over_us >= before.until_us:
+            if before is None or before.promised or _is_over(facts, before, after, event):
                 continue
             if _was_lost(facts, job, before, event):
                 continue  # whoever took it could not see it
@@ -96,6 +105,16 @@ def once_1(history: History, scenario: Scenario) -> Finding:
                 )
     runs_at_once(facts, judgement)
     return judgement.finding()
+
+
+def _is_over(facts: Facts, held: _Held, taken: _Held, taking: Event) -> bool:
+    """Whether a claim had held for its time: in true time, or by the clock of whoever takes it.
+
+    That may be ahead of true time, and have been set.
+    """
+    now_us = taking.at_us + facts.skew_us
+    set_us = set_by_us(facts, taken.machine, taking.n)
+    return max(now_us - held.stored_us, now_us + set_us - held.at_us) >= CLAIM_TTL_US
 
 
 def _was_lost(facts: Facts, job: str, held: _Held, taking: Event) -> bool:
@@ -148,7 +167,7 @@ def once_7(history: History, scenario: Scenario) -> Finding:
 def _lost_before_its_end(run: BodyRun, taken: list[tuple[Event, _Held | None, _Held]]) -> bool:
     """Whether another process claimed the job while the run was on."""
     index = bisect_left(taken, run.begin.n, key=lambda item: item[0].n)
-    if index == 0 or taken[index - 1][2].by.rpartition(":")[0] != run.begin.machine:
+    if index == 0 or taken[index - 1][2].machine != run.begin.machine:
         return False  # it was not claimed here
     mine = taken[index - 1][2]
     return any(

@@ -65,6 +65,25 @@ def test_a_claim_is_over_by_the_clock_of_whoever_takes_it(skew, verdict):
     assert stored(build, "1h4m58s", "b:101", 2).judge("ONCE-1").verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("machine", "by", "second", "verdict"),
+    [
+        ("b", "10m", "1h1s", "held"),
+        ("b", "3m", "1h1m", "violated"),
+        ("b", "3m", "1h2m", "held"),
+        ("b", "-10m", "1h5m", "held"),
+        ("a", "10m", "1h4m", "violated"),
+        ("a", "10m", "1h5m", "held"),
+    ],
+)
+def test_a_claim_is_over_in_true_time_or_by_a_clock_that_was_set(machine, by, second, verdict):
+    steps = f"steps: [{{at: 30m, do: set-clock, machine: {machine}, by: {by}}}]\n"
+    build = pair(PAIR + steps).op("30m", "set-clock", step=0, by=by)
+    stored(build, "1h", "a:100", 1, renewed="1h10m" if machine == "a" else None)
+    build.add("1h", "claim", "b", job="j", won=False, error=None)
+    assert stored(build, second, "b:101", 2).judge("ONCE-1").verdict == verdict
+
+
 def test_a_promise_is_taken_up_and_not_taken_over():
     build = stored(pair(), "1h", "a:100", 1, promised=True)
     build.add("1h", "claim", "b", job="j", won=False, error=None)
