@@ -42,6 +42,9 @@ def decide(facts: Facts, match: JobMatch, due: Due) -> None:
         deadline_us = max(deadline_us, window[1] + after_us(facts))
     elif (over := touching(match.windows, due.at_us - after_us(facts), due.at_us)) is not None:
         deadline_us = max(deadline_us, over[1] + after_us(facts))  # what it held up comes now
+    held_up = _held_up_into(match, due, deadline_us) if disturbed and due.run is None else None
+    if held_up is not None:  # that run is on when this one is to begin
+        deadline_us = max(deadline_us, held_up.end_us + allowed_us)
     begun = due.run is not None and due.run.begin.at_us <= deadline_us
     if facts.blocking and not begun and facts.runs_on(deadline_us) >= MANY_RUNS:
         deadline_us += _PLACE_US
@@ -58,7 +61,7 @@ def decide(facts: Facts, match: JobMatch, due: Due) -> None:
             deadline_us >= due.next_us
             or (once and deadline_us > due.at_us + _ONE_SHOT_GRACE_US)
             # Nothing wakes an external provider when a run is over.
-            or ((busy_us is not None or _held_up_into(match, due)) and not facts.blocking)
+            or ((busy_us is not None or held_up is not None) and not facts.blocking)
         )
     ) or _cut_short(match, due):
         due.outcome = Outcome.EXCUSED
@@ -69,13 +72,13 @@ def decide(facts: Facts, match: JobMatch, due: Due) -> None:
         due.outcome = Outcome.MISSED
 
 
-def _held_up_into(match: JobMatch, due: Due) -> bool:
-    """Whether the run for an occurrence before was held up, and began when this one was to."""
+def _held_up_into(match: JobMatch, due: Due, deadline_us: int) -> BodyRun | None:
+    """The run for an occurrence before that was held up, and began when this one was to."""
     index = bisect_left(match.dues, due.at_us, key=lambda other: other.at_us) - 1
     while index >= 0 and match.dues[index].run is None:
         index -= 1
     run = match.dues[index].run if index >= 0 else None
-    return run is not None and due.at_us < run.begin.at_us <= due.deadline_us
+    return run if run is not None and due.at_us < run.begin.at_us <= deadline_us else None
 
 
 def _cut_short(match: JobMatch, due: Due) -> bool:

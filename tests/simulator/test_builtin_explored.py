@@ -157,6 +157,23 @@ jobs: [{id: job-4, schedule: every 20m}]
 faults:
   - {into: store.lock, raise: {OSError: EACCES}, nth: 2, times: 5}
 """,
+    "a-start-that-raises-after-a-recovery-that-did": """
+start: 2026-10-04T00:30:00
+lasts: 5m
+jobs: [{id: job-4, schedule: every 7m}]
+faults:
+  - {into: recover, raise: OSError}
+  - {into: start, raise: MemoryError}
+""",
+    "due-while-the-claim-before-it-hangs-whose-run-is-a-long-one": """
+start: 2026-03-08T00:30:00
+lasts: 3h
+jobs: [{id: job-3, schedule: every 10m, runs_for: 40m}]
+faults:
+  - {into: recover, hang: 6m, nth: 1}
+  - {into: claim, hang: 6m, after: true, nth: 2}
+  - {into: dispatch, crash: true, for: 20m, nth: 1}
+""",
 }
 
 
