@@ -9,7 +9,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import BodyRun, Life, Tick, merge
 from simulator.checkers.matching import match_all
-from simulator.checkers.struck import deadline_us
+from simulator.checkers.struck import deadline_us, start_struck
 from simulator.checkers.tick import goes_on_after, lives_with_ticks, turns_of
 from simulator.checkers.ticks import Ticks, Track, tracks_of
 from simulator.durations import SECOND_US
@@ -58,7 +58,7 @@ def _loop_survives(facts: Facts, judgement: Judgement, events: list[Event], what
             if not inside or (life.end is not None and life.end.n < event.n):
                 continue
             goes_on = goes_on_after(facts, life, ticks, event)
-            if _left_with(life, ticks, event):  # a fallback that ticks on hides it only
+            if _left_with(facts, life, ticks, event):  # a fallback that ticks on hides it only
                 judgement.violated(f"machine {life.machine}: the loop ended with {what}", event)
             elif goes_on is not None:
                 judgement.reached(event)
@@ -66,10 +66,15 @@ def _loop_survives(facts: Facts, judgement: Judgement, events: list[Event], what
                     judgement.violated(f"machine {life.machine}: no tick after {what}", event)
 
 
-def _left_with(life: Life, ticks: Ticks, event: Event) -> bool:
-    """Whether the provider's start was left by an error right after this event."""
+def _left_with(facts: Facts, life: Life, ticks: Ticks, event: Event) -> bool:
+    """Whether the provider's start was left by an error right after this event.
+
+    Not where a fault raised in the place of the start: then there was no loop yet.
+    """
     left = life.start_left
     if left is None or left.kind != "provider.raised" or left.n < event.n:
+        return False
+    if any(event.n < struck.n < left.n for struck in start_struck(facts)):
         return False
     between = ticks.begun_before(left.n) - ticks.begun_until(event.n)
     return left.at_us == event.at_us and not between
