@@ -1,22 +1,31 @@
 """Writes that failed, made good at the next occasion.
 
 A result that the store did not take (no space, a stuck lock) is remembered in the process and tried
-again at each tick, fire and recovery, and when this process ends the claim, as its time is over.
+again at each tick, fire and recovery, when this process ends the claim, and after a while without
+any of these: until then the claim stands, and what comes to another gateway is skipped for it.
 Lost with the process, it is not lost without a trace: the run is recorded as unknown then.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-from hermes_cron import claims, jobs, process, store
+from hermes_cron import changes, claims, jobs, process, store
 from hermes_cron.process import Execution
 
-__all__ = ["Result", "later", "mark", "release", "result_of", "retry"]
+__all__ = ["Result", "give_back", "later", "mark", "release", "result_of", "retry"]
 
 logger = logging.getLogger(__name__)
+
+_SLOT = "hermes_cron.pending"
+
+_AGAIN_S = 10.0  # until what waits is tried again; twice as long after each time, ...
+_AGAIN_AT_MOST_S = 60.0  # ... up to this: a claim holds for five minutes
 
 _MOST = 1000  # of writes that can never succeed there would be one more with each run
 _FAILURES_EACH = 10  # at one occasion; what failed waits behind the others, so all get their turn
@@ -54,12 +63,13 @@ def result_of(execution_id: str) -> Result | None:
 
 
 def later(write: Callable[[], object]) -> None:
-    """Try a write that failed again, once, at the next occasion: a tick, a fire, a recovery."""
+    """Try a write that failed again: at the next tick, fire or recovery, or after a while."""
     state = process.current()
     with state.lock:
         if write not in state.pending:
             state.pending.append(write)
         del state.pending[:-_MOST]
+    _again(state).wind()
 
 
 def retry() -> None:
@@ -67,42 +77,120 @@ def retry() -> None:
     state = process.current()
     if not state.pending:
         return
+    again = _again(state)
+    if not again.at_it.acquire(blocking=False):
+        return  # what another thread tries now is not tried twice
+    try:
+        _retry_all(state)
+    finally:
+        again.at_it.release()
+        again.wind()
+
+
+def _retry_all(state: process.ProcessState) -> None:
     with state.lock:
-        waiting, state.pending[:] = list(state.pending), []
-    failed: list[Callable[[], object]] = []
-    while waiting and len(failed) < _FAILURES_EACH:
-        write = waiting[0]
+        waiting = list(state.pending)
+    failures = 0
+    for write in waiting:
         try:
             write()
         except store.StoreError as error:
-            logger.warning("%d writes still wait for the store: %s", len(waiting), error)
-            break
+            logger.warning("%d writes still wait for the store: %s", len(state.pending), error)
+            return
         except BaseException:
-            failed.append(write)
             logger.exception("a write that had failed before failed again, and waits")
-        del waiting[0]
+            failures += 1
+            _take_out(state, write, behind=True)
+            if failures == _FAILURES_EACH:
+                return
+        else:
+            _take_out(state, write)
+
+
+def _take_out(
+    state: process.ProcessState, write: Callable[[], object], *, behind: bool = False
+) -> None:
+    """Forget a write that was tried, or have it wait `behind` the others."""
     with state.lock:
-        state.pending[:0] = waiting + failed
+        with suppress(ValueError):  # there were too many
+            state.pending.remove(write)
+        if behind:
+            state.pending.append(write)
+
+
+class _Again:
+    """Tries what waits again after a while; no timer is there while nothing waits.
+
+    Attributes:
+        at_it: held by the thread that tries.
+    """
+
+    def __init__(self, state: process.ProcessState) -> None:
+        self.at_it = threading.Lock()
+        self._state = state
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._pause_s = _AGAIN_S
+
+    def wind(self) -> None:
+        """Start the timer if anything waits and none runs."""
+        with self._lock:
+            if not self._state.pending:
+                self._pause_s = _AGAIN_S
+            elif self._timer is None:
+                timer = threading.Timer(self._pause_s, self._ring)
+                timer.name, timer.daemon = "cron-pending", True
+                with suppress(RuntimeError):  # no more threads: the next occasion tries
+                    timer.start()
+                    self._timer = timer
+                self._pause_s = min(2 * self._pause_s, _AGAIN_AT_MOST_S)
+
+    def _ring(self) -> None:
+        with self._lock:
+            self._timer = None
+        if process.current() is not self._state:
+            return
+        waited = list(self._state.pending)
+        retry()
+        if not all(write in self._state.pending for write in waited):
+            changes.tell_provider()  # at any other occasion it looks by itself
+
+
+def _again(state: process.ProcessState) -> _Again:
+    found: _Again = state.slots.get(_SLOT) or state.slots.setdefault(_SLOT, _Again(state))
+    return found
 
 
 def release(execution: Execution, reason: str) -> None:
     """Give an occurrence back, now or as soon as the store takes it."""
+    give_back(execution.job_id, execution.token, reason, execution.extra)
 
-    def write() -> None:
-        claims.release(execution.job_id, execution.token, reason)
 
-    if execution.token is not None:
-        try:
-            write()
-        except BaseException as error:
-            logger.error(  # noqa: TRY400 - tried again
-                "job '%s': the claim for %s could not be given back, tried again later: %s",
-                execution.job_id,
-                execution.occurrence,
-                error,
-                extra=execution.extra,
-            )
-            later(write)
+def give_back(job_id: str, token: int | None, reason: str, extra: dict[str, Any]) -> bool:
+    """Give an occurrence back, now or as soon as the store takes it; whether it is due again now.
+
+    Args:
+        job_id: whose it is.
+        token: the fencing token of its claim; without one there is nothing to give back.
+        reason: why it is not run, for the record.
+        extra: what stands beside the words in the log.
+    """
+
+    def write() -> bool:
+        return claims.release(job_id, token, reason)
+
+    try:
+        return token is not None and write()
+    except BaseException as error:
+        logger.error(  # noqa: TRY400 - tried again
+            "job '%s': the claim for %s could not be given back, tried again later: %s",
+            job_id,
+            extra.get("occurrence"),
+            error,
+            extra=extra,
+        )
+        later(write)
+        return False
 
 
 def mark(

@@ -1,0 +1,41 @@
+"""What grids of faults, seams and times found around what a search had found: now all is well."""
+
+import pytest
+
+from simulator.hosts import reference_host
+from simulator.scenario_file import parse_scenario
+from simulator.verdict import judge
+from simulator.world import simulate
+
+PROVIDERS = reference_host().bundled()
+
+CHRONOS = {
+    "a-result-is-refused-and-the-next-fire-comes-to-another-gateway": """
+start: 2026-03-29T00:30:00
+lasts: 3h
+machines: [a, b]
+jobs:
+  - {id: job-1, schedule: '*/5 * * * *', runs_for: 3m}
+  - {id: job-3, schedule: '*/5 * * * *'}
+  - {id: job-5, schedule: '*/5 * * * *'}
+faults: [{into: mark, raise: SystemExit, at: 2h10m30s}]
+""",
+    "a-result-is-refused-twice-before-the-next-fire-comes-to-another-gateway": """
+start: 2026-03-29T00:30:00
+lasts: 3h
+machines: [a, b]
+jobs:
+  - {id: job-1, schedule: '*/5 * * * *', runs_for: 3m}
+  - {id: job-3, schedule: '*/5 * * * *'}
+  - {id: job-5, schedule: '*/5 * * * *'}
+faults: [{into: mark, raise: OSError, from: 2h12m59s, until: 2h13m15s}]
+""",
+}
+FOUND = [("chronos", name, text) for name, text in CHRONOS.items()]
+
+
+@pytest.mark.parametrize(("provider", "name", "text"), FOUND, ids=[name for _, name, _ in FOUND])
+def test_what_was_found_is_mended(provider, name, text):
+    scenario = parse_scenario(f"name: {name}{text}")
+    judged = judge(simulate(scenario, PROVIDERS[provider]).history, scenario)
+    assert [finding for finding in judged.findings if finding.verdict == "violated"] == []
