@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from hermes_cron import claim_rules, jobs, process, store
+from hermes_cron import claim_rules, clock, jobs, process, store
 from hermes_cron.process import Execution
 
 __all__ = ["LeaseKeeper", "keeper"]
@@ -68,6 +68,7 @@ class LeaseKeeper:
         while not stop.wait(wait_s):
             with self._lock:
                 held = list(self._held.values())
+            begun_s = clock.monotonic()
             try:
                 lost = _renew(held)
             except Exception as error:
@@ -82,7 +83,8 @@ class LeaseKeeper:
                 continue
             for execution in lost:
                 self.drop(execution)
-            wait_s = PERIOD_S
+            # Behind a disk that hung the claims are dated as long ago: they are renewed anew.
+            wait_s = max(0.0, PERIOD_S - (clock.monotonic() - begun_s))
 
 
 def _renew(held: Sequence[Execution]) -> list[Execution]:
@@ -91,9 +93,10 @@ def _renew(held: Sequence[Execution]) -> list[Execution]:
     Returns:
         The executions whose claim is not theirs any more.
     """
-    now = jobs._hermes_now()  # noqa: SLF001 - the host's clock, looked up where tests patch it
     lost = []
     with store.current_store().edit() as edit:
+        # Under the lock, which may be waited for. The host's clock, looked up where tests patch it.
+        now = jobs._hermes_now()  # noqa: SLF001
         for execution in held:
             job = edit.get(execution.job_id)
             claim = None if job is None else claim_rules.claim_of(job)

@@ -9,7 +9,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US, BodyRun
 from simulator.checkers.matching import match_all
-from simulator.checkers.struck import set_by_us
+from simulator.checkers.struck import renewing_held_up, set_by_us
 from simulator.checkers.wanted import commits_by_job
 from simulator.event import Event
 from simulator.history import History
@@ -107,7 +107,7 @@ def once_6(history: History, scenario: Scenario) -> Finding:
 
 
 def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
-    """Whether the first run's machine slept, or was refused, all the time that its claim lives for.
+    """Whether the first run's machine was refused, or held up, all the time its claim lives for.
 
     Or that time was over by the clock of the second's machine, which somebody had set.
 
@@ -115,19 +115,25 @@ def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
     """
     machine = first.begin.machine
     renewed = _renewed_last(facts, first, second)
-    renewed_us = renewed.at_us
-    refused = [
-        event
-        for event in facts.history.of("store.refused")
-        if event.data.get("by") == machine and renewed_us < event.at_us <= second.begin.at_us
-    ]
     if _over_by_another_clock(facts, first, renewed):
         return True
-    over = second.begin.at_us - renewed_us >= CLAIM_TTL_US
-    slept = machine != second.begin.machine and _slept(
-        facts, machine, renewed_us, second.begin.at_us
+    held_up = renewing_held_up(facts, machine)
+    # A write that hung says when its claim was renewed: before it hung.
+    dated_us = next((start for start, end in held_up if end == renewed.at_us), renewed.at_us)
+    until_us = _lost_us(facts, first, second, renewed)
+    if until_us - dated_us < CLAIM_TTL_US - facts.skew_us:
+        return False
+    refused = any(
+        event.data.get("by") == machine and renewed.at_us < event.at_us <= until_us
+        for event in facts.history.of("store.refused")
     )
-    return over and (bool(refused) or slept)
+    return refused or (
+        machine != second.begin.machine
+        and any(
+            dated_us <= start <= dated_us + _RENEWED_WITHIN_US and until_us <= end + SLACK_US
+            for start, end in held_up
+        )
+    )
 
 
 def _renewed_last(facts: Facts, first: BodyRun, second: BodyRun) -> Event:
@@ -144,6 +150,21 @@ def _renewed_last(facts: Facts, first: BodyRun, second: BodyRun) -> Event:
     return renewed
 
 
+def _lost_us(facts: Facts, first: BodyRun, second: BodyRun, renewed: Event) -> int:
+    """When the first run's claim was ended by a machine other than its own, at the latest now."""
+    for event, record in commits_by_job(facts).get(first.job, ()):
+        if event.n >= second.begin.n:
+            break
+        by = event.data.get("by")
+        if (
+            event.n > renewed.n
+            and by != first.begin.machine
+            and not (record or {}).get("fire_claim")
+        ):
+            return event.at_us
+    return second.begin.at_us
+
+
 def _over_by_another_clock(facts: Facts, first: BodyRun, renewed: Event) -> bool:
     """Whether the first to write the job's record since was a machine whose clock was set ahead."""
     mine = first.begin.machine
@@ -154,18 +175,6 @@ def _over_by_another_clock(facts: Facts, first: BodyRun, renewed: Event) -> bool
             since_us = event.at_us - renewed.at_us
             return since_us < CLAIM_TTL_US <= since_us + apart_us
     return False
-
-
-def _slept(facts: Facts, machine: str, renewed_us: int, until_us: int) -> bool:
-    """Whether a machine slept from before it had to renew its claim again."""
-    return any(
-        op.do == "suspend"
-        and op.step is not None
-        and op.step.machine == machine
-        and renewed_us <= op.begin.at_us <= renewed_us + _RENEWED_WITHIN_US
-        and until_us <= op.begin.at_us + (op.step.lasts or 0) + SLACK_US
-        for op in facts.ops
-    )
 
 
 def _any_within(instants: list[int], after_us: int, until_us: int) -> bool:

@@ -1,11 +1,12 @@
 """What the faults of a run struck, as far as the scenario says: which rule, how long, what with."""
 
 from bisect import bisect_right
+from collections.abc import Collection
 
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Window, merge
 from simulator.event import Event
-from simulator.fault_rule import Fault
+from simulator.fault_rule import SEAMS, Fault
 
 __all__ = [
     "INSIDE",
@@ -13,6 +14,7 @@ __all__ = [
     "hangs_of",
     "held_locks",
     "lasts_us",
+    "renewing_held_up",
     "rule_of",
     "set_by_us",
     "start_struck",
@@ -21,6 +23,8 @@ __all__ = [
 
 INSIDE = ("store.write", "store.sync", "store.replace")
 """The steps of a write of the jobs, at which a process that hangs keeps their lock."""
+_BEFORE = ("store.lock", "store.read")
+"""What comes before them."""
 _OF_A_RUN = {"body", "mark"}
 
 
@@ -50,13 +54,25 @@ def hangs_of(facts: Facts, machine: str) -> list[Window]:
 
 
 def _hangs(facts: Facts, machine: str) -> list[Window]:
+    return _held_up(facts, machine, SEAMS.keys() - _OF_A_RUN)
+
+
+def renewing_held_up(facts: Facts, machine: str) -> list[Window]:
+    """When a claim could not be renewed there: a call for the jobs hung, or all was suspended."""
+    return facts.history.derived(
+        ("renewing held up", machine), lambda: _held_up(facts, machine, {*_BEFORE, *INSIDE})
+    )
+
+
+def _held_up(facts: Facts, machine: str, seams: Collection[str]) -> list[Window]:
+    """When a call at one of these seams hung there, or all of the machine was suspended."""
     windows = [
-        (event.at_us, event.at_us + rule.hang)
+        (event.at_us, event.at_us + lasts_us(facts, event))
         for event in facts.history.of("fault")
         if event.machine == machine
         and (rule := rule_of(facts, event))
         and rule.hang
-        and rule.into not in _OF_A_RUN
+        and rule.into in seams
     ]
     windows += [
         (op.begin.at_us, op.begin.at_us + (op.step.lasts or 0))
@@ -67,11 +83,23 @@ def _hangs(facts: Facts, machine: str) -> list[Window]:
 
 
 def lasts_us(facts: Facts, event: Event) -> int:
-    """How long a fired fault goes on, as far as the scenario says."""
+    """How long a fired fault goes on, as far as the scenario says.
+
+    One that strikes at the end of a call goes on from there, however long the call itself took.
+    """
     fault = rule_of(facts, event)
     if fault is None:
         return 0
-    return (fault.hang or 0) + max([fault.delay or 0, *fault.duplicate])
+    late_us = _struck_us(facts).get(event.n, event.at_us) - event.at_us
+    return late_us + (fault.hang or 0) + max([fault.delay or 0, *fault.duplicate])
+
+
+def _struck_us(facts: Facts) -> dict[int, int]:
+    """When those faults struck that strike at the end of a call which took a while, by number."""
+    return facts.history.derived(
+        "struck late",
+        lambda: {e.data["fault"]: e.at_us for e in facts.history.of("fault.late")},
+    )
 
 
 def held_locks(facts: Facts) -> list[tuple[Event, str, Window]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from jobs_home import Home, make_home
@@ -333,6 +335,24 @@ class TestLease:
         scheduler.runs.drop(running)
         home.wait(seconds=50)
         assert not jobs.claim_job_for_fire("job", claim_ttl_seconds=10)
+
+    def test_a_lease_counts_from_when_its_lock_was_had(self, home, hourly, monkeypatch):
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        running = scheduler.runs.hold(claimed)
+        here = store.current_store()
+
+        @contextmanager
+        def hangs_before_it():
+            home.wait(seconds=200)
+            with here.edit() as edit:
+                yield edit
+
+        with monkeypatch.context() as patched:
+            slow = SimpleNamespace(edit=hangs_before_it)
+            patched.setattr(store, "current_store", lambda: slow)
+            leases._renew([running])
+        assert home.job()["fire_claim"]["at"] == iso(home)
+        scheduler.runs.drop(running)
 
     def test_a_lost_claim_is_not_renewed(self, home, hourly):
         [claimed] = jobs.claim_due(jobs.get_due_jobs())

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from hermes_cron import leases, process, store
+from hermes_cron import clock, leases, process, store
 from hermes_cron.process import Execution
 
 
@@ -46,14 +46,21 @@ def started(monkeypatch):
 
 @pytest.fixture
 def renewals(monkeypatch):
-    """What each round renews, and what it answers: a list of lost ones, or an error to raise."""
-    seen, answers = [], []
+    """What each round renews, and what it answers: a list of lost ones, or an error to raise.
+
+    Or a number: so many seconds it takes.
+    """
+    seen, answers, took = [], [], [0]
+    monkeypatch.setattr(clock, "monotonic", lambda: sum(took))
 
     def renew(held):
         seen.append(list(held))
         answer = answers.pop(0) if answers else []
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, int):
+            took.append(answer)
+            return []
         return answer
 
     monkeypatch.setattr(leases, "_renew", renew)
@@ -121,6 +128,17 @@ def test_a_third_of_the_time_lies_between_renewals(started, renewals):
     keeper._rounds(rounds)
     assert rounds.waited == [100, 100, 100]
     assert seen == [[RUN, OTHER], [RUN, OTHER]]
+
+
+def test_a_renewal_that_took_long_is_followed_sooner(started, renewals):
+    """What it wrote is dated before it: after minutes the claims may be over already."""
+    _, answers = renewals
+    keeper = leases.LeaseKeeper()
+    keeper.hold(RUN)
+    answers += [30, 360]
+    rounds = Rounds(3)
+    keeper._rounds(rounds)
+    assert rounds.waited == [100, 70, 0, 100]
 
 
 def test_a_renewal_that_failed_is_tried_again_soon(started, renewals, caplog):

@@ -174,6 +174,48 @@ faults:
   - {into: claim, hang: 6m, after: true, nth: 2}
   - {into: dispatch, crash: true, for: 20m, nth: 1}
 """,
+    "another-looks-while-a-renewal-waits-for-its-lock": """
+start: 2026-03-02T08:00:00
+lasts: 80m
+machines: [a, b]
+jobs: [{id: j, schedule: "*/10 * * * *", runs_for: 25m}]
+faults:
+  - {into: store.lock, hang: 6m, at: 11m, machine: a}
+""",
+    "another-looks-as-a-renewal-comes-through": """
+start: 2026-03-02T08:00:00
+lasts: 80m
+machines: [a, b]
+jobs: [{id: j, schedule: "*/10 * * * *", runs_for: 25m}]
+faults:
+  - {into: store.sync, hang: 6m, at: 12m30s, machine: a}
+""",
+    "a-result-that-hangs-on-its-way-and-at-its-end": """
+start: 2026-03-08T00:30:00
+lasts: 30m
+jobs: [{id: job-1, schedule: "*/5 * * * *"}]
+faults:
+  - {into: store.replace, hang: 12m, nth: 3, on: mark}
+  - {into: mark, hang: 1m30s, after: true, nth: 3}
+""",
+    "asked-to-leave-while-what-was-left-open-is-waited-for": """
+start: 2026-06-10T07:45:00
+lasts: 2h
+jobs: [{id: job-3, schedule: every 30m}]
+steps:
+  - {at: 1h, do: crash, machine: a, for: 10s}
+  - {at: 1h, do: hold-lock, for: 60s}
+  - {at: 1h11s, do: stop, machine: a, for: 10m}
+""",
+    "asked-to-leave-while-its-provider-waits-before-the-first-tick": """
+start: 2026-06-10T07:45:00
+lasts: 2h
+jobs: [{id: job-3, schedule: every 30m}]
+steps:
+  - {at: 1h, do: crash, machine: a, for: 10s}
+  - {at: 1h, do: hold-lock, for: 60s}
+  - {at: 1h21s, do: stop, machine: a, for: 10m}
+""",
 }
 
 

@@ -282,13 +282,27 @@ def test_a_crash_between_two_files_loses_no_record():
     assert judge(run.history, scenario).verdict == "held"
 
 
-def slept_in_a_run(taken_over: str, by: str = "b") -> Build:
-    """A machine sleeps at 70 minutes, in a run of an hour; another begins the next meanwhile."""
-    more = "steps: [{at: 70m, do: suspend, machine: a, for: 30m}]\n"
-    build = done(Build(f"machines: [a, b]\njobs: [{{id: j, schedule: every 20m}}]\n{more}"), "70m", "suspend")  # fmt: skip
+TWO = "machines: [a, b]\njobs: [{id: j, schedule: every 20m}]\n"
+
+
+def renewed_last(build: Build, taken_over: str, by: str = "b") -> Build:
+    """A run of an hour whose claim is renewed last at 69 minutes; another begins the next."""
     build.up().loop().up(machine="b").loop(machine="b").run("j", "1h", "1h")
     claim = {"at": iso("69m"), "by": "a:1", "token": 1}
     return build.store("69m", "j", fire_claim=claim).run("j", taken_over, machine=by)
+
+
+def slept_in_a_run(taken_over: str, by: str = "b") -> Build:
+    """A machine sleeps at 70 minutes, in a run of an hour; another begins the next meanwhile."""
+    more = "steps: [{at: 70m, do: suspend, machine: a, for: 30m}]\n"
+    return renewed_last(done(Build(TWO + more), "70m", "suspend"), taken_over, by)
+
+
+def hung_in_a_run(taken_over: str, seam: str = "store.lock", by: str = "b", at: str = "70m") -> Build:  # fmt: skip
+    """A call hangs for ten minutes there, in a run of an hour; another begins the next."""
+    build = Build(f"{TWO}faults: [{{into: {seam}, hang: 10m, at: {at}}}]\n")
+    build.add(at, "fault", index=0, seam=seam, does="hang")
+    return renewed_last(build, taken_over, by)
 
 
 def test_a_claim_of_a_machine_that_sleeps_is_over_after_its_time():
@@ -297,6 +311,46 @@ def test_a_claim_of_a_machine_that_sleeps_is_over_after_its_time():
     assert slept_in_a_run("105m").judge("ONCE-6").verdict == "violated"
     assert slept_in_a_run("73m").judge("ONCE-6").verdict == "violated"
     assert slept_in_a_run("80m", by="a").judge("ONCE-6").verdict == "violated"
+
+
+def test_a_claim_whose_renewal_hangs_is_over_after_its_time():
+    """It could not renew it. One that was through again, or that hung elsewhere or later, could."""
+    assert hung_in_a_run("76m").judge("ONCE-6").verdict != "violated"
+    assert hung_in_a_run("76m", "store.sync").judge("ONCE-6").verdict != "violated"
+    assert hung_in_a_run("73m").judge("ONCE-6").verdict == "violated"
+    assert hung_in_a_run("81m").judge("ONCE-6").verdict == "violated"
+    assert hung_in_a_run("76m", "store.signal").judge("ONCE-6").verdict == "violated"
+    assert hung_in_a_run("76m", "tick").judge("ONCE-6").verdict == "violated"
+    assert hung_in_a_run("76m", at="73m").judge("ONCE-6").verdict == "violated"
+    assert hung_in_a_run("76m", by="a").judge("ONCE-6").verdict == "violated"
+
+
+def ended_while_it_hung(ended: str, hang: str = "10m") -> Build:
+    """A renewal hangs at 70 minutes; another ends the claim then, and runs what is due later."""
+    build = Build(f"{TWO}faults: [{{into: store.lock, hang: {hang}}}]\n")
+    build.add("70m", "fault", index=0, seam="store.lock", does="hang")
+    build.add(ended, "store.commit", "store", changes=[["j", {"id": "j"}]], by="b")
+    return renewed_last(build, "100m")
+
+
+def test_a_claim_that_another_ended_while_its_renewal_hung_was_over():
+    """Though its job runs again only after that; not when its time was not over."""
+    assert ended_while_it_hung("76m").judge("ONCE-6").verdict != "violated"
+    assert ended_while_it_hung("73m").judge("ONCE-6").verdict == "violated"
+    assert ended_while_it_hung("76m", "3m").judge("ONCE-6").verdict == "violated"
+
+
+def written_late(hang: str) -> Build:
+    """A renewal at 69 minutes had hung in its write until then; another takes over at once."""
+    build = Build(f"{TWO}faults: [{{into: store.write, hang: {hang}m}}]\n")
+    build.add(f"{69 - int(hang)}m", "fault", index=0, seam="store.write", does="hang")
+    return renewed_last(build, "4141s")
+
+
+def test_a_renewal_is_as_old_as_its_write_when_that_hung():
+    """When it hung as long as a claim lives."""
+    assert written_late("6").judge("ONCE-6").verdict != "violated"
+    assert written_late("4").judge("ONCE-6").verdict == "violated"
 
 
 def zone_moved(start: str, to: str, schedule: str, *runs: str | int) -> Build:
