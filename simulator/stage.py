@@ -136,7 +136,10 @@ class RunStage:
         if not fault.after:
             self.strike(fault)
             return call()
+        struck_n, asked_us = len(self._world.history) - 1, kernel.now_us
         result = call()
+        if kernel.now_us > asked_us:  # what was held up on its way is struck that much later
+            self.record("fault.late", fault=struck_n)
         self.strike(fault)
         return result
 

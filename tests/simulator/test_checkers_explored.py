@@ -610,3 +610,13 @@ def slow_loops(*silent: str) -> Build:
 def test_stalled_may_be_said_of_another_gateway():
     assert slow_loops("b").judge("STAT-9").verdict != "violated"
     assert slow_loops().judge("STAT-9").verdict == "violated"
+
+
+def test_a_fault_at_the_end_of_a_call_goes_on_from_there():
+    """The result of 1h hangs until 2h2m; only what was held up so long may make 2h late."""
+    more = ONE + "faults: [{into: mark, hang: 2m, after: true}]\n"
+    build = Build(more).up().loop().runs("j", "1h", 7350, "3h")
+    build.add(3602, "fault", index=0, seam="mark", does="hang", job="j")
+    assert build.judge("LIVE-1").verdict == "violated"
+    struck_n = next(event.n for event in build.history() if event.kind == "fault")
+    assert build.add(7200, "fault.late", fault=struck_n).judge("LIVE-1").verdict == "held"
