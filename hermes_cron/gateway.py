@@ -174,6 +174,8 @@ class Gateway:
 
     def _drive(self, stop_event: threading.Event) -> None:
         """Run the provider in charge, and the built-in after it as often as it takes."""
+        if stop_event.is_set():  # while what was left open was waited for: nothing is begun
+            return
         why = self._start(self._in_charge(), stop_event)
         while why is not None and not stop_event.is_set():
             failed = provider_calls.name_of(self._in_charge())

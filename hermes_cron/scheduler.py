@@ -268,6 +268,8 @@ def recover() -> int:
         hermes_cron.store.StoreError: it could not; it is tried again at the next occasion.
     """
     jobs.retry_pending()
+    if recovery.recover in process.current().pending:
+        return 0  # tried again a moment ago, in vain: a kept lock is waited for once, not twice
     try:
         return recovery.recover()
     except store.StoreError:

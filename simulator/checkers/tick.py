@@ -116,14 +116,22 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
         if _is_unasked(life) and _raised_last(life, ticks) is None:
             judgement.violated(f"machine {life.machine}: {_how_it_left(life)}", life.started, left)
             continue
-        if asked is None or life.end_us < asked.at_us:
-            continue
-        busy_us = _busy_until_us(facts, ticks, asked)
-        limit_us = deadline_us(facts, life.machine, busy_us, facts.slack_us)
-        left_us = left.at_us if left is not None else life.end_us
-        if left_us > limit_us and facts.last_us > limit_us:
-            judgement.violated(f"machine {life.machine}: start goes on after the stop", asked, left)
+        if asked is not None and life.end_us >= asked.at_us:
+            # Until its first tick it may still be held back from it.
+            held_us = at_once_us if hung and not ticks.begun_before(asked.n) else 0
+            _leaves_promptly(
+                facts, judgement, life, max(_busy_until_us(facts, ticks, asked), held_us)
+            )
     return judgement.finding()
+
+
+def _leaves_promptly(facts: Facts, judgement: Judgement, life: Life, busy_us: int) -> None:
+    """Hold its `start` to its return, once it was asked to leave and is no longer busy."""
+    left, asked = life.start_left, life.stop_requested
+    limit_us = deadline_us(facts, life.machine, busy_us, facts.slack_us)
+    left_us = left.at_us if left is not None else life.end_us
+    if left_us > limit_us and facts.last_us > limit_us:
+        judgement.violated(f"machine {life.machine}: start goes on after the stop", asked, left)
 
 
 def _busy_until_us(facts: Facts, ticks: Ticks, asked: Event) -> int:
@@ -175,7 +183,7 @@ def _left_unasked(judgement: Judgement, life: Life, ticks: Ticks) -> None:
 
 
 def _at_once_us(facts: Facts, life: Life) -> tuple[int, bool]:
-    """Until when the first tick has to come, and whether that is later because its machine hung.
+    """Until when the first tick has to come, and whether that is later: it hung, or had to wait.
 
     It is that of a fallback where the start of the provider failed.
     """
@@ -183,10 +191,11 @@ def _at_once_us(facts: Facts, life: Life) -> tuple[int, bool]:
     machine, start_us = life.machine, life.last_started.at_us
     allowed_us = _AT_ONCE_US + facts.held_us
     at_once_us = deadline_us(facts, machine, start_us, allowed_us)
-    if _may_wait(facts, machine, (start_us, at_once_us)):
+    waits = _may_wait(facts, machine, (start_us, at_once_us))
+    if waits:
         allowed_us += LOCK_BOUND_US  # it waits for what it has to settle first, but not for ever
         at_once_us = deadline_us(facts, machine, start_us, allowed_us)
-    return at_once_us, at_once_us > start_us + allowed_us
+    return at_once_us, waits or at_once_us > start_us + allowed_us
 
 
 def _may_wait(facts: Facts, machine: str, start: Window) -> bool:

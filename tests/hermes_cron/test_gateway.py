@@ -517,10 +517,11 @@ def test_it_waits_for_what_runs_and_takes_nothing_new(run):
 
 @pytest.mark.parametrize("where", ["fire_due", "start", "stop"])
 def test_what_hangs_is_left_behind_after_the_bounded_drain(run, caplog, where):
-    hang = threading.Event()
+    hang, started = threading.Event(), threading.Event()
 
     class Hangs(External):
         def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+            started.set()
             if where == "start":
                 hang.wait(SOON_S)
 
@@ -533,6 +534,7 @@ def test_what_hangs_is_left_behind_after_the_bounded_drain(run, caplog, where):
                 hang.wait(SOON_S)
 
     running = run(Hangs(), drain_s=0.1)
+    assert started.wait(SOON_S)
     if where == "fire_due":
         post(running, due())
     began = time.monotonic()
