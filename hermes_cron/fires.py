@@ -6,9 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
-from hermes_cron import claims, promises, provider_calls, webhook
+from hermes_cron import claims, pending, promises, provider_calls, webhook
 from hermes_cron.scheduler_provider import CronScheduler
 
 __all__ = ["Fires"]
@@ -124,7 +123,12 @@ class Fires:
             except BaseException:
                 # SystemExit included: it would end this thread without a word in the log.
                 logger.exception("cron fire of job '%s' raised", job_id, extra=extra)
-            if _give_back(job_id, reserved.token, extra):
+            if pending.give_back(job_id, reserved.token, "its fire did not take it up", extra):
+                logger.error(
+                    "cron fire of job '%s': the claim was not taken up; given back",
+                    job_id,
+                    extra=extra,
+                )
                 self.rearm()  # it is due again, and its arm has fired
         finally:
             self._ended(serial)
@@ -145,15 +149,3 @@ class Fires:
                 provider_calls.hook(self._provider(), "reconcile")()
             except BaseException:  # as above: later fires ask again
                 logger.exception("the cron provider's reconcile raised")
-
-
-def _give_back(job_id: str, token: int | None, extra: dict[str, Any]) -> bool:
-    """Make an occurrence due again that was promised and not taken up; whether that was done."""
-    try:
-        if token is not None and claims.release(job_id, token, "its fire did not take it up"):
-            said = "cron fire of job '%s': the claim was not taken up; given back"
-            logger.error(said, job_id, extra=extra)
-            return True
-    except Exception:  # then the reservation ends by its time
-        logger.exception("the claim on job '%s' could not be given back", job_id, extra=extra)
-    return False

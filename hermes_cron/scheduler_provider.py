@@ -287,15 +287,12 @@ def _shows(job: dict[str, Any], token: int) -> bool:
 
 def _give_back(job: dict[str, Any], won: int | None, stay: str) -> None:
     """End a claim that is not run: the job was stopped in the same moment, or does not show it."""
-    from hermes_cron import claim_rules, claims
+    from hermes_cron import claim_rules, pending
 
     claim = claim_rules.claim_of(job) or {}
     extra = {"job_id": job["id"], "occurrence": claim.get("occurrence")}
     logger.info("Job %s is %s: its fire runs nothing", job["id"], stay, extra=extra)
-    try:
-        claims.release(job["id"], claim.get("token") if won is None else won, stay)
-    except Exception as error:  # then it ends by its time
-        _say_error(f"Job {job['id']}: its claim could not be given back", error)
+    pending.give_back(job["id"], claim.get("token") if won is None else won, stay, extra)
 
 
 def _word(clean: bool) -> str:

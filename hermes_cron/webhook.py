@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hermes_cron import claims, config, store
+from hermes_cron import claims, config, pending, store
 from hermes_cron.plugins.chronos import verify
 
 __all__ = ["MAX_BODY_BYTES", "Answer", "Refused", "receive_fire"]
@@ -114,17 +114,10 @@ def _settle(
         logger.exception(
             "the run of job '%s' for %s could not be started", job_id, fire_at, extra=extra
         )
-        _give_back(job_id, reservation.token, extra)
+        # The retry of the same fire wins it then.
+        pending.give_back(job_id, reservation.token, "it could not be started", extra)
         return Answer(503, {"error": "the run could not be started", "job_id": job_id})
     return Answer(202, {"status": "accepted", "job_id": job_id})
-
-
-def _give_back(job_id: str, token: int | None, extra: Mapping[str, str | None]) -> None:
-    """Undo a claim that nobody will use, so that the retry of the same fire wins it."""
-    try:
-        claims.release(job_id, token)
-    except Exception:  # then it ends by its time, and the retry after that wins it
-        logger.exception("the claim on job '%s' could not be given back", job_id, extra=extra)
 
 
 def _check_token(authorization: str | None) -> None:

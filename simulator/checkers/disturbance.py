@@ -27,6 +27,7 @@ __all__ = [
     "disturbances",
     "failed_call",
     "failed_calls",
+    "failed_claims",
     "general_disturbances",
     "hurt_store",
     "lost_writes",
@@ -149,7 +150,8 @@ def failed_calls(facts: Facts) -> list[Event]:
     )
 
 
-def _failed_claims(facts: Facts) -> list[Event]:
+def failed_claims(facts: Facts) -> list[Event]:
+    """The claims that came to nothing because the store, or what stands for it, raised."""
     return facts.history.derived(
         "failed claims",
         lambda: [e for e in facts.history.of("claim") if e.data.get("error") is not None],
@@ -166,7 +168,7 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
     ]
     windows += [
         _while_claimed(facts, event)
-        for event in _failed_claims(facts)
+        for event in failed_claims(facts)
         if event.data.get("job") == job
     ]
     windows += [

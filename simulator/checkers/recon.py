@@ -4,13 +4,14 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import islice, pairwise, takewhile
 
+from simulator.checkers.arms import Wrong
 from simulator.checkers.disturbance import failed_call, hurt_store
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import Life, Op
 from simulator.checkers.live_arms import tried_again
 from simulator.checkers.matching import match_all
-from simulator.checkers.rest import Rest, Wrong, armed_before, first_rest_after, rests
+from simulator.checkers.rest import Rest, armed_before, first_rest_after, rests
 from simulator.checkers.struck import deadline_us, lasts_us, rule_of
 from simulator.checkers.wanted import commits_of, last_commit
 from simulator.durations import MINUTE_US

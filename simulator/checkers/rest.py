@@ -6,57 +6,28 @@ end of the next occasion.
 """
 
 import heapq
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection
+from bisect import bisect_left
 from dataclasses import dataclass, field
-from itertools import accumulate
 
-from simulator import oracle
+from simulator.checkers.arms import Wrong, compare, malformed
 from simulator.checkers.disturbance import (
-    claimed_by,
     failed_calls,
     hurt_store,
     read_behind,
-    settled_us,
     unread,
     until_next_occasion,
 )
-from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER, BodyRun, Fire, Window, merge
+from simulator.checkers.happened import FOREVER, Fire, Window, merge
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import lasts_us, rule_of, start_struck
-from simulator.checkers.wanted import Segment
-from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import REGISTRY_KINDS, Arm, Registry, instant_us
-from simulator.hosts import Surroundings
-from simulator.registry_terms import Terms
 
-__all__ = ["Rest", "Wrong", "armed_before", "first_rest_after", "rests"]
+__all__ = ["Rest", "armed_before", "first_rest_after", "rests"]
 
-_CALLBACK = Surroundings.callback_url
 _ENDS_DELIVERY = ("nas.armed", "nas.cancelled", "nas.forgot")
 _DELIVERY = ("nas.fired", "nas.armed", "nas.cancelled", "fire.answer", "nas.answer", "nas.gave_up")
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """One job whose arm is not as it should be.
-
-    Attributes:
-        job: Which.
-        reason: What is wrong.
-        arm: What is armed.
-        orphan: Whether nothing should be armed.
-        finished: Whether it is an orphan because the job had its last run.
-    """
-
-    job: str
-    reason: str
-    arm: Arm | None
-    orphan: bool = False
-    finished: bool = False
 
 
 @dataclass(slots=True)
@@ -279,121 +250,11 @@ def _judge(facts: Facts, rest: Rest) -> None:
         if any(start <= rest.at_us <= end for start, end in excuses):
             continue
         rest.judged.add(job)
-        wrong = _compare(facts, match, rest)
+        wrong = compare(facts, match, rest.armed.get(job), rest.at_us)
         if wrong is not None:
             rest.wrong.append(wrong)
-        elif job in rest.armed and (reason := _malformed(facts.terms, rest.armed[job])):
+        elif job in rest.armed and (reason := malformed(facts.terms, rest.armed[job])):
             rest.malformed.append(Wrong(job, reason, rest.armed[job]))
     for job, arm in rest.armed.items():
         if job not in matches:
             rest.wrong.append(Wrong(job, "no such job, and yet it is armed", arm, orphan=True))
-
-
-def _compare(facts: Facts, match: JobMatch, rest: Rest) -> Wrong | None:
-    """What is wrong with one job's arm, or None."""
-    job, arm = match.plan.job.id, rest.armed.get(match.plan.job.id)
-    limit = match.plan.repeat or (None if match.plan.recurring else 1)
-    ran = [
-        run
-        for run in (facts.runs.get(job, ()) if limit is not None else ())
-        if run.begin.at_us <= rest.at_us
-    ]
-    finished = limit is not None and len(ran) >= limit
-    part = next(
-        (
-            part
-            for part in match.plan.segments
-            if part.from_us <= rest.at_us and rest.at_us < part.to_us
-        ),
-        None,
-    )
-    if part is not None and rest.at_us <= part.unclear_us:
-        return None
-    # What ran ahead of its time, within the leeway, is not waited for any more.
-    after_us = max(rest.at_us, _done_us(facts, match, rest.at_us))
-    wanted = None if part is None or finished else oracle.next_after(part.schedule, after_us)
-    if wanted is None:
-        overdue = any(
-            due.at_us <= rest.at_us and (due.run is None or due.run.begin.at_us > rest.at_us)
-            for due in match.dues
-        )
-        waits = overdue and part is not None and not finished
-        if arm is None or waits or (finished and _ended_by_a_command(facts, ran[-1], rest)):
-            return None
-        why = "after its last run" if finished else "though it is not to run"
-        return Wrong(
-            job, f"it is armed at {arm.fire_at} {why}", arm, orphan=True, finished=finished
-        )
-    if arm is None:
-        # What was cut off before its body, and told of as unknown, may have been its last run.
-        begun = len(ran) + len(match.cut) + _held_by_the_dead(facts, job, rest)
-        spent = limit is not None and begun >= limit
-        if spent or _ran_by_hand(match, part) or facts.terms.beyond(wanted, rest.at_us):
-            return None
-        return Wrong(job, "it is to run again, and nothing is armed", None)
-    # What a clock that was set back with the zone shows again need not come again.
-    again = part is not None and part.again_us > after_us
-    later = oracle.next_after(part.schedule, part.again_us) if part is not None and again else None
-    reason = _flaw(facts.terms, match, arm, (wanted, later or wanted), rest.at_us)
-    return None if reason is None else Wrong(job, reason, arm)
-
-
-def _ran_by_hand(match: JobMatch, part: Segment | None) -> bool:
-    """Whether a job that is a one-shot now was run by hand since: that may be its one run."""
-    by_hand = {op.begin.n for op in match.plan.manual}
-    return part is not None and isinstance(part.schedule, oracle.Once) and part.from_n in by_hand
-
-
-def _held_by_the_dead(facts: Facts, job: str, rest: Rest) -> int:
-    """How many runs of a job may have been begun by who died with its claim, as far as is known."""
-    return sum(
-        crash.at_us <= rest.at_us <= settled_us(facts, crash) and claimed_by(facts, job, crash)
-        for crash in facts.history.of("crash")
-    )
-
-
-def _done_us(facts: Facts, match: JobMatch, at_us: int) -> int:
-    """The latest occurrence of those whose run had begun at an instant; 0 for none."""
-
-    def build() -> tuple[list[int], list[int]]:
-        begun = sorted((due.run.begin.at_us, due.at_us) for due in match.dues if due.run)
-        return [us for us, _ in begun], list(accumulate((us for _, us in begun), max))
-
-    begun_us, latest_us = facts.history.derived(("done", match.plan.job.id), build)
-    index = bisect_right(begun_us, at_us)
-    return latest_us[index - 1] if index else 0
-
-
-def _ended_by_a_command(facts: Facts, last: BodyRun, rest: Rest) -> bool:
-    """Whether the last run was a command's own, and no provider was woken since its end.
-
-    The process of a command has no provider in a simulated world, and no gateway hears of it.
-    """
-    end = last.end if last.begin.machine == "operator" else None
-    return end is not None and until_next_occasion(facts, end)[1] > rest.at_us
-
-
-def _flaw(
-    terms: Terms, match: JobMatch, arm: Arm, wanted_us: Collection[int], now_us: int
-) -> str | None:
-    """What is wrong with an arm of a job that is wanted next at one of `wanted_us`, or None."""
-    if arm.at_us is None or arm.at_us % SECOND_US:
-        return f"it is armed at {arm.fire_at!r}, no instant to the second"
-    overdue = arm.at_us <= now_us and any(
-        (due.run is None or due.run.begin.at_us > now_us) and abs(due.at_us - arm.at_us) < SECOND_US
-        for due in match.dues
-    )
-    fits = any(terms.fits(arm.at_us, at_us, arm.event.at_us) for at_us in wanted_us)
-    if not fits and not overdue:
-        return f"it is armed at {arm.fire_at}, not at its next time"
-    return None
-
-
-def _malformed(terms: Terms, arm: Arm) -> str | None:
-    """What is wrong with an arm whatever its time, or None."""
-    if arm.dedup_key is not None and arm.dedup_key != f"{arm.job}:{arm.fire_at}":
-        return f"its dedup_key is {arm.dedup_key!r}, not job_id:fire_at"
-    callback = arm.event.data.get("callback_url")
-    if not terms.other and callback != _CALLBACK:
-        return f"it is armed with the callback URL {callback!r}, and {_CALLBACK!r} was configured"
-    return None

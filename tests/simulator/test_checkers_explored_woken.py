@@ -129,6 +129,25 @@ def test_the_last_run_of_a_job_may_be_the_one_that_a_dead_machine_claimed():
     assert claimed_by_the_dead(1, dies=False).judge("RECON-1").verdict == "violated"
 
 
+def not_taken_up(repeat: int, *, fails: bool = True, rests: str = "1h") -> Build:
+    """A fire was accepted, and the store, which is locked, lets nobody take its promise up."""
+    jobs = f"jobs: [{{id: j, schedule: every 1h, repeat: {repeat}}}, {{id: k, schedule: every 7h}}]"
+    build = Build(f"{jobs}\n", external=True).up().arm("j", 0, "1h").arm("k", 0, "7h")
+    build.add("1h", "nas.fired", "nas", job_id="j", fire_at=iso("1h")).deliver("j", "1h", "1h")
+    build.store("1h", "j", fire_claim={"at": iso("1h"), "by": "a:1", "token": 1})
+    error = "StoreBusy" if fails else None
+    build.add("1h", "claim", "a", job="j", won=False, error=error)
+    return build.op(rests, "update", job="k", error="StoreBusy").arm("j", 4200, "2h")
+
+
+def test_the_last_run_of_a_job_may_be_promised_by_a_claim_that_nobody_could_take_up():
+    """Within the time of the claim, which is to be given back first."""
+    assert not_taken_up(1, rests="63m").judge("RECON-1").verdict == "held"
+    assert not_taken_up(1, rests="66m").judge("RECON-1").verdict == "violated"
+    assert not_taken_up(2, rests="63m").judge("RECON-1").verdict == "violated"
+    assert not_taken_up(1, rests="63m", fails=False).judge("RECON-1").verdict == "violated"
+
+
 def accepted(build: Build, job: str, at: int, fire_at: str = "1h") -> Build:
     """A fire is delivered, claimed and accepted, and comes to its provider."""
     about = {"job": job, "fire_at": iso(fire_at), "id": f"{job}/{at}"}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from simulator.durations import HOUR_US, MINUTE_US
 from simulator.hosts import reference_host
 from simulator.scenario import Scenario
 from simulator.scenario_file import parse_scenario
@@ -415,6 +416,17 @@ jobs:
   - {id: job-8, schedule: '*/15 * * * *', runs_for: 40m}
 steps: [{at: 1h54m, do: set-clock, machine: b, by: 10m}]
 """
+NOT_TAKEN_UP = """
+name: a-locked-store-lets-nobody-take-up-the-promise-of-a-last-run
+for: [external]
+start: 2026-06-10T07:45:00
+lasts: 32m
+jobs:
+  - {id: job-2, schedule: every 30m}
+  - {id: job-3, schedule: every 30m, repeat: 1}
+  - {id: job-4, schedule: every 30m}
+faults: [{into: store.write, hang: 90s, nth: 4}]
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
@@ -442,3 +454,12 @@ faults: [{into: claim, raise: SystemExit, from: 10m, until: 10m30s}]
     first_us = history.of("run.begin")[0].at_us - scenario.start_us
     assert first_us <= 11.5 * 60 * 1_000_000
     assert [one for one in judge(history, scenario).findings if one.verdict == "violated"] == []
+
+
+def test_what_nobody_could_take_up_is_given_back_and_armed_at_once():
+    """NAS was told that all is well, and nothing else wakes the agent for four hours."""
+    scenario = parse_scenario(NOT_TAKEN_UP.replace("30m", "4h").replace("32m", "5h"))
+    begun = simulate(scenario, CHRONOS).history.of("run.begin")
+    due_us = scenario.start_us + 4 * HOUR_US
+    assert {event.data["job"] for event in begun} == {"job-2", "job-3", "job-4"}
+    assert all(due_us <= event.at_us <= due_us + 3 * MINUTE_US for event in begun)
