@@ -38,6 +38,7 @@ class Operator:
         self._world = world
         self._clock = MachineClock(world.kernel.start_us)
         self._jobs = {job.id: job for job in world.scenario.jobs}
+        self._writes: dict[object, list[int]] = {}  # of each operation that is under way
 
     # -- at the start
 
@@ -154,13 +155,28 @@ class Operator:
         world = self._world
         error: str | None = None
         text = None
+        writer = self._writer()
+        stored = self._writes[writer] = []
         try:
             world.host.operate(do, job_id, arguments)
         except BaseException as raised:
             # What a command raises is said to its user and ends nothing else.
             error, text = type(raised).__name__, str(raised)
-        about = {"job": job_id or None, **number}
+        del self._writes[writer]
+        about = {"job": job_id or None, **number, "stored": stored}
         world.history.append("op.end", LANE, do=do, **about, error=error, text=text)
+
+    def _writer(self) -> object:
+        """Who writes: a command with all its threads, or the one task of a gateway that is on."""
+        task = self._world.kernel.current
+        life = task.machine if task is not None else None
+        return life if life is not None and life.name == LANE else task
+
+    def wrote(self, n: int) -> None:
+        """The jobs were stored by the running task, which event `n` says."""
+        stored = self._writes.get(self._writer())
+        if stored is not None:
+            stored.append(n)
 
     def _command(self, name: str, call: Callable[[Life], None]) -> Task:
         """Run `call` in a process of its own."""

@@ -312,6 +312,8 @@ class World:
         def record(kind: str, /, **data: Any) -> None:
             lane = "store" if kind.startswith("store.") else name
             self.history.put(kernel.now_us, lane, kind, data)
+            if kind == "store.commit":
+                self.operator.wrote(len(self.history) - 1)
 
         return record
 

@@ -5,6 +5,7 @@ that write, give or take how far the clocks of machines are apart; a schedule th
 counts from there.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,15 +31,7 @@ def effect_us(facts: Facts, op: Op) -> int:
 
 def stored_n(facts: Facts, op: Op) -> int:
     """The number of the last write that may be the operation's; of its beginning without one."""
-    last_n, before = op.begin.n, dict[str, Any]()
-    for event, record in commits_by_job(facts).get(str(op.job), ()):
-        if op.end is not None and event.n > op.end.n:
-            break
-        after = record or {}
-        if event.n > op.begin.n and any(after.get(name) != before.get(name) for name in _DECIDES):
-            last_n = event.n
-        before = after
-    return last_n
+    return max((event.n for event, _ in _writes_of(facts, op)), default=op.begin.n)
 
 
 def as_counted(facts: Facts, op: Op, text: str, schedule: oracle.Schedule) -> oracle.Schedule:
@@ -62,13 +55,20 @@ def as_counted(facts: Facts, op: Op, text: str, schedule: oracle.Schedule) -> or
 
 def _write_of(facts: Facts, op: Op) -> tuple[Event, dict[str, Any]] | None:
     """The write by which an operation changed its job."""
-    assert op.end is not None
+    return next(_writes_of(facts, op), None)
+
+
+def _writes_of(facts: Facts, op: Op) -> Iterator[tuple[Event, dict[str, Any]]]:
+    """The writes by which an operation may have changed its job, as far as can be told."""
     before: dict[str, Any] = {}
     for event, record in commits_by_job(facts).get(str(op.job), ()):
-        if event.n > op.end.n:
-            break
+        if op.end is not None and event.n > op.end.n:
+            return
         after = record or {}
-        if event.n > op.begin.n and any(after.get(name) != before.get(name) for name in _DECIDES):
-            return event, after
+        if (
+            event.n > op.begin.n
+            and op.may_have_stored(event)
+            and any(after.get(name) != before.get(name) for name in _DECIDES)
+        ):
+            yield event, after
         before = after
-    return None

@@ -141,6 +141,15 @@ class Op:
         return None if job is None else str(job)
 
     @property
+    def tells_writes(self) -> bool:
+        """Whether its end says which writes of the store were its own, as in every run."""
+        return self.end is not None and "stored" in self.end.data
+
+    def may_have_stored(self, write: Event) -> bool:
+        """Whether a write may be its own, by the end of it and not by when that was."""
+        return self.end is None or write.n in self.end.data.get("stored", (write.n,))
+
+    @property
     def failed(self) -> bool:
         """Whether it ended with an error."""
         return self.end is not None and self.end.data.get("error") is not None

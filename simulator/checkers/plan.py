@@ -111,12 +111,13 @@ def _made_at_start(facts: Facts, job: Job) -> bool:
 def _stored_between(facts: Facts, op: Op) -> bool:
     """Whether a failed operation took effect all the same.
 
-    Of a new schedule, where another than before was stored: meanwhile others store the job too.
+    Where its writes are not told from others': of a new schedule, where another than before stands.
     """
     assert op.end is not None
-    stored = commits_of(facts, str(op.job)).between(op.begin.n, op.end.n)
-    if op.step is None or "schedule" not in (op.step.set or {}):
-        return any(True for _ in stored)
+    within = commits_of(facts, str(op.job)).between(op.begin.n, op.end.n)
+    stored = [(event, record) for event, record in within if op.may_have_stored(event)]
+    if op.tells_writes or op.step is None or "schedule" not in (op.step.set or {}):
+        return bool(stored)
     _, before = last_commit(facts, str(op.job), op.begin.n)
     old = (before or {}).get("schedule")
     return any((record or {}).get("schedule") != old for _, record in stored)
@@ -228,7 +229,8 @@ def _next_changed(facts: Facts, op: Op) -> bool:
     before: object = None
     for event, record in commits_by_job(facts).get(str(op.job), ()):
         stated = (record or {}).get("next_run_at")
-        if op.begin.n < event.n < op.end.n and stated != before:
+        inside = op.begin.n < event.n < op.end.n and op.may_have_stored(event)
+        if inside and stated != before:
             return True
         before = stated
         if event.n > op.end.n:
