@@ -76,7 +76,8 @@ def _age_findings(evidence: Evidence) -> Iterator[Finding]:
             LOOK_AGAIN,
         )
     elif beat_s > stale_s:
-        under_way = [age_s for facts in evidence.loops if (age_s := _tick_age(facts, evidence))]
+        ages_s = [_tick_age(facts, evidence) for facts in evidence.loops]
+        under_way = [age_s for age_s in ages_s if age_s is not None]
         if under_way:
             yield _under_way(max(under_way))
         else:

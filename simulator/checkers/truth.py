@@ -3,7 +3,7 @@
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from simulator.checkers.disturbance import lost_writes
@@ -40,7 +40,7 @@ class Truth:
         lives: The gateways that were up.
         beat_us: Age of the last heartbeat in the store; None when there is none.
         success_us: Age of the last success mark; None when there is none.
-        under_way_us: For how long a tick of a living gateway was under way; None when none was.
+        under_way_us: For how long a tick of a living gateway was at work; None when none was.
         untold_us: For how long one that is over still stands there as under way: its end, which the
             next heartbeat writes, could not be written. None when none does.
         tick_told: Whether such a tick had left a signal since it began: it says that it is at work.
@@ -93,7 +93,7 @@ def truths(facts: Facts) -> list[Truth]:
                     lives,
                     status.at_us - beat.at_us if beat is not None else None,
                     status.at_us - success.at_us if success is not None else None,
-                    max((status.at_us - tick.begin.at_us for tick in running), default=None),
+                    max((_works_us(facts, tick, status) for tick in running), default=None),
                     max((status.at_us - tick.begin.at_us for tick in untold), default=None),
                     any(_told(facts, tick, status) for tick in running),
                     len(lives) > 1 and any(_silent(facts, life, running, status) for life in lives),
@@ -212,6 +212,17 @@ def _end_untold(facts: Facts, tick: Tick, status: Event) -> bool:
     return end is not None and end.n < status.n and _any_of(facts.history.of("fault"), end, status)
 
 
+def _works_us(facts: Facts, tick: Tick, status: Event) -> int:
+    """For how long a tick was at work: not while a fault held its call back."""
+    held_back = [
+        event.at_us + lasts_us(facts, event)
+        for event in _between(facts.history.of("fault"), tick.begin, status)
+        if (event.data.get("seam"), event.data.get("does")) == ("tick", "hang")
+    ]
+    over = [until_us for until_us in held_back if until_us <= status.at_us]
+    return status.at_us - max([tick.begin.at_us, *over])
+
+
 def _told(facts: Facts, tick: Tick, status: Event) -> bool:
     """Whether the machine of a tick wrote any signal between its beginning and a status."""
     return _any_of(facts.history.of("signal"), tick.begin, status)
@@ -219,9 +230,15 @@ def _told(facts: Facts, tick: Tick, status: Event) -> bool:
 
 def _any_of(events: Sequence[Event], after: Event, before: Event) -> bool:
     """Whether one of these events is of the machine of `after` and lies between the two."""
+    return any(_between(events, after, before))
+
+
+def _between(events: Sequence[Event], after: Event, before: Event) -> Iterator[Event]:
+    """Those of the machine of `after` that lie between the two."""
     first = bisect_right(events, after.n, key=lambda event: event.n)
     last = bisect_right(events, before.n, key=lambda event: event.n)
-    return any(events[place].machine == after.machine for place in range(first, last))
+    some = (events[place] for place in range(first, last))
+    return (event for event in some if event.machine == after.machine)
 
 
 def stale_after_us(facts: Facts) -> int:

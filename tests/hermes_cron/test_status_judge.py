@@ -115,6 +115,16 @@ CASES = [
         None,
     ),
     (
+        "STAT-2 a tick is under way from this moment on",
+        evidence(
+            heartbeat_age_s=500.0,
+            success_age_s=500.0,
+            loops=[loop(heartbeat_at=500, success_at=500, tick_since=0)],
+        ),
+        "unknown",
+        None,
+    ),
+    (
         "STAT-2 for up to ten intervals",
         evidence(
             heartbeat_age_s=601.0,

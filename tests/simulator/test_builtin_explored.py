@@ -216,6 +216,27 @@ steps:
   - {at: 1h, do: hold-lock, for: 60s}
   - {at: 1h21s, do: stop, machine: a, for: 10m}
 """,
+    "a-status-at-the-moment-at-which-a-tick-finds-something-again": """
+start: 2026-03-02T08:00:00
+lasts: 3h
+jobs: [{id: job-1, schedule: every 20m}]
+steps:
+  - {at: 1h39m40s, do: damage, for: 20m, what: failing}
+  - {at: 2h, do: status}
+faults:
+  - {into: claim, hang: 2s, at: 1h39m40s}
+""",
+    "a-status-after-a-tick-that-was-held-back": """
+start: 2026-03-02T08:00:00
+lasts: 2h
+jobs: [{id: job-1, schedule: every 4m}]
+steps:
+  - {at: 1h20m, do: status}
+  - {at: 1h20m30s, do: status}
+faults:
+  - {into: tick, hang: 20m, at: 1h}
+  - {into: claim, hang: 90s, at: 1h20m}
+""",
 }
 
 

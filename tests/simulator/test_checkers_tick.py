@@ -18,6 +18,13 @@ def at_work() -> Build:
     return loop.add("1h0m1s", "signal", name="of-its-own", content="{}")
 
 
+def held_back(until: str) -> Build:
+    """As long as that the call of a tick hangs; then it says that it is under way."""
+    build = Build(f"faults: [{{into: tick, hang: {until}}}]\n").up().loop(last="1h")
+    build.tick("1h", lasts=3000).add("1h", "fault", index=0, seam="tick", does="hang")
+    return build.add("1h20m", "signal", name="of-its-own", content="{}")
+
+
 TWO = "jobs: [{id: j, schedule: every 1h}, {id: long, schedule: every 90m}]\n"
 
 CASES = [
@@ -72,6 +79,11 @@ CASES = [
     ("STAT-2", "violated", at_work().status("1h5m", "STALLED")),
     ("STAT-2", "unknown", at_work().drop("signal", "1h0m1s").status("1h5m", "STALLED")),  # it did not say so
     ("STAT-2", "held", Build().up().loop(last="1h").tick("1h", lasts=3000).status("1h30m", "STALLED")),  # for too long
+    ("STAT-2", "held", held_back("20m").status("1h21m", verdict="unknown")),
+    ("STAT-2", "violated", held_back("20m").status("1h21m", "STALLED")),
+    ("STAT-2", "violated", held_back("5m").status("1h21m", verdict="unknown")),
+    ("STAT-2", "violated", held_back("20m").status("1h19m", verdict="unknown")),
+    ("STAT-2", "violated", held_back("20m").status("1h31m", verdict="unknown")),
     ("STAT-2", "unknown", world().status("2h", "STALLED")),
     ("STAT-4", "held", Build().up().loop(last="1h").add("1h", "crash").status("2h", "is not running", "will NOT fire")),
     ("STAT-4", "violated", Build().up().loop(last="1h").add("1h", "crash").status("2h", promises=True, verdict="healthy")),
