@@ -21,6 +21,7 @@ from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Fire, Window, merge
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import lasts_us, rule_of, start_struck
+from simulator.durations import MINUTE_US
 from simulator.event import Event
 from simulator.fold import REGISTRY_KINDS, Arm, Registry, instant_us
 
@@ -28,6 +29,9 @@ __all__ = ["Rest", "armed_before", "first_rest_after", "rests"]
 
 _ENDS_DELIVERY = ("nas.armed", "nas.cancelled", "nas.forgot")
 _DELIVERY = ("nas.fired", "nas.armed", "nas.cancelled", "fire.answer", "nas.answer", "nas.gave_up")
+
+_OFTEN = 3  # arms of the same fire within a minute
+_PAUSE_US = 2 * MINUTE_US  # from these until the next: a minute's, and what is left of the first
 
 
 @dataclass(slots=True)
@@ -165,7 +169,7 @@ def _excuses(facts: Facts, job: str) -> list[Window]:
     for struck in start_struck(facts):
         end = (life := facts.life_at(struck)) and life.end
         found.append((struck.at_us, until_next_occasion(facts, end)[1] if end else FOREVER))
-    found += _timer_is_off(facts, job)
+    found += _late_timers(facts, job) + _armed_often(facts, job)
     return merge([*found, *hurt_store(facts), *_being_delivered(facts, job)])
 
 
@@ -176,25 +180,32 @@ def _cut_fires(facts: Facts) -> list[Fire]:
     )
 
 
-def _timer_is_off(facts: Facts, job: str) -> list[Window]:
-    """While the timer of an arm is off, so that the arm says little of when NAS will fire.
+def _armed_often(facts: Facts, job: str) -> list[Window]:
+    """From when the same fire was armed again and again until it is to be armed once more.
 
-    From an arm whose timer NAS set early until its time: to arm it again at once is a storm. From
-    the time of one whose timer is late until that fires: the arm is in the past, and on its way.
+    It comes early each time, or nobody can take it: to arm it again at once would be a storm.
     """
-    found = []
+    found: list[Window] = []
+    latest: dict[object, list[int]] = {}
+    for arm in _arms(facts, job):
+        times = latest.setdefault(arm.data.get("fire_at"), [])
+        times.append(arm.at_us)
+        if len(times) >= _OFTEN and arm.at_us - times[-_OFTEN] < MINUTE_US:
+            fire_us = instant_us(arm.data.get("fire_at")) or 0
+            found.append((arm.at_us, max(arm.at_us + _PAUSE_US, fire_us)))
+    return found
+
+
+def _late_timers(facts: Facts, job: str) -> list[Window]:
+    """From the time of an arm whose timer is late until that fires: it is past, and on its way."""
+    found, armed = [], _arms(facts, job)
     for event in facts.history.of("fault"):
-        if (event.data.get("seam"), event.data.get("job")) != ("nas.arm", job):
-            continue
-        armed = [arm for arm in facts.history.of("nas.armed") if arm.data.get("job_id") == job]
         rule = rule_of(facts, event)
+        if (event.data.get("seam"), event.data.get("job")) != ("nas.arm", job) or not rule:
+            continue
         index = bisect_left(armed, event.n, key=lambda arm: arm.n) - 1
         fire_us = instant_us(armed[index].data.get("fire_at")) if index >= 0 else None
-        if rule is None or fire_us is None:
-            continue
-        if rule.early:
-            found.append((event.at_us, fire_us))
-        if rule.delay:
+        if fire_us is not None and rule.delay:
             found.append((fire_us, fire_us + rule.delay))
     return found
 
@@ -207,8 +218,7 @@ def _being_delivered(facts: Facts, job: str) -> list[Window]:
     """
     found: list[Window] = []
     fired: dict[object, int] = {}
-    of_job = _on_their_way(facts).get(job, ())
-    for event in heapq.merge(of_job, facts.history.of("nas.forgot")):
+    for event in heapq.merge(_of_job(facts, job), facts.history.of("nas.forgot")):
         if event.kind == "nas.fired":
             fired[event.data.get("fire_at")] = event.at_us
         elif event.kind in _ENDS_DELIVERY:
@@ -222,8 +232,8 @@ def _being_delivered(facts: Facts, job: str) -> list[Window]:
     return found + [(at_us, FOREVER) for at_us in fired.values()]
 
 
-def _on_their_way(facts: Facts) -> dict[object, list[Event]]:
-    """By job: its fires, what became of them, and what ended their delivery."""
+def _of_job(facts: Facts, job: str) -> list[Event]:
+    """The fires of a job, what became of them, and what ended their delivery."""
 
     def build() -> dict[object, list[Event]]:
         found: dict[object, list[Event]] = {}
@@ -231,7 +241,11 @@ def _on_their_way(facts: Facts) -> dict[object, list[Event]]:
             found.setdefault(event.data.get("job", event.data.get("job_id")), []).append(event)
         return found
 
-    return facts.history.derived("on their way", build)
+    return facts.history.derived("on their way", build).get(job, [])
+
+
+def _arms(facts: Facts, job: str) -> list[Event]:
+    return [event for event in _of_job(facts, job) if event.kind == "nas.armed"]
 
 
 def _well(answer: Event) -> bool:

@@ -116,17 +116,14 @@ def hanging(*, still: bool) -> Build:
     return build.arm("j", 3629, "1h") if still else build
 
 
-def fired_early(*, armed_after: str | None) -> Build:
-    """NAS sets the timer of j's arm for 2h early, and it is not armed again before its time."""
-    more = PAIR + "faults: [{into: nas.arm, early: 50m}]\n"
-    build = Build(more, external=True).up().arm("k", 0, "30m").arm("j", 0, "1h")
+def fired_early(*, times: int) -> Build:
+    """NAS fires j's arm for 2h early so often, and then it is not armed again before its time."""
+    build = Build(PAIR, external=True).up().arm("k", 0, "30m").arm("j", 0, "1h")
     build.fire("k", "30m", arms="90m").fire("j", "1h", arms="2h")
-    build.add(3602, "fault", "a", index=0, seam="nas.arm", does="early", job="j")
-    build.add("70m", "nas.fired", "nas", job_id="j", fire_at=iso("2h"))
-    build.deliver("j", "70m", "2h", answer="ignored").fire("k", "90m", arms="2h30m")
-    if armed_after is not None:
-        build.arm("j", armed_after, "2h").fire("j", "2h", arms="3h")
-    return build.fire("k", "2h30m", arms="3h30m")
+    for at in range(4200, 4200 + 10 * times, 10):
+        build.arm("j", at, "2h").add(at + 1, "nas.fired", "nas", job_id="j", fire_at=iso("2h"))
+        build.deliver("j", at + 1, "2h", answer="ignored")
+    return build.fire("k", "90m", arms="2h30m").arm("j", "2h", "2h").fire("j", "2h", arms="3h")
 
 
 def fires_late(*, armed_again: bool) -> Build:
@@ -283,7 +280,7 @@ PAIRS = [
     ),
     ("RECON-2", "two replicas at it", armed_twice(replicas=True), armed_twice(replicas=False)),
     ("RECON-1", "a call that hangs", hanging(still=True), hanging(still=False)),
-    ("RECON-1", "early", fired_early(armed_after="2h"), fired_early(armed_after=None)),
+    ("RECON-1", "early", fired_early(times=3), fired_early(times=2)),
     (
         "RECON-1",
         "an arm after a timer that is late",

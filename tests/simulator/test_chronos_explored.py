@@ -427,6 +427,24 @@ jobs:
   - {id: job-4, schedule: every 30m}
 faults: [{into: store.write, hang: 90s, nth: 4}]
 """
+ALWAYS_BEHIND = """
+name: a-store-that-is-always-behind-has-each-fire-given-back
+for: [external]
+start: 2026-03-29T00:30:00
+lasts: 3h
+jobs:
+  - {id: job-3, schedule: '*/15 * * * *'}
+  - {id: job-4, schedule: '*/15 * * * *'}
+faults: [{into: store.read, stale: true, from: 2h40m2s, until: 4h40m2s}]
+"""
+NEVER_CLAIMED = """
+name: each-claim-raises-and-its-fire-is-given-back
+for: [external]
+start: 2026-03-02T08:00:00
+lasts: 1h
+jobs: [{id: job-2, schedule: every 7m}]
+faults: [{into: claim, raise: SystemExit, from: 20m, until: 26m}]
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
