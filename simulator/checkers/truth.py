@@ -3,8 +3,9 @@
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from simulator.checkers.disturbance import lost_writes
 from simulator.checkers.dues import Outcome
@@ -27,6 +28,7 @@ __all__ = [
 
 NEAR_US = 2 * SECOND_US
 """Nearer to a border than this nothing is judged."""
+_BEAT, _SUCCESS = "ticker_heartbeat", "ticker_last_success"
 _INTERVALS_STALE = 3
 _STALE_EXTRA_US = 20 * SECOND_US
 
@@ -76,8 +78,7 @@ def truths(facts: Facts) -> list[Truth]:
     """The truth at every status, of a blocking provider."""
 
     def build() -> list[Truth]:
-        beats = _signals(facts, name="ticker_heartbeat")
-        successes = _signals(facts, name="ticker_last_success")
+        beats, successes = _signals(facts, name=_BEAT), _signals(facts, name=_SUCCESS)
         clean = {life.boot.n: _first_clean(facts, life) for life in facts.all_lives}
         found = []
         for status in facts.history.of("status"):
@@ -91,8 +92,8 @@ def truths(facts: Facts) -> list[Truth]:
                 Truth(
                     status,
                     lives,
-                    status.at_us - beat.at_us if beat is not None else None,
-                    status.at_us - success.at_us if success is not None else None,
+                    status.at_us - _taken_us(facts, beat) if beat is not None else None,
+                    status.at_us - _taken_us(facts, success) if success is not None else None,
                     max((_works_us(facts, tick, status) for tick in running), default=None),
                     max((status.at_us - tick.begin.at_us for tick in untold), default=None),
                     any(_told(facts, tick, status) for tick in running),
@@ -116,14 +117,17 @@ def truths(facts: Facts) -> list[Truth]:
     return facts.history.derived("truths", build) if facts.blocking else []
 
 
-def _signals(facts: Facts, *, name: str = "", machine: str = "") -> Sequence[int]:
-    """The numbers of the writes of one evidence file, or of all by one machine."""
+def _signals(
+    facts: Facts, machine: str = "", *, name: str = "", but: Collection[str] = ()
+) -> Sequence[int]:
+    """The numbers of the writes of one evidence file, or of all but some by one machine."""
     numbers = array("i")
     for ns, _, machines, data in facts.history.columns("signal"):
         if name:
             numbers.extend([n for n, one in zip(ns, data, strict=True) if one.get("name") == name])
-        else:
-            numbers.extend([n for n, one in zip(ns, machines, strict=True) if one == machine])
+            continue
+        mine = [at for at, one in enumerate(machines) if one == machine]
+        numbers.extend([ns[at] for at in mine if not but or data[at].get("name") not in but])
     return numbers
 
 
@@ -134,6 +138,28 @@ def _last(facts: Facts, numbers: Sequence[int], before: Event) -> Event | None:
         return None
     signal = facts.history[numbers[index]]
     return signal if math.isfinite(_stated_s(signal)) else None
+
+
+def _taken_us(facts: Facts, signal: Event) -> int:
+    """When the time was taken that a signal states; its write may have been held up since."""
+    return facts.history.derived("signals held up", lambda: _held_up(facts)).get(
+        signal.n, signal.at_us
+    )
+
+
+def _held_up(facts: Facts) -> dict[int, int]:
+    """Since when a fault held up the write of a signal, by its number."""
+    found = {}
+    for fault in facts.history.of("fault"):
+        if (fault.data.get("seam"), fault.data.get("does")) != ("store.signal", "hang"):
+            continue
+        over_us = fault.at_us + lasts_us(facts, fault)
+        signals = _signals_of(facts, fault.machine)
+        later = islice(signals, bisect_right(signals, fault.n), None)
+        written = next((n for n in later if facts.history[n].at_us >= over_us), None)
+        if written is not None and facts.history[written].at_us == over_us:
+            found[written] = fault.at_us
+    return found
 
 
 def _stated_s(signal: Event) -> float:
@@ -183,7 +209,7 @@ def _last_tick(facts: Facts, life: Life, n: int) -> list[Tick]:
 
 
 def _signals_of(facts: Facts, machine: str) -> Sequence[int]:
-    return facts.history.derived(("signals", machine), lambda: _signals(facts, machine=machine))
+    return facts.history.derived(("signals", machine), lambda: _signals(facts, machine))
 
 
 def _silent(facts: Facts, life: Life, running: Sequence[Tick], status: Event) -> bool:
@@ -197,13 +223,18 @@ def _silent(facts: Facts, life: Life, running: Sequence[Tick], status: Event) ->
 
 
 def _told_last(facts: Facts, life: Life, status: Event) -> list[Tick]:
-    """The tick in which a process wrote the last signal that it wrote before a status."""
-    signals = _signals_of(facts, life.machine)
-    index = bisect_right(signals, status.n) - 1
+    """The tick in which a process wrote the last signal before a status that may tell of one.
+
+    The two of the host's contract state when the loop lived and worked, and nothing else.
+    """
+    tellings = facts.history.derived(
+        ("tellings", life.machine), lambda: _signals(facts, life.machine, but=(_BEAT, _SUCCESS))
+    )
+    index = bisect_right(tellings, status.n) - 1
     if index < 0:
         return []
-    found = _last_tick(facts, life, signals[index])
-    return [tick for tick in found if tick.end is None or signals[index] < tick.end.n]
+    found = _last_tick(facts, life, tellings[index])
+    return [tick for tick in found if tick.end is None or tellings[index] < tick.end.n]
 
 
 def _end_untold(facts: Facts, tick: Tick, status: Event) -> bool:

@@ -237,6 +237,21 @@ faults:
   - {into: tick, hang: 20m, at: 1h}
   - {into: claim, hang: 90s, at: 1h20m}
 """,
+    "signs-of-life-that-hang-at-their-write": """
+start: 2026-10-04T00:30:00
+lasts: 1h10m
+jobs: [{id: job-9, schedule: "*/15 * * * *"}]
+faults:
+  - {into: store.signal, hang: 6m, nth: 7, times: always}
+""",
+    "a-sign-of-life-behind-one-that-hung": """
+start: 2026-10-04T00:30:00
+lasts: 1h10m
+jobs: [{id: job-9, schedule: "*/15 * * * *"}]
+faults:
+  - {into: heartbeat, hang: 6m, after: true, at: 15m}
+  - {into: store.signal, hang: 2m, at: 15m}
+""",
 }
 
 

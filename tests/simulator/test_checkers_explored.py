@@ -620,3 +620,13 @@ def test_a_fault_at_the_end_of_a_call_goes_on_from_there():
     assert build.judge("LIVE-1").verdict == "violated"
     struck_n = next(event.n for event in build.history() if event.kind == "fault")
     assert build.add(7200, "fault.late", fault=struck_n).judge("LIVE-1").verdict == "held"
+
+
+def test_a_sign_of_life_is_as_old_as_the_time_that_it_states():
+    """Its write hung for six minutes: the heartbeat is stale then, and not the success alone."""
+    build = Build(ONE + "faults: [{into: store.signal, hang: 6m}]\n").up().loop(last="1h")
+    build.beat("66m").status("67m", "STALLED")
+    assert build.judge("STAT-3").verdict == "violated"
+    build.add("1h", "fault", index=0, seam="store.signal", does="hang")
+    assert build.judge("STAT-3").verdict == "unknown"
+    assert build.judge("STAT-2").verdict == "held"
