@@ -64,7 +64,7 @@ def _refusal(
     if job is None or held is None:
         return "was gone before it could be run"
     gone = me.is_gone(held.get("by"), held.get("boot"))
-    if job["id"] in me.running or (claim_rules.is_held(job, now) and not gone):
+    if me.is_on(job["id"]) or (claim_rules.is_held(job, now) and not gone):
         return f"is being run by somebody else; 'hermes-cron show {job['id']}' says more"
     if not claims.settle(edit, job, now, entries):
         return "had its last run, which was interrupted, and is gone"

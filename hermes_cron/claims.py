@@ -262,7 +262,7 @@ def _jumped(job: Job, planned: datetime, now: datetime) -> list[dict[str, Any]]:
 
 def _is_busy(job: Job, now: datetime, ttl_s: float = claim_rules.TTL_S) -> bool:
     """Whether a run of the job is on or promised; of this process, known without a clock."""
-    return job["id"] in process.current().running or claim_rules.is_held(job, now, ttl_s)
+    return process.current().is_on(job["id"]) or claim_rules.is_held(job, now, ttl_s)
 
 
 def settle(edit: Edit, job: Job, now: datetime, entries: list[dict[str, Any]]) -> bool:

@@ -144,7 +144,8 @@ def _look_at_all(
     if document.broken:
         _report_broken(document)
     verdicts: dict[str, float] = {}
-    running, at, zone = process.current().running, now.timestamp(), records.zone_of(now)
+    at, zone = now.timestamp(), records.zone_of(now)
+    running = {one for one, run in list(process.current().running.items()) if not run.over}
     for job_id in agenda.to_look_at(document, at, zone, running):
         job = document.get(job_id) or {}
         try:

@@ -52,6 +52,7 @@ class Result:
             )
         finally:
             process.execution.reset(token)
+        self.execution.over = True
 
 
 def result_of(execution_id: str) -> Result | None:

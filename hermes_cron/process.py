@@ -38,6 +38,7 @@ class Execution:
         fenced: set when the store refused its completion because the lease had been lost.
         settled: set when its result was stored by whoever of this process ended its claim.
         skipped: set when the body was not begun after all.
+        over: set when its result is stored; only its records may still have to be told.
     """
 
     job_id: str
@@ -48,6 +49,7 @@ class Execution:
     fenced: bool = False
     settled: bool = False
     skipped: bool = False
+    over: bool = False
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -107,6 +109,11 @@ class ProcessState:
     def holder(self) -> str:
         """How this process signs its claims, in hermes-agent's form."""
         return f"{self.host}:{self.pid}"
+
+    def is_on(self, job_id: str) -> bool:
+        """Whether this process holds the job for a run whose result it has not stored yet."""
+        run = self.running.get(job_id)
+        return run is not None and not run.over
 
     def is_gone(self, holder: object, boot_id: object) -> bool:
         """Whether the process that signed a claim is known to be dead.

@@ -63,7 +63,8 @@ def hold(job: Job) -> Execution:
             token=token if isinstance(token, int) else None,
             occurrence=claim.get("occurrence"),
         )
-        state.running.setdefault(job_id, fresh)
+        if known is None or known.over:
+            state.running[job_id] = fresh
     leases.keeper().hold(fresh)
     return fresh
 

@@ -30,8 +30,25 @@ jobs:
   - {id: job-5, schedule: '*/5 * * * *'}
 faults: [{into: mark, raise: OSError, from: 2h12m59s, until: 2h13m15s}]
 """,
+    "a-job-is-due-again-while-the-record-of-its-last-run-hangs": """
+start: 2026-03-02T08:00:00
+lasts: 1h
+jobs: [{id: job-1, schedule: '*/5 * * * *', runs_for: 3m}, {id: job-2, schedule: every 7m}]
+faults: [{into: store.execution, hang: 4m, at: 20m1s}]
+""",
 }
-FOUND = [("chronos", name, text) for name, text in CHRONOS.items()]
+BUILTIN = {
+    "a-job-comes-due-while-the-record-of-its-last-run-hangs": """
+start: 2026-03-02T08:00:00
+lasts: 1h
+jobs: [{id: job-1, schedule: '*/5 * * * *', runs_for: 3m}, {id: job-2, schedule: every 7m}]
+faults: [{into: store.execution, hang: 4m, at: 20m1s, times: 3}]
+""",
+}
+FOUND = [
+    *(("chronos", name, text) for name, text in CHRONOS.items()),
+    *(("builtin", name, text) for name, text in BUILTIN.items()),
+]
 
 
 @pytest.mark.parametrize(("provider", "name", "text"), FOUND, ids=[name for _, name, _ in FOUND])
