@@ -16,7 +16,7 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Op, Tick
 from simulator.checkers.matching import match_all
 from simulator.checkers.stored import Record, Stored
-from simulator.checkers.struck import rule_of
+from simulator.checkers.struck import hangs_of, rule_of
 from simulator.checkers.wanted import commits_of, last_commit
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -110,8 +110,21 @@ def _repaired(judgement: Judgement, facts: Facts) -> None:
         ran = next((due.run for due in after if due.run is not None), None)
         if ran is not None or _said(facts, begin, until_us):
             judgement.reached(begin)
-        elif any(due.run is None for due in after):
+        elif any(due.run is None and _could_run(facts, due.at_us) for due in after):
             judgement.violated("what still could be read was taken for no jobs", begin)
+
+
+def _could_run(facts: Facts, at_us: int) -> bool:
+    """Whether a gateway was up from then on, and awake, as long as a run may take to begin."""
+    until_us = at_us + allowance_us(facts)
+    return any(
+        life.up_us <= at_us
+        and until_us <= life.serves_until_us
+        and not any(
+            first <= until_us and at_us <= last for first, last in hangs_of(facts, life.machine)
+        )
+        for life in facts.all_lives
+    )
 
 
 def _hurt(requirement: str, kinds: frozenset[str], facts: Facts) -> Judgement:

@@ -252,6 +252,26 @@ faults:
   - {into: heartbeat, hang: 6m, after: true, at: 15m}
   - {into: store.signal, hang: 2m, at: 15m}
 """,
+    "a-claim-dated-ahead-that-nobody-comes-across-while-its-job-is-paused": """
+start: 2026-03-08T00:30:00
+lasts: 2h33m
+jobs:
+  - id: job-2
+    schedule: "*/15 * * * *"
+    record: {fire_claim: {at: "2031-01-01T00:00:00+00:00", by: "gone:4711"}}
+steps:
+  - {at: 17m, do: pause, job: job-2}
+  - {at: 18m, do: crash, machine: a, for: 20m}
+  - {at: 80m, do: resume, job: job-2}
+""",
+    "a-jobs-file-that-is-hurt-while-nobody-is-up": """
+start: 2026-03-02T08:00:00
+lasts: 2h
+jobs: [{id: job-1, schedule: every 10m}]
+steps:
+  - {at: 59m30s, do: crash, machine: a, for: 90m}
+  - {at: 1h, do: damage, for: 30s, what: control-character}
+""",
 }
 
 
