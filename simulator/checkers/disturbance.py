@@ -212,20 +212,26 @@ def _held_until(facts: Facts, plan: Plan, claim: dict[str, Any]) -> int:
     start_us, stated_us = facts.scenario.start_us, instant_us(claim.get("at")) or 0
     if stated_us <= start_us or not facts.blocking:
         return max(start_us, stated_us) + CLAIM_TTL_US
-    firsts = [
-        at_us
-        for part in plan.segments
-        if (at_us := oracle.next_after(part.schedule, part.from_us)) and at_us < part.to_us
-    ]
-    seen_us = min(firsts, default=FOREVER)
     known = [
-        (max(life.boot.at_us, seen_us) + CLAIM_TTL_US, life.end_us) for life in facts.all_lives
+        (_comes_across_us(plan, life.boot.at_us) + CLAIM_TTL_US, life.end_us)
+        for life in facts.all_lives
     ]
     until_us = min([stated_us + CLAIM_TTL_US, *(us for us, end_us in known if us <= end_us)])
     for from_us, to_us in merge(general_disturbances(facts)):
         if from_us <= until_us:  # in that time nobody may have come across anything
             until_us = max(until_us, to_us + CLAIM_TTL_US)
     return until_us
+
+
+def _comes_across_us(plan: Plan, boot_us: int) -> int:
+    """When a process first has to look at a job that was never run: when it is due, and not off."""
+    firsts = [
+        at_us
+        for part in plan.segments
+        if (first_us := oracle.next_after(part.schedule, part.from_us))
+        and (at_us := max(first_us, boot_us)) < part.to_us
+    ]
+    return min(firsts, default=FOREVER)
 
 
 def claimed_by(facts: Facts, job: str, crash: Event) -> bool:
