@@ -44,6 +44,7 @@ def test_what_may_run_and_has_a_time_is_wanted(fields, expected):
         (1, {}, -86_400, True),  # who dated it so? nobody is woken to take it over later
         (0, {}, 0, True),
         (1, {"counted": True}, 0, True),
+        (1, {"token": None}, 0, True),  # not of our making: what it is for, nobody says
     ],
 )
 def test_while_the_last_run_is_on_no_other_is_wanted(

@@ -36,6 +36,14 @@ lasts: 1h
 jobs: [{id: job-1, schedule: '*/5 * * * *', runs_for: 3m}, {id: job-2, schedule: every 7m}]
 faults: [{into: store.execution, hang: 4m, at: 20m1s}]
 """,
+    "a-one-shot-is-claimed-by-somebody-unknown-long-before-its-time": """
+start: 2026-03-08T00:30:00
+lasts: 2h
+jobs:
+  - id: j
+    schedule: "2026-03-08T02:10:00"
+    record: {fire_claim: {at: "2026-03-08T00:29:00+00:00", by: "gone:4711"}}
+""",
 }
 BUILTIN = {
     "a-job-comes-due-while-the-record-of-its-last-run-hangs": """

@@ -51,10 +51,11 @@ def is_wanted(job: Mapping[str, Any]) -> bool:
 def _last_run_is_on(job: Mapping[str, Any]) -> bool:
     """Whether the job is claimed for the last of the runs that it may have.
 
-    Not by a claim that lies ahead: nobody is woken when its time is over, so a fire finds out.
+    Not by a claim that lies ahead, nor by one of another host's making, which may be for anything:
+    nobody is woken when their time is over, so a fire finds out.
     """
     claim = claim_rules.claim_of(job)
-    if claim is None or claim.get("counted"):
+    if claim is None or claim.get("counted") or claim.get("token") is None:
         return False
     from hermes_cron import jobs
 
