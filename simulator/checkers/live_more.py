@@ -3,6 +3,8 @@
 Their checkers call these.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -55,26 +57,52 @@ def _caught_up(facts: Facts, life: Life, down_us: int) -> Iterator[BodyRun]:
                 yield run
 
 
+class _Told:
+    """What the execution records say of occurrences of one job that did not run."""
+
+    def __init__(self) -> None:
+        self._at: dict[int, set[str]] = {}  # by the second, as they are written
+        self._spans: list[tuple[int, int, str]] = []
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Take in one more."""
+        at_us, until_us = instant_us(record.get("occurrence")), instant_us(record.get("until"))
+        state = str(record.get("state") or record.get("status"))
+        if at_us is not None and until_us is not None:
+            self._spans.append((at_us, until_us, state))
+        elif at_us is not None:
+            self._at.setdefault(at_us // SECOND_US, set()).add(state)
+
+    def of(self, at_us: int) -> set[str]:
+        """The words for the occurrence at an instant, within a second of it."""
+        second = at_us // SECOND_US
+        found = set().union(*(self._at.get(near, ()) for near in range(second - 1, second + 2)))
+        for first_us, last_us, state in self._spans:
+            if first_us - SECOND_US <= at_us <= last_us + SECOND_US:
+                found.add(state)
+        return found
+
+
 def passed_over(facts: Facts, judgement: Judgement) -> None:
     """LIVE-6: what came well within a run of its job, while nothing else was wrong, was skipped."""
-    records: dict[str, list[dict[str, Any]]] = {}
+    told: dict[str, _Told] = {}
     for event in facts.history.of("execution"):
         for record in event.data["records"]:
             if (record.get("state") or record.get("status")) in {"missed", "skipped"}:
-                records.setdefault(str(record.get("job_id")), []).append(record)
+                told.setdefault(str(record.get("job_id")), _Told()).take(record)
     wrong = sorted(
         event.at_us for event in (*facts.faults, *facts.history.of("op", "crash", "stopped"))
     )
     for job, match in match_all(facts).items() if facts.blocking else ():
-        if job in records:
-            _passed_over(facts, judgement, match, records[job], wrong)
+        if job in told:
+            _passed_over(facts, judgement, match, told[job], wrong)
 
 
 def _passed_over(
     facts: Facts,
     judgement: Judgement,
     match: JobMatch,
-    records: Sequence[dict[str, Any]],
+    told: _Told,
     wrong: Sequence[int],
 ) -> None:
     job = match.plan.job.id
@@ -88,27 +116,13 @@ def _passed_over(
             if due.at_us >= run.end_us - allowance_us(facts):
                 break
             if due.run is None and not due.optional:
-                words = _words(records, due.at_us)
                 judgement.reached(run.begin)
-                if words == {"missed"}:
+                if told.of(due.at_us) == {"missed"}:
                     judgement.violated(
                         f"job {job}: it was on when its next time came, and that is on record as "
                         "missed, not skipped",
                         run.begin,
                     )
-
-
-def _words(records: Sequence[dict[str, Any]], at_us: int) -> set[str]:
-    """What is on record of the occurrence at an instant."""
-    found = set()
-    for record in records:
-        first_us = instant_us(record.get("occurrence"))
-        last_us = instant_us(record.get("until")) or first_us
-        if first_us is None or last_us is None:
-            continue
-        if first_us - SECOND_US <= at_us <= last_us + SECOND_US:
-            found.add(str(record.get("state") or record.get("status")))
-    return found
 
 
 def results_arrive(facts: Facts, judgement: Judgement) -> None:
@@ -149,10 +163,17 @@ def _second_good_tick(facts: Facts, mark: Event, limit_n: int) -> Event | None:
         if tick.clean:
             good.append(tick.end)
         if len(good) > 1:
-            wrong = facts.history.of("store.refused", "fault", "op")
-            hurt = any(mark.n < event.n < good[1].n for event in wrong)
-            return None if hurt else good[1]
+            wrong = _wrong(facts)
+            well = bisect_right(wrong, mark.n) == bisect_left(wrong, good[1].n)
+            return good[1] if well else None
     return None
+
+
+def _wrong(facts: Facts) -> list[int]:
+    """The numbers of all that was done to the machines and the store."""
+    return facts.history.derived(
+        "wrong", lambda: [event.n for event in facts.history.of("store.refused", "fault", "op")]
+    )
 
 
 def _arrived(facts: Facts, run: BodyRun, by: Event) -> bool:
