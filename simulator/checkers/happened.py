@@ -145,6 +145,10 @@ class Op:
         """Whether its end says which writes of the store were its own, as in every run."""
         return self.end is not None and "stored" in self.end.data
 
+    def stored(self, write: Event) -> bool:
+        """Whether its end says that a write was its own."""
+        return self.tells_writes and self.may_have_stored(write)
+
     def may_have_stored(self, write: Event) -> bool:
         """Whether a write may be its own, by the end of it and not by when that was."""
         return self.end is None or write.n in self.end.data.get("stored", (write.n,))

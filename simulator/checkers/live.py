@@ -378,6 +378,8 @@ def live_13(history: History, scenario: Scenario) -> Finding:
             if record.get("next_run_at") is None:
                 judgement.reached(event)
             off = record.get("enabled") is False or record.get("state") == "completed"
-            if off and not _asked_to_rest(plan, event) and not plan.is_once_at(event.n):
+            if not off or _asked_to_rest(plan, event) or plan.is_once_at(event.n):
+                continue
+            if not any(op.job == job and op.do == "pause" and op.stored(event) for op in facts.ops):
                 judgement.violated(f"job {job}: recurring, and nobody switched it off", event)
     return judgement.finding()

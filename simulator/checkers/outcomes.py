@@ -42,7 +42,7 @@ def decide(facts: Facts, match: JobMatch, due: Due) -> None:
         deadline_us = max(deadline_us, window[1] + after_us(facts))
     elif (over := touching(match.windows, due.at_us - after_us(facts), due.at_us)) is not None:
         deadline_us = max(deadline_us, over[1] + after_us(facts))  # what it held up comes now
-    held_up = _held_up_into(match, due, deadline_us) if disturbed and due.run is None else None
+    held_up = _held_up_into(match, due, deadline_us) if disturbed else None
     if held_up is not None:  # that run is on when this one is to begin
         deadline_us = max(deadline_us, held_up.end_us + allowed_us)
     begun = due.run is not None and due.run.begin.at_us <= deadline_us
@@ -102,7 +102,10 @@ def touching(windows: list[Window], start_us: int, end_us: int) -> Window | None
 
 
 def _busy_until(facts: Facts, due: Due) -> int | None:
-    """Until when an earlier run of the same job was on, if it was on at this occurrence."""
+    """Until when an earlier run of the same job was on, if it was on at this occurrence.
+
+    That is by every clock: to one that is ahead the occurrence came before.
+    """
     runs = facts.runs.get(due.job, [])
     index = bisect_left(runs, due.at_us, key=lambda run: run.begin.at_us) - 1
     if due.manual:  # asked for in the instant in which another began, or was taken
@@ -117,7 +120,7 @@ def _busy_until(facts: Facts, due: Due) -> int | None:
     died = runs[index].died or _died_before_it_told(facts, runs, index)
     if died is not None and not facts.blocking:  # to whoever is woken it is still on
         until_us = max(until_us, settled_us(facts, died))
-    return until_us if until_us > due.at_us else None
+    return until_us if until_us > due.at_us - facts.skew_us else None
 
 
 def _was_taken(facts: Facts, due: Due, run: BodyRun) -> bool:

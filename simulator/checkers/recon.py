@@ -223,8 +223,8 @@ def _told(facts: Facts, op: Op) -> bool:
     """Whether a provider can have been told of an operation: it stored something of its job."""
     if op.job is None or not op.failed or op.end is None or not facts.history.of("store.commit"):
         return op.job is not None
-    stored = commits_of(facts, op.job)
-    return any(event.n < op.end.n for event, _ in stored.since(stored.before(op.begin.n)))
+    stored = commits_of(facts, op.job).between(op.begin.n, op.end.n)
+    return any(op.may_have_stored(event) for event, _ in stored)
 
 
 def _is_of_another(facts: Facts, begin: Event, end: Event) -> bool:

@@ -44,6 +44,50 @@ jobs:
     schedule: "2026-03-08T02:10:00"
     record: {fire_claim: {at: "2026-03-08T00:29:00+00:00", by: "gone:4711"}}
 """,
+    "an-occurrence-comes-by-a-clock-that-is-ahead-just-before-a-run-ends": """
+start: 2026-06-10T07:45:00
+lasts: 3h
+machines:
+  a: {}
+  b: {skew: 2s}
+jobs:
+  - {id: job-1, schedule: every 20m}
+  - {id: job-2, schedule: every 20m, runs_for: 40m}
+  - {id: job-3, schedule: every 10m, runs_for: 40m}
+steps:
+  - {at: 1h59m59s, do: hold-lock, for: 20m}
+faults:
+  - into: nas.deliver
+    duplicate: [1h30m]
+    nth: 1
+    job: job-1
+""",
+    "a-job-is-removed-before-its-pause-is-over": """
+start: 2026-03-08T00:30:00
+lasts: 11h31m
+jobs:
+  - {id: job-1, schedule: every 30m}
+steps:
+  - {at: 11h30m, do: pause, job: job-1}
+  - {at: 11h30m1s, do: remove, job: job-1}
+faults:
+  - {into: nas.list, hang: 4s, from: 11h29m59s, until: 11h30m59s}
+""",
+    "a-run-is-refused-while-another-change-calls-the-registry": """
+start: 2026-10-04T00:30:00
+lasts: 3h
+jobs:
+  - id: job-1
+    schedule: every 20m
+    body: {crashes: true, restarts_after: 2h, nth: 1}
+steps:
+  - {at: 1h19m59s, do: restart, machine: a}
+  - {at: 2h59m59s, do: run, job: job-1}
+  - {at: 2h59m59s, do: trigger, job: job-1}
+  - {at: 2h59m59s, do: run, job: job-1}
+faults:
+  - {into: nas.list, answer: stale, nth: 8}
+""",
 }
 BUILTIN = {
     "a-job-comes-due-while-the-record-of-its-last-run-hangs": """

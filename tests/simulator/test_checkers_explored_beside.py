@@ -1,0 +1,58 @@
+"""What two changes at one time did, and what clocks that differ take for what."""
+
+from __future__ import annotations
+
+import pytest
+from histories import Build, iso
+
+
+def refused_beside_another(**told: list[int]) -> Build:
+    """A run by hand is refused while a trigger of the same job stores and calls NAS in vain."""
+    steps = "steps: [{at: 10m, do: run, job: j}, {at: 10m, do: trigger, job: j}]\n"
+    build = Build(steps, external=True).up().store(0, "j", next_run_at=iso("1h"))
+    build.add("10m", "op", "operator", do="run", job="j", step=0)
+    build.add("10m", "op", "operator", do="trigger", job="j", step=1)
+    build.store("10m", "j", next_run_at=iso("10m")).call("10m", "provision", "j", 503)
+    build.add("601s", "op.end", "operator", do="run", job="j", error="X", step=0, **told)
+    return build.add("602s", "op.end", "operator", do="trigger", job="j", error=None, step=1)
+
+
+def test_what_another_stored_was_told_by_the_other():
+    """NAS can have failed in a change that did not store it; without its word it may have."""
+    assert refused_beside_another(stored=[]).judge("RECON-4").verdict != "violated"
+    assert refused_beside_another().judge("RECON-4").verdict == "violated"
+
+
+def paused_and_removed(writes: int) -> Build:
+    """A pause that stored the `writes` first of two writes is still on when the job is removed."""
+    steps = "steps: [{at: 10m, do: pause, job: j}, {at: 601s, do: remove, job: j}]\n"
+    build = Build(steps, external=True).up().store(0, "j", next_run_at=iso("1h"))
+    build.add("10m", "op", "operator", do="pause", job="j", step=0)
+    build.store("10m", "j", next_run_at=iso("1h"), enabled=False)
+    build.store("600500000us", "j", next_run_at=iso("1h"), enabled=False, state="error")
+    build.add("601s", "op", "operator", do="remove", job="j", step=1)
+    build.add("601s", "store.commit", "a", changes=[["j", None]], by="a")
+    build.add("601s", "op.end", "operator", do="remove", job="j", error=None, step=1)
+    first = [event.n for event in build.history().of("store.commit")[1:]]
+    own = {"stored": first[:writes]}
+    return build.add("604s", "op.end", "operator", do="pause", job="j", error=None, step=0, **own)
+
+
+@pytest.mark.parametrize(("writes", "verdict"), [(0, "violated"), (1, "violated"), (2, "unknown")])
+def test_a_pause_may_switch_off_a_job_that_is_removed_before_it_is_over(writes, verdict):
+    """What it stored itself, that is, and nothing else."""
+    assert paused_and_removed(writes).judge("LIVE-13").verdict == verdict
+
+
+def overtaken(skew: str, ends_s: int) -> Build:
+    """J's run of 7 o'clock ends just before 8, for which nothing runs."""
+    more = f"machines: {{a: {{}}, b: {{skew: {skew}}}}}\nlasts: 6h\n"
+    build = Build(more, external=True).up().up(machine="b").arm("j", 0, "1h")
+    build.fire("j", "1h", arms="2h", lasts=ends_s - 3600)
+    return build.fire("j", "3h", arms="4h").fire("j", "4h", arms="5h").fire("j", "5h", arms="6h")
+
+
+def test_a_run_is_on_at_an_occurrence_by_the_clock_that_is_ahead():
+    assert overtaken("2s", 7199).judge("LIVE-1").verdict != "violated"
+    assert overtaken("0s", 7199).judge("LIVE-1").verdict == "violated"
+    assert overtaken("2s", 7190).judge("LIVE-1").verdict == "violated"
