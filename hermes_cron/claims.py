@@ -252,9 +252,8 @@ def take(
 
 def _jumped(job: Job, planned: datetime, now: datetime) -> list[dict[str, Any]]:
     """Records of the occurrences that came between a late one and now."""
-    zone = records.zone_of(now)
     try:
-        first = schedules.next_on_grid(records.schedule_of(job), planned, planned, zone)
+        first = records.following(job, planned.astimezone(records.zone_of(now)))
         return [] if first is None else executions.missed(job, first, now, now)
     except schedules.ScheduleError:
         return []  # said by the plan that the claim makes

@@ -203,10 +203,13 @@ def _since(
 ) -> tuple[list[datetime], datetime | None]:
     """The occurrences after `first` until now; when they are too many, the last of all, too."""
     zone, schedule = records.zone_of(now), records.schedule_of(job)
-    since = schedules.occurrences_between(schedule, first, records.fixed(now), zone)
-    later = [at for at in itertools.islice(since, _MOST_COUNTED) if records.fixed(at) > first]
+    start = records.following(job, first.astimezone(zone))
+    if start is None or start > now:
+        return [], None
+    since = schedules.occurrences_between(schedule, start, records.fixed(now), zone)
+    later = list(itertools.islice(since, _MOST_COUNTED - 1))
     many = len(later) >= _MOST_COUNTED - 1
-    return later, schedules.latest_not_after(schedule, first, now, zone) if many else None
+    return later, schedules.latest_not_after(schedule, start, now, zone) if many else None
 
 
 def _grouped(

@@ -115,9 +115,20 @@ def _tries_again(facts: Facts, match: JobMatch, extra: Extra) -> bool:
     return (
         match.plan.is_once_at(extra.run.begin.n)
         and first is not None
-        and first.died is not None
-        and first.died.n < extra.run.begin.n
+        and _cut_off(facts, first, extra.run)
         and facts.runs[extra.run.job].index(extra.run) < limit
+    )
+
+
+def _cut_off(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
+    """Whether a crash took a run before the next one began: in its body, or before its mark."""
+    life = facts.life_at(first.begin)
+    crash = life.end if life is not None else None
+    if crash is None or crash.kind != "crash" or crash.n > second.begin.n:
+        return False
+    return first.end is None or not any(
+        first.end.n < mark.n < crash.n and mark.data.get("job") == first.job
+        for mark in facts.history.of("mark")
     )
 
 

@@ -16,6 +16,7 @@ from hermes_cron import (
     executions,
     jobs,
     leases,
+    pending,
     process,
     promises,
     recovery,
@@ -132,6 +133,31 @@ class TestReserve:
         assert jobs.trigger_job("job")
         assert claims.reserve("job", home.job()["next_run_at"]).reason == "running"
         assert home.trace("job")[-1] == ("skipped", "08:02")
+        scheduler.runs.drop(running)
+
+    @pytest.mark.parametrize("on", [False, True], ids=["late", "while a run is on"])
+    def test_what_comes_after_a_trigger_is_told_by_the_grid_of_the_job(self, home, on):
+        """It is asked for at 08:20, and comes each hour at 40."""
+        home.wait(minutes=-20)
+        home.plant(schedule={"kind": "interval", "minutes": 60})
+        home.wait(minutes=20)
+        assert claims.reserve("job", home.job()["next_run_at"]).outcome == "reserved"
+        assert jobs.claim_job_for_fire("job")
+        running = scheduler.runs.hold(jobs.get_job("job"))
+        if not on:
+            jobs.mark_job_run("job", success=True)
+            scheduler.runs.drop(running)
+        home.wait(minutes=20)
+        assert jobs.trigger_job("job")
+        fire_at = home.job()["next_run_at"]
+        home.wait(hours=2)
+        before = len(home.trace())
+        assert claims.reserve("job", fire_at).outcome == ("ignored" if on else "reserved")
+        assert home.trace()[before:] == (
+            [("skipped", "08:20"), ("skipped", "08:40"), ("skipped", "09:40")]
+            if on
+            else [("missed", "08:40"), ("missed", "09:40"), ("claimed", "08:20")]
+        )
         scheduler.runs.drop(running)
 
     def test_a_late_fire_records_what_it_jumps_over(self, home, hourly):
@@ -360,6 +386,21 @@ class TestLease:
         home.change(fire_token=9, fire_claim={"at": iso(home), "by": "b:1", "token": 9})
         assert leases._renew([running]) == [running]
         assert home.job()["fire_claim"]["by"] == "b:1"
+        scheduler.runs.drop(running)
+
+    def test_a_claim_of_the_same_token_that_is_anothers(self, home, hourly):
+        """A disk lost the claim, and the next one got its token again: ONCE-7 all the same."""
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        running = scheduler.runs.hold(claimed)
+        theirs = {**claimed["fire_claim"], "by": "b:1", "execution": "theirs"}
+        home.change(fire_claim=theirs)
+        with pytest.raises(scheduler.runs.NotBegun, match="another caller"):
+            scheduler.runs.begin(claimed, running, home.now())
+        assert leases._renew([running]) == [running]
+        pending.release(running, "it is another's")
+        pending.Result(running, success=True, error=None, delivery_error=None)()
+        assert home.job()["fire_claim"] == theirs
+        assert running.fenced
         scheduler.runs.drop(running)
 
     def test_the_claim_of_a_job_that_is_gone_is_lost(self, home, hourly):

@@ -530,6 +530,22 @@ def in_a_long_tick(*silent: str) -> Build:
     return build.status(2160, "STALLED")
 
 
+def in_two_long_ticks(*telling: str) -> Build:
+    """Both gateways are in a tick for six minutes; those tell of it; a status says STALLED."""
+    build = Build(f"machines: [a, b]\n{ONE}")
+    for machine in ("a", "b"):
+        build.up(machine=machine).loop(machine=machine, last="30m")
+        build.add("30m", "tick.begin", machine, sync=False)
+    for machine in telling:
+        build.add(1801, "signal", machine, name=f"ticker-{machine}", content="x")
+    return build.status(2160, "STALLED")
+
+
+def test_a_tick_that_tells_nothing_is_spoken_for_by_none():
+    assert in_two_long_ticks("a").judge("STAT-2").verdict != "violated"
+    assert in_two_long_ticks("a", "b").judge("STAT-2").verdict == "violated"
+
+
 def test_a_tick_under_way_speaks_for_no_other_gateway():
     assert in_a_long_tick("b").judge("STAT-2").verdict != "violated"
     assert in_a_long_tick().judge("STAT-2").verdict == "violated"
@@ -630,3 +646,16 @@ def test_a_sign_of_life_is_as_old_as_the_time_that_it_states():
     build.add("1h", "fault", index=0, seam="store.signal", does="hang")
     assert build.judge("STAT-3").verdict == "unknown"
     assert build.judge("STAT-2").verdict == "held"
+
+
+def cut_off_at_its_mark(*, marked: bool) -> Build:
+    """A one-shot, which may run twice, ends; its machine dies, before its result is told or not."""
+    build = Build("jobs: [{id: j, schedule: 1h, repeat: 2}]\n").up().loop(last="1h").run("j", "1h")
+    if marked:
+        build.add(3610, "mark", job="j", ok=True, error=None)
+    return build.add(3620, "crash").up("62m").run("j", "64m")
+
+
+def test_a_one_shot_may_run_again_where_its_machine_died_before_its_result_was_told():
+    assert cut_off_at_its_mark(marked=False).judge("ONCE-10").verdict != "violated"
+    assert cut_off_at_its_mark(marked=True).judge("ONCE-10").verdict == "violated"

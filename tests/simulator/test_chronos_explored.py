@@ -445,6 +445,42 @@ lasts: 1h
 jobs: [{id: job-2, schedule: every 7m}]
 faults: [{into: claim, raise: SystemExit, from: 20m, until: 26m}]
 """
+ONE_SHOT_CUT_OFF = """
+name: a-one-shot-that-may-run-again-ends-and-its-machine-dies-as-it-marks-it
+for: [external]
+start: 2026-03-02T08:00:00
+lasts: 25m
+machines: [b]
+jobs: [{id: job-1, schedule: 20m, repeat: 3}]
+faults: [{into: store.lock, crash: true, for: 3m, at: 9m30s, on: mark}]
+"""
+LATE_AFTER_A_TRIGGER = """
+name: the-fire-of-a-trigger-hangs-past-occurrences-of-the-grid
+for: [external]
+start: 2026-03-02T08:00:00
+lasts: 71m
+jobs: [{id: job-1, schedule: every 7m}]
+steps: [{at: 20m, do: trigger, job: job-1}]
+faults: [{into: fire, hang: 12m, from: 19m30s, until: 21m}]
+"""
+LIST_HANGS = """
+name: a-job-fires-while-the-list-hangs-that-another-change-asked-for
+for: [external]
+start: 2026-10-25T00:30:00
+lasts: 2h32m
+machines: [a, b]
+jobs:
+  - {id: job-1, schedule: '*/15 * * * *'}
+  - {id: job-2, schedule: '*/15 * * * *'}
+  - {id: job-3, schedule: every 20m}
+  - {id: job-4, schedule: every 20m}
+steps:
+  - {at: 1h29m59s, do: pause, job: job-2}
+  - {at: 2h30m, do: pause, job: job-3}
+faults:
+  - {into: nas.cancel, hang: 4s, from: 2h29m59s, until: 2h30m59s}
+  - {into: nas.list, hang: 2s, from: 2h29m59s, until: 2h30m59s}
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
