@@ -272,6 +272,61 @@ steps:
   - {at: 59m30s, do: crash, machine: a, for: 90m}
   - {at: 1h, do: damage, for: 30s, what: control-character}
 """,
+    "due-while-the-claim-before-it-hangs-after-nobody-was-up": """
+start: 2026-06-10T07:45:00
+lasts: 1h56m
+jobs: [{id: job-1, schedule: "*/15 * * * *", runs_for: 3m}]
+steps:
+  - {at: 1h19m40s, do: crash, machine: a, for: 20m}
+faults:
+  - {into: claim, hang: 12m, after: true, nth: 6}
+""",
+    "a-claim-that-the-disk-lost-and-two-who-hold-the-same-token": """
+start: 2026-03-02T08:00:00
+lasts: 30m
+machines: [a, b]
+jobs: [{id: job-2, schedule: every 7m}]
+faults:
+  - {into: body, hang: 12m, nth: 1, machine: b}
+  - {into: store.replace, damage: lost, nth: 1}
+""",
+    "two-ticks-of-which-one-tells-nothing": """
+start: 2026-03-02T08:00:00
+lasts: 3m
+interval: 20
+machines: [a, b]
+jobs: [{id: job-4, schedule: "*/5 * * * *"}]
+faults:
+  - {into: tick, hang: 12m, after: true, nth: 2, times: 3}
+""",
+    "a-tick-by-hand-that-is-refused-while-the-loop-is-in-one": """
+start: 2026-03-29T00:30:00
+lasts: 1h31m
+jobs: [{id: job-1, schedule: every 30m}]
+steps:
+  - {at: 46m, do: resume, job: job-1}
+  - {at: 1h20m1s, do: tick, machine: a}
+faults: [{into: store.sync, hang: 6m, from: 31m1s, until: 2h31m1s}]
+""",
+    "a-resume-that-waited-for-a-lock-with-a-tick-that-starts-another": """
+start: 2026-03-08T00:30:00
+lasts: 2h32m
+jobs:
+  - {id: job-1, schedule: every 30m}
+  - {id: job-7, schedule: every 30m, body: {crashes: true, restarts_after: 1s, nth: 1}}
+steps:
+  - {at: 2h29m59s, do: hold-lock, for: 10s}
+  - {at: 2h30m, do: resume, job: job-1}
+""",
+    "a-lock-that-is-wanted-while-writes-hang-one-after-another": """
+start: 2026-03-29T00:30:00
+lasts: 1h13m
+jobs: [{id: job-1, schedule: "*/15 * * * *", runs_for: 8m}]
+steps:
+  - {at: 1h10m2s, do: hold-lock, for: 20m}
+faults:
+  - {into: store.write, hang: 1m30s, nth: 3, times: always}
+""",
 }
 
 
