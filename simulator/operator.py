@@ -206,19 +206,28 @@ def _damage(world: World, step: Step) -> None:
         world.later(step.lasts, undo)
 
 
-def _hold(world: World, step: Step) -> None:
-    """Somebody who is no gateway takes a lock as soon as it is free, and keeps it."""
+def _hold(world: World, step: Step, waits_n: int | None = None) -> None:
+    """Somebody who is no gateway takes a lock as soon as it is free, and keeps it.
+
+    Where it is not free, history says that, and with `waits_n`, the number of the operation, when
+    it was taken.
+    """
     lock, volume = step.lock or "jobs", world.volume
     if lock in volume.locks:
+        if waits_n is None:
+            waits_n = len(world.history) - 1
+            world.history.append("lock.waits", LANE, op=waits_n)
 
         def again(freed: str) -> None:
             if freed == lock:
                 volume.on_release.remove(again)
-                world.later(1, _hold, world, step)  # who waits for it goes first
+                world.later(1, _hold, world, step, waits_n)  # who waits for it goes first
 
         volume.on_release.append(again)
         return
     volume.hold_lock(lock)
+    if waits_n is not None:
+        world.history.append("lock.held", LANE, op=waits_n)
     if step.lasts is not None:
         world.later(step.lasts, volume.free, lock)
 

@@ -27,21 +27,14 @@ def live_10(history: History, scenario: Scenario) -> Finding:
     facts = facts_of(history, scenario)
     judgement = Judgement("LIVE-10", "nobody wanted a lock that another process kept")
     refused = [e for e in history.of("store.refused") if e.data.get("step") == "lock"]
-    kept_us = 0
-    for stuck, until_us in kept_locks(facts):
-        since_us = stuck.at_us
-        if stuck.kind == "op":
-            queued, kept_us = stuck.at_us < kept_us, max(kept_us, until_us)
-            if queued:
-                continue  # it waits its turn, and nothing shows since when it has the lock
-            since_us += facts.held_us  # so does who comes after somebody that the tape holds back
+    for stuck, (since_us, until_us) in kept_locks(facts):
         for event in history.of("store.commit"):
             other = event.data.get("by") != stuck.machine
             if stuck.n < event.n and since_us <= event.at_us < until_us and other:
                 judgement.violated(f"{event.data['by']} wrote without the lock", stuck, event)
         for machine, ticks in facts.ticks.items():
             for tick in ticks if machine != stuck.machine else ():
-                if stuck.at_us <= tick.begin.at_us < until_us - LOCK_BOUND_US:
+                if since_us <= tick.begin.at_us < until_us - LOCK_BOUND_US:
                     _judge_tick(facts, judgement, tick, refused, stuck)
     return judgement.finding()
 
@@ -105,16 +98,17 @@ def _refused_at_start(facts: Facts, tick: Tick) -> bool:
     )
 
 
-def kept_locks(facts: Facts) -> list[tuple[Event, int]]:
-    """Who kept the lock of the jobs, and until when: a write that hangs, or no gateway at all."""
-    found = [(event, end) for event, lock, (_, end) in held_locks(facts) if lock == "jobs"]
+def kept_locks(facts: Facts) -> list[tuple[Event, Window]]:
+    """Who kept the lock of the jobs, and when: a write that hangs, or no gateway at all."""
+    found = [(event, window) for event, lock, window in held_locks(facts) if lock == "jobs"]
     for event in facts.history.of("fault"):
         if event.data.get("does") == "hang" and event.data.get("seam") in INSIDE:
             fault = facts.scenario.faults[event.data["index"]]
             if not fault.after:  # who dies has no lock any more
                 until_us = event.at_us + (fault.hang or 0)
                 life = facts.life_at(event)
-                found.append((event, until_us if life is None else min(until_us, life.end_us)))
+                until_us = until_us if life is None else min(until_us, life.end_us)
+                found.append((event, (event.at_us, until_us)))
     return found
 
 

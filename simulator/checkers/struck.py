@@ -107,13 +107,17 @@ def held_locks(facts: Facts) -> list[tuple[Event, str, Window]]:
 
     Who finds a lock held waits for it, and then keeps it as long as was said.
     """
+    waited = {event.data["op"] for event in facts.history.of("lock.waits")}
+    held_us = {event.data["op"]: event.at_us for event in facts.history.of("lock.held")}
     found: list[tuple[Event, str, Window]] = []
     free_us: dict[str, int] = {}
     for op in facts.ops:
         if op.do != "hold-lock" or op.step is None:
             continue
         lock, lasts = op.step.lock or "jobs", op.step.lasts
-        start_us = max(op.begin.at_us, free_us.get(lock, 0))
+        start_us = held_us.get(op.begin.n) or max(op.begin.at_us, free_us.get(lock, 0))
+        if op.begin.n in waited and op.begin.n not in held_us:
+            continue  # it never came to have it
         free_us[lock] = FOREVER if lasts is None else start_us + lasts
         found.append((op.begin, lock, (start_us, free_us[lock])))
     return found

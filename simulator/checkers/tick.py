@@ -213,7 +213,7 @@ def _may_wait(facts: Facts, machine: str, start: Window) -> bool:
             for event in facts.history.of("fault")
             if event.machine != machine and str(event.data.get("seam")).startswith("store.")
         ]
-        return merge([*hung, *((kept.at_us, until_us) for kept, until_us in kept_locks(facts))])
+        return merge([*hung, *(window for _, window in kept_locks(facts))])
 
     windows = facts.history.derived(("kept from", machine), build)
     return touching(windows, *start) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from histories import Build, iso
+from histories import Build, iso, us
 
 from simulator.checkers import CHECKERS
 
@@ -253,6 +253,10 @@ def two_keep_the_lock(first: str, wrote: str) -> Build:
         "- {at: 31m, do: hold-lock, for: 1h}\n"
     )
     build.up().loop().op("30m", "hold-lock").op("31m", "hold-lock").store("29m", "j")
+    if us(first) > us("1m"):
+        waits_n = [event.n for event in build.history().of("op")][-1]
+        build.add("31m", "lock.waits", "operator", op=waits_n)
+        build.add(f"{us('30m') + us(first) + 1}us", "lock.held", "operator", op=waits_n)
     return build.add(wrote, "store.commit", "store", changes=[["j", {"id": "j"}]], by="a")
 
 
@@ -261,6 +265,7 @@ def test_who_wants_a_lock_that_is_kept_does_not_keep_it_yet():
     assert two_keep_the_lock("3m", "33m").judge("LIVE-10").verdict != "violated"
     assert two_keep_the_lock("3m", "32m").judge("LIVE-10").verdict == "violated"
     assert two_keep_the_lock("30s", "32m").judge("LIVE-10").verdict == "violated"
+    assert two_keep_the_lock("3m", "34m").judge("LIVE-10").verdict == "violated"
 
 
 def left_before_its_tick(held_s: int, asked: int) -> str:
