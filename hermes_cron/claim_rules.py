@@ -42,6 +42,7 @@ __all__ = [
     "ends_at",
     "give_back",
     "is_held",
+    "is_of",
     "lies_ahead",
     "never_began",
     "renew",
@@ -68,6 +69,17 @@ def claim_of(job: Mapping[str, Any]) -> dict[str, Any] | None:
     """The job's claim, fresh or not; None without one or when it is no claim."""
     claim = job.get("fire_claim")
     return claim if isinstance(claim, dict) and claim else None
+
+
+def is_of(job: Mapping[str, Any], execution: process.Execution) -> bool:
+    """Whether the job's claim is still that of an execution.
+
+    By its token and its id: after a claim that a disk has lost, the next one gets the same token.
+    """
+    claim = claim_of(job) or {}
+    return claim.get("token") == execution.token and (
+        claim.get("execution", execution.id) == execution.id
+    )
 
 
 def is_held(job: Mapping[str, Any], now: datetime, ttl_s: float = TTL_S) -> bool:

@@ -314,17 +314,25 @@ def settle(edit: Edit, job: Job, now: datetime, entries: list[dict[str, Any]]) -
     return True
 
 
-def release(job_id: str, token: int | None, reason: str = "it could not be started") -> bool:
+def release(
+    job_id: str,
+    token: int | None,
+    reason: str = "it could not be started",
+    execution_id: str | None = None,
+) -> bool:
     """Give an occurrence back that was claimed and will not be run, so that it is due again.
 
     Returns:
-        False when the claim is not that of `token` any more.
+        False when the claim is not that of `token` any more, nor of `execution_id` where one is
+        given: after a claim that a disk has lost, the next one gets the same token.
     """
     with store.current_store().edit() as edit:
         now = _now()
         job = edit.get(job_id)
         claim = None if job is None else claim_rules.claim_of(job)
         if job is None or claim is None or claim.get("token") != token:
+            return False
+        if execution_id not in {None, claim.get("execution")}:
             return False
         claim_rules.give_back(job, now)
     executions.append(

@@ -99,8 +99,7 @@ def _renew(held: Sequence[Execution]) -> list[Execution]:
         now = jobs._hermes_now()  # noqa: SLF001
         for execution in held:
             job = edit.get(execution.job_id)
-            claim = None if job is None else claim_rules.claim_of(job)
-            if job is not None and claim is not None and claim.get("token") == execution.token:
+            if job is not None and claim_rules.is_of(job, execution):
                 claim_rules.renew(job, now)
             else:
                 lost.append(execution)

@@ -164,10 +164,16 @@ def _again(state: process.ProcessState) -> _Again:
 
 def release(execution: Execution, reason: str) -> None:
     """Give an occurrence back, now or as soon as the store takes it."""
-    give_back(execution.job_id, execution.token, reason, execution.extra)
+    give_back(execution.job_id, execution.token, reason, execution.extra, execution.id)
 
 
-def give_back(job_id: str, token: int | None, reason: str, extra: dict[str, Any]) -> bool:
+def give_back(
+    job_id: str,
+    token: int | None,
+    reason: str,
+    extra: dict[str, Any],
+    execution_id: str | None = None,
+) -> bool:
     """Give an occurrence back, now or as soon as the store takes it; whether it is due again now.
 
     Args:
@@ -175,10 +181,11 @@ def give_back(job_id: str, token: int | None, reason: str, extra: dict[str, Any]
         token: the fencing token of its claim; without one there is nothing to give back.
         reason: why it is not run, for the record.
         extra: what stands beside the words in the log.
+        execution_id: the id of the claim's execution, where it is known.
     """
 
     def write() -> bool:
-        return claims.release(job_id, token, reason)
+        return claims.release(job_id, token, reason, execution_id)
 
     try:
         return token is not None and write()

@@ -122,7 +122,7 @@ def _check(current: Job | None, execution: Execution) -> None:
     stay = records.stay_reason(current)
     if stay is not None and not (claim.get("by_hand") and stay in claim_rules.RESTS):
         raise NotBegun(stay)
-    if execution.token is not None and claim.get("token") != execution.token:
+    if execution.token is not None and not claim_rules.is_of(current, execution):
         raise NotBegun("another caller has taken its claim over")
 
 
@@ -196,8 +196,8 @@ def _complete(edit: Edit, job: Job | None, completion: Completion) -> None:
         logger.warning("job '%s' is gone; its result is not stored", completion.job_id, extra=extra)
         return
     claim = claim_rules.claim_of(job) or {}
-    token = None if execution is None else execution.token
-    if execution is not None and token is not None and claim.get("token") != token:
+    claimed = execution is not None and execution.token is not None
+    if execution is not None and claimed and not claim_rules.is_of(job, execution):
         if execution.settled:
             return
         execution.fenced = True

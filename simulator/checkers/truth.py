@@ -46,7 +46,7 @@ class Truth:
         untold_us: For how long one that is over still stands there as under way: its end, which the
             next heartbeat writes, could not be written. None when none does.
         tick_told: Whether such a tick had left a signal since it began: it says that it is at work.
-        silent: Whether another living gateway, in no tick, left no signal for so long as is stale.
+        silent: Whether another gateway, in no such tick, left no signal for as long as is stale.
         clean_since_start: Whether a living loop had a clean tick since it started.
         beat_life: Whether the last heartbeat is of a process that is up.
         ahead_us: How far the time that a signal states lies ahead of the clock; 0 when it does not.
@@ -86,6 +86,7 @@ def truths(facts: Facts) -> list[Truth]:
             lives = facts.serving(status.n)
             last = [tick for life in lives for tick in _last_tick(facts, life, status.n)]
             running = [tick for tick in last if tick.end is None or tick.end.n > status.n]
+            telling = [tick for tick in running if _told(facts, tick, status)]
             told = [tick for life in lives for tick in _told_last(facts, life, status)]
             untold = [tick for tick in told if _end_untold(facts, tick, status)]
             found.append(
@@ -96,8 +97,8 @@ def truths(facts: Facts) -> list[Truth]:
                     status.at_us - _taken_us(facts, success) if success is not None else None,
                     max((_works_us(facts, tick, status) for tick in running), default=None),
                     max((status.at_us - tick.begin.at_us for tick in untold), default=None),
-                    any(_told(facts, tick, status) for tick in running),
-                    len(lives) > 1 and any(_silent(facts, life, running, status) for life in lives),
+                    bool(telling),
+                    len(lives) > 1 and any(_silent(facts, life, telling, status) for life in lives),
                     any(clean[life.boot.n] < status.n for life in lives),
                     beat is not None and any(life.boot.n < beat.n for life in lives),
                     max(
@@ -212,9 +213,9 @@ def _signals_of(facts: Facts, machine: str) -> Sequence[int]:
     return facts.history.derived(("signals", machine), lambda: _signals(facts, machine))
 
 
-def _silent(facts: Facts, life: Life, running: Sequence[Tick], status: Event) -> bool:
+def _silent(facts: Facts, life: Life, telling: Sequence[Tick], status: Event) -> bool:
     """Whether a gateway that is in none of these ticks left no signal for longer than is fresh."""
-    if any(tick.begin.machine == life.machine for tick in running):
+    if any(tick.begin.machine == life.machine for tick in telling):
         return False
     signals = _signals_of(facts, life.machine)
     index = bisect_right(signals, status.n) - 1

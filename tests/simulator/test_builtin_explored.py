@@ -327,15 +327,6 @@ steps:
 faults:
   - {into: store.write, hang: 1m30s, nth: 3, times: always}
 """,
-    "a-lock-that-is-wanted-while-writes-hang-one-after-another": """
-start: 2026-03-29T00:30:00
-lasts: 1h13m
-jobs: [{id: job-1, schedule: "*/15 * * * *", runs_for: 8m}]
-steps:
-  - {at: 1h10m2s, do: hold-lock, for: 20m}
-faults:
-  - {into: store.write, hang: 1m30s, nth: 3, times: always}
-""",
 }
 
 
