@@ -172,8 +172,9 @@ class ChronosCronScheduler(CronScheduler):
         if first:
             self._upkeep()
         self._arm_after_fires(fires)
-        desired = _wanted.wanted(jobs.load_jobs())
+        # The list first: it may hang, and what is armed meanwhile is not to be armed back.
         observed = self._list_armed()
+        desired = _wanted.wanted(jobs.load_jobs())
         spent_s = 0.0
         for job_id, job in desired.items():
             if _wanted.is_same_fire(observed.get(job_id), _wanted.fire_at_of(job)):
