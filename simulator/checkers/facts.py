@@ -19,7 +19,7 @@ from simulator.checkers.happened import (
     Window,
     merge,
 )
-from simulator.checkers.ticks import Ticks, tracks_of
+from simulator.checkers.ticks import Ticks, Track, tracks_of
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.history import History
@@ -143,10 +143,13 @@ class Facts:
         for machine, begins in tracks_of(self.history, "tick.begin").items():
             waited = begins.where(lambda data: data.get("sync") is not False)
             by_hand = {place for place in waited if self._by_hand(begins[place], asked)}
+            ended = ends.get(machine, begins.part(slice(0)))
             if by_hand:
+                over = _ended_by_hand(sorted(begins.ns[p] for p in by_hand), ended, asked)
                 begins = begins.pick(p for p in range(len(begins)) if p not in by_hand)  # noqa: PLW2901
+                ended = ended.pick(p for p in range(len(ended)) if p not in over)
             if begins:
-                found[machine] = Ticks.paired(begins, ends.get(machine, begins.part(slice(0))))
+                found[machine] = Ticks.paired(begins, ended)
         return found
 
     @cached_property
@@ -376,6 +379,18 @@ class Facts:
         """The first occasion that began after this event."""
         index = bisect_left(self._occasion_numbers, event.n + 1)
         return self.occasions[index] if index < len(self.occasions) else None
+
+
+def _ended_by_hand(begun: list[int], ends: Track, asked: list[Op]) -> set[int]:
+    """The places of the ends of ticks by hand, whose beginnings have these numbers.
+
+    Another tick may be on all the time: such an end is the last one before its command's.
+    """
+    return {
+        bisect_left(ends.ns, op.end.n) - 1
+        for op in asked
+        if op.end is not None and bisect_left(begun, op.begin.n) < bisect_left(begun, op.end.n)
+    }
 
 
 def _unnumbered(event: Event, said: dict[str, dict[str, Any]]) -> Event:
