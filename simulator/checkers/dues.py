@@ -117,9 +117,12 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
     """Every occurrence, to the end of the history or until it had run as often as it may."""
     job, dues = plan.job.id, []
     near_us = allowance_us(facts)
+    # A clock that is ahead takes at the end what comes just after it.
+    over_us = facts.end_us + early_us(facts)
+    # A tick that was on then may take what comes until it is over.
+    last_us = max([over_us, *(run.begin.at_us for run in runs[-1:])])
     for index, part in enumerate(plan.segments):
-        # A clock that is ahead takes at the end what comes just after it.
-        until_us = min(part.settled_us, facts.end_us + early_us(facts))
+        until_us = min(part.settled_us, last_us)
         for at_us in oracle.occurrences(part.schedule, part.from_us, until_us):
             due = Due(job, at_us, index)
             # The job was being changed: whether this one counts is a matter of microseconds.
@@ -129,6 +132,7 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
             due.optional = due.optional or (
                 part.from_n >= 0 and at_us <= part.from_us + facts.skew_us
             )
+            due.optional = due.optional or at_us > over_us
             due.again = at_us <= part.again_us and not due.optional
             due.optional = due.optional or due.again
             dues.append(due)

@@ -336,6 +336,15 @@ steps:
 faults:
   - {into: store.read, hang: 5s, from: 59m59s}
 """,
+    "taken-by-a-tick-that-is-on-at-the-end": """
+start: 2026-06-10T07:45:00
+lasts: 1h
+jobs: [{id: job-1, schedule: every 30m}]
+steps:
+  - {at: 1s, do: resume, job: job-1}
+faults:
+  - {into: store.read, hang: 5s, from: 59m59s}
+""",
 }
 
 
