@@ -159,12 +159,12 @@ def _passed_over(facts: Facts, match: JobMatch, due: Due, taken: Event) -> bool:
 def _asked_by_hand(match: JobMatch, run: BodyRun) -> Due | None:
     """The run that an operator asked for, and that comes while the command still goes on."""
     asked = {
-        op.begin.at_us
+        op.begin.n
         for op in match.plan.ops
         if op.do == "run" and op.end is not None and op.begin.n < run.begin.n < op.end.n
     }
     here = run.begin.machine == "operator"
-    free = [d for d in match.dues if d.manual and d.run is None and d.at_us in asked]
+    free = [d for d in match.dues if d.manual and d.run is None and d.asked_n in asked]
     return free[-1] if here and free else None
 
 

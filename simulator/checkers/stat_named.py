@@ -181,9 +181,11 @@ def _read_failed(facts: Facts, status: Event) -> Event | None:
 
 def _struck(facts: Facts, status: Event, does: str) -> Event | None:
     """The fault that struck this status as it read the store, if one did."""
-    faults = facts.history.of("fault")
+    faults, asked = facts.history.of("fault"), facts.history.of("status")
     index = bisect_left(faults, status.n, key=lambda fault: fault.n) - 1
-    while index >= 0 and faults[index].at_us == status.at_us:
+    before = bisect_left(asked, status.n, key=lambda event: event.n) - 1
+    since_n = asked[before].n if before >= 0 else -1
+    while index >= 0 and faults[index].at_us == status.at_us and faults[index].n > since_n:
         fault = faults[index]
         wanted = ("store.read", does)
         if fault.machine == status.machine and _what(fault) == wanted:

@@ -56,3 +56,38 @@ def test_a_run_is_on_at_an_occurrence_by_the_clock_that_is_ahead():
     assert overtaken("2s", 7199).judge("LIVE-1").verdict != "violated"
     assert overtaken("0s", 7199).judge("LIVE-1").verdict == "violated"
     assert overtaken("2s", 7190).judge("LIVE-1").verdict == "violated"
+
+
+def run_by_hand_and_triggered(*fires: int) -> Build:
+    """A job is run by hand as it is triggered; the trigger waits for that run, and for its arm."""
+    steps = "steps: [{at: 10m, do: run, job: j}, {at: 10m, do: trigger, job: j}, "
+    steps += "{at: 601s, do: update, job: j, set: {schedule: 0 * * * *}}]\n"
+    build = Build("jobs: [{id: j, schedule: 0 * * * *}]\n" + steps, external=True).up()
+    build.add("10m", "op", "operator", do="run", job="j", step=0)
+    build.add("10m", "op", "operator", do="trigger", job="j", step=1)
+    build.run("j", "10m", 1, machine="operator")
+    build.add("601s", "op.end", "operator", do="run", job="j", error=None, step=0)
+    build.op("601s", "update", "j", step=2)
+    for at_s in fires:
+        build.fire("j", at_s, fire_at="10m")
+    return build.add("613s", "op.end", "operator", do="trigger", job="j", error=None, step=1)
+
+
+def test_a_run_by_hand_is_not_the_one_that_a_trigger_asked_for():
+    """Which comes as well, once."""
+    assert run_by_hand_and_triggered(606).judge("ONCE-4").verdict != "violated"
+    assert run_by_hand_and_triggered(606, 630).judge("ONCE-4").verdict == "violated"
+
+
+def asked_again_at_once(*promises: bool) -> Build:
+    """Statuses of one instant, the first of which could not read the store."""
+    build = Build().up().loop()
+    build.fault("1h", "store.read", machine="operator")
+    for promised in promises:
+        build.status("1h", "managed scheduler", promises=promised)
+    return build
+
+
+def test_a_fault_strikes_the_status_that_comes_after_it():
+    assert asked_again_at_once(False, True).judge("STAT-12").verdict != "violated"
+    assert asked_again_at_once(True, False).judge("STAT-12").verdict == "violated"
