@@ -222,12 +222,12 @@ class Facts:
         on: dict[tuple[str, str], list[Fire]] = {}
         runs = {run.begin.n: run for run in self.all_runs}
         for event in self.history.of(
-            "fire.begin", "fire.end", "run.begin", "claim", "crash", "stopped"
+            "fire.begin", "fire.end", "run.begin", "claim", "crash", "stopped", "fault"
         ):
             if event.kind in {"crash", "stopped"}:  # what was on there has no end
                 on = {key: inside for key, inside in on.items() if key[0] != event.machine}
                 continue
-            key = (event.machine, str(event.data["job"]))
+            key = (event.machine, str(event.data.get("job")))
             if event.kind == "fire.begin":
                 fire = Fire(key[1], event)
                 found.append(fire)
@@ -238,6 +238,9 @@ class Facts:
                 continue
             if event.kind == "fire.end":
                 self._ended(inside, event)
+            elif event.kind == "fault":
+                if (event.data.get("seam"), event.data.get("does")) == ("fire", "raise"):
+                    inside[-1].struck = True
             elif event.kind == "run.begin":
                 free = [fire for fire in inside if not fire.runs and fire.won]
                 if free or not self._asked_to_tick(event):
@@ -314,8 +317,8 @@ class Facts:
     def occasions(self) -> list[tuple[Event, Event]]:
         """(first, last event) of each time that an external provider was woken and could act.
 
-        A start, a fire of any job, a change of any job while a gateway was up. Not a start in whose
-        place a fault raised. Not one that its
+        A start, a fire of any job, a change of any job while a gateway was up. Not a start, nor a
+        fire, in whose place a fault raised. Not one that its
         machine was asked to leave in: after that nothing may be armed. Nor a change that changed
         nothing, of which no provider is told. Nor a run by hand: the process of that command has no
         provider in a simulated world, and no gateway hears of it.
@@ -325,7 +328,8 @@ class Facts:
             for life in self.all_lives
             if life.started is not None and life.start_left is not None and not self._struck(life)
         ]
-        found += [(fire.begin, fire.end) for fire in self.fires if fire.end is not None]
+        fires = (fire for fire in self.fires if not fire.struck)
+        found += [(fire.begin, fire.end) for fire in fires if fire.end is not None]
         found = [pair for pair in found if not self._cut_by_a_stop(*pair)]
         for op in self.ops:
             if op.end is not None and self._tells(op):

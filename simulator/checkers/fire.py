@@ -1,5 +1,7 @@
 """FIRE: the path from a signal to a run, by what went in and out of `fire_due`."""
 
+from bisect import bisect_left
+
 from simulator import oracle
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
@@ -69,26 +71,34 @@ def fire_3(history: History, scenario: Scenario) -> Finding:
         index = stored.until(fire.begin.n) - 1
         back = index + 1 < len(stored) and stored.ns[index + 1] < fire.end.n
         if (index >= 0 and stored[index][1] is not None) or back:
-            _removed_within(fire, stored, judgement)
+            _removed_within(facts, fire, stored, judgement)
             continue
         judgement.reached(fire.begin)
         if fire.runs:
             judgement.violated(f"job {fire.job}: it ran though it was gone", fire.runs[0].begin)
-        if fire.end.data.get("value") is not False:
-            value = fire.end.data.get("value")
-            judgement.violated(f"job {fire.job}: gone, and fire_due gave {value!r}", fire.end)
+        _gave_nothing(facts, fire, judgement)
     return judgement.finding()
 
 
-def _removed_within(fire: Fire, stored: Stored, judgement: Judgement) -> None:
+def _removed_within(facts: Facts, fire: Fire, stored: Stored, judgement: Judgement) -> None:
     """Judge a fire within which the job was removed for good, before it ran anything."""
     assert fire.end is not None
     within = len(stored) > 0 and fire.begin.n < stored.ns[-1] < fire.end.n
     if fire.runs or not within or stored[len(stored) - 1][1] is not None:
         return
     judgement.reached(fire.end)
-    if fire.end.data.get("value") is not False:
-        value = fire.end.data.get("value")
+    _gave_nothing(facts, fire, judgement)
+
+
+def _gave_nothing(facts: Facts, fire: Fire, judgement: Judgement) -> None:
+    """Judge what came out of a fire of a job that was gone: False, or what a fault in it raised."""
+    assert fire.end is not None
+    value, machine = fire.end.data.get("value"), fire.begin.machine
+    first, last = (
+        bisect_left(facts.faults, n, key=lambda event: event.n) for n in (fire.begin.n, fire.end.n)
+    )
+    failed = any(machine in {one.machine, one.data.get("by")} for one in facts.faults[first:last])
+    if value is not False and not (value is None and failed):
         judgement.violated(f"job {fire.job}: gone, and fire_due gave {value!r}", fire.end)
 
 

@@ -111,7 +111,11 @@ class BodyRun:
 
 @dataclass(slots=True)
 class Fire:
-    """One call of a provider's `fire_due`, with the runs and lost claims inside it."""
+    """One call of a provider's `fire_due`, with the runs and lost claims inside it.
+
+    Attributes:
+        struck: A fault raised in its place, so that the provider was never asked.
+    """
 
     job: str
     begin: Event
@@ -119,6 +123,7 @@ class Fire:
     runs: list[BodyRun] = field(default_factory=list)
     lost: list[Event] = field(default_factory=list)
     won: list[Event] = field(default_factory=list)
+    struck: bool = False
 
 
 @dataclass(slots=True)

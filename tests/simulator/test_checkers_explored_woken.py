@@ -148,6 +148,20 @@ def test_the_last_run_of_a_job_may_be_promised_by_a_claim_that_nobody_could_take
     assert not_taken_up(1, rests="63m", fails=False).judge("RECON-1").verdict == "violated"
 
 
+def fired_when_gone(*, struck: bool) -> Build:
+    """A fire of a job that is gone raises, by a fault in its place or of itself."""
+    build = Build(external=True).up().arm("j", 0, "1h").add("1h", "fire.begin", job="j")
+    build.add(1, "store.commit", "store", changes=[["j", None]], by="a")
+    if struck:
+        build.add("1h", "fault", "a", index=0, seam="fire", does="raise", job="j")
+    return build.add("1h", "fire.end", job="j", value=None, error="OSError")
+
+
+def test_the_fire_of_a_job_that_is_gone_may_raise_what_a_fault_raised():
+    assert fired_when_gone(struck=True).judge("FIRE-3").verdict == "held"
+    assert fired_when_gone(struck=False).judge("FIRE-3").verdict == "violated"
+
+
 def accepted(build: Build, job: str, at: int, fire_at: str = "1h") -> Build:
     """A fire is delivered, claimed and accepted, and comes to its provider."""
     about = {"job": job, "fire_at": iso(fire_at), "id": f"{job}/{at}"}

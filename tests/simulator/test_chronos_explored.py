@@ -481,6 +481,48 @@ faults:
   - {into: nas.cancel, hang: 4s, from: 2h29m59s, until: 2h30m59s}
   - {into: nas.list, hang: 2s, from: 2h29m59s, until: 2h30m59s}
 """
+NEVER_FIRED = """
+name: a-fire-that-never-comes-to-its-provider-is-no-occasion
+for: [external]
+start: 2026-03-02T08:00:00
+lasts: 21m
+jobs:
+  - {id: job-2, schedule: '*/10 * * * *'}
+  - {id: job-3, schedule: '*/10 * * * *'}
+faults:
+  - {into: fire, raise: SystemExit, from: 20m, until: 26m40s}
+  - {into: nas.provision, answer: 403, at: 20m}
+"""
+STRUCK_AND_GONE = """
+name: a-fire-is-struck-whose-job-was-removed-just-before
+for: [external]
+start: 2026-03-02T08:00:00
+lasts: 11m
+jobs: [{id: job-1, schedule: '*/10 * * * *'}]
+steps:
+  - {at: 9m59s, do: hold-lock, for: 1s}
+  - {at: 9m59s, do: remove, job: job-1}
+faults: [{into: fire, raise: OSError, at: 10m}]
+"""
+EARLY_BY_A_CLOCK_AHEAD = """
+name: a-delivery-is-just-early-enough-by-a-clock-that-is-ahead
+for: [external]
+start: 2026-03-02T08:00:00
+lasts: 2h
+machines: {b: {skew: 2s}}
+jobs:
+  - {id: job-1, schedule: every 30m, repeat: 2}
+  - {id: job-2, schedule: every 30m}
+faults: [{into: nas.arm, early: 31s, from: 29m, until: 2h}]
+"""
+EARLY_AT_THE_END = """
+name: a-delivery-is-a-little-early-and-the-history-ends-before-its-time
+for: [external]
+start: 2026-03-02T08:00:00
+lasts: 59m45s
+jobs: [{id: job-1, schedule: every 30m}]
+faults: [{into: nas.arm, early: 20s, from: 30m, until: 2h}]
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
