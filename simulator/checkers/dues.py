@@ -160,8 +160,7 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
         # last run may be one by hand, just before an occurrence, or begin as another is asked for.
         for due in dues:
             since_us = due.at_us - used[limit - 1]
-            over = since_us > early_us(facts) or (due.manual and since_us >= 0)
-            due.optional = due.optional or over
+            due.optional = due.optional or since_us > 0 or (due.manual and since_us == 0)
     return dues
 
 

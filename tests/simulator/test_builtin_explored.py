@@ -345,6 +345,16 @@ steps:
 faults:
   - {into: store.read, hang: 5s, from: 59m59s}
 """,
+    "a-last-run-that-is-held-up-until-just-before-the-next": """
+start: 2026-03-29T00:30:00
+lasts: 1h30m
+interval: 20
+machines: {a: {}, b: {skew: 2s}}
+jobs: [{id: job-9, schedule: every 20m, repeat: 2}]
+steps:
+  - {at: 9m51s, do: restart, machine: a}
+  - {at: 39m59s, do: hold-lock, for: 20m}
+""",
 }
 
 
