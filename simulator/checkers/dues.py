@@ -20,7 +20,16 @@ from simulator.checkers.struck import lasts_us
 from simulator.checkers.wanted import Plan
 from simulator.durations import SECOND_US
 
-__all__ = ["Due", "Extra", "JobMatch", "Outcome", "allowance_us", "dues_of", "early_us"]
+__all__ = [
+    "Due",
+    "Extra",
+    "JobMatch",
+    "Outcome",
+    "allowance_us",
+    "dues_of",
+    "early_us",
+    "leeway_us",
+]
 
 
 class Outcome(Enum):
@@ -108,17 +117,27 @@ def early_us(facts: Facts, machine: str | None = None) -> int:
 
     That of a machine where it is known which; a command has a clock of its own, which is right.
     """
+    return _ahead_us(facts, machine) + SECOND_US // 2
+
+
+def leeway_us(facts: Facts, machine: str | None = None) -> int:
+    """How early an occurrence may be taken, a fire's by the clock of who takes it (WIRE.md)."""
+    if facts.external:
+        return EARLY_LEEWAY_US + _ahead_us(facts, machine)
+    return early_us(facts, machine)
+
+
+def _ahead_us(facts: Facts, machine: str | None) -> int:
     ahead = {one.id: max(0, one.skew) for one in facts.scenario.machines}
-    ahead_us = facts.skew_us if machine is None else ahead.get(machine, 0)
-    return ahead_us + SECOND_US // 2
+    return facts.skew_us if machine is None else ahead.get(machine, 0)
 
 
 def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) -> list[Due]:
     """Every occurrence, to the end of the history or until it had run as often as it may."""
     job, dues = plan.job.id, []
     near_us = allowance_us(facts)
-    # A clock that is ahead takes at the end what comes just after it.
-    over_us = facts.end_us + early_us(facts)
+    # A fire that is early, or a clock that is ahead, takes at the end what comes just after it.
+    over_us = facts.end_us + leeway_us(facts)
     # A tick that was on then may take what comes until it is over.
     last_us = max([over_us, *(run.begin.at_us for run in runs[-1:])])
     for index, part in enumerate(plan.segments):
@@ -128,6 +147,7 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
             # The job was being changed: whether this one counts is a matter of microseconds.
             due.optional = part.to_n != FOREVER and at_us + near_us >= part.to_us
             due.optional = due.optional or (part.zoned and at_us == part.from_us + 1)
+            due.optional = due.optional or at_us <= part.unclear_us
             # By a clock that is ahead it was past when the job was changed.
             due.optional = due.optional or (
                 part.from_n >= 0 and at_us <= part.from_us + facts.skew_us
@@ -138,6 +158,8 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
             dues.append(due)
         if part.overdue_us is not None:
             dues.append(Due(job, part.overdue_us, index, optional=part.zoned))
+        if part.meanwhile_us is not None and part.meanwhile_us <= part.from_us:
+            dues.append(Due(job, part.meanwhile_us, index, optional=True))
     for op in plan.manual:
         index = plan.segment_at(op.begin.n + 1)
         lapsed = _lapsed(facts, op)
@@ -153,7 +175,7 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
     limit = plan.repeat if plan.repeat is not None else (None if plan.recurring else 1)
     if limit is not None and len(runs) >= limit:
         last = runs[limit - 1].begin.at_us
-        dues = [due for due in dues if due.at_us <= last + EARLY_LEEWAY_US]
+        dues = [due for due in dues if due.at_us <= last + leeway_us(facts)]
     used = sorted([*(run.begin.at_us for run in runs), *(taken_us for _, taken_us in cut)])
     if limit is not None and len(used) >= limit:
         # What was taken and cut off may count as one of the runs that the job has (ONCE-9); and the

@@ -17,7 +17,7 @@ from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import instant_us
 
-__all__ = ["as_counted", "effect_us", "stored_n"]
+__all__ = ["as_counted", "came_meanwhile_us", "effect_us", "stored_n"]
 
 _DECIDES = ("schedule", "next_run_at", "enabled", "state")
 """What an operation changes in the record of its job."""
@@ -32,6 +32,15 @@ def effect_us(facts: Facts, op: Op) -> int:
 def stored_n(facts: Facts, op: Op) -> int:
     """The number of the last write that may be the operation's; of its beginning without one."""
     return max((event.n for event, _ in _writes_of(facts, op)), default=op.begin.n)
+
+
+def came_meanwhile_us(facts: Facts, op: Op) -> int | None:
+    """A next time that an operation stored when it was past: it counted before it had to wait."""
+    write = _write_of(facts, op)
+    stated_us = None if write is None else instant_us(write[1].get("next_run_at"))
+    if write is None or stated_us is None or not op.begin.at_us <= stated_us <= write[0].at_us:
+        return None
+    return stated_us
 
 
 def as_counted(facts: Facts, op: Op, text: str, schedule: oracle.Schedule) -> oracle.Schedule:

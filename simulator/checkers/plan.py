@@ -10,7 +10,7 @@ from typing import Any
 
 from simulator import oracle
 from simulator.checkers.beginnings import begin, counts_from, on_stated_grid, read_schedule
-from simulator.checkers.effects import as_counted, effect_us
+from simulator.checkers.effects import as_counted, came_meanwhile_us, effect_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
 from simulator.checkers.struck import rule_of, zone_at
@@ -53,6 +53,9 @@ def plan_of(facts: Facts, job: Job) -> Plan:
             continue
         plan.ops.append(op)
         _apply(facts, plan, op)
+        part = plan.segments[-1] if plan.segments else None
+        if part is not None and part.from_n == op.begin.n and op.do not in _AT_ONCE:
+            part.meanwhile_us = came_meanwhile_us(facts, op)
     return plan
 
 

@@ -27,6 +27,7 @@ class Segment:
         zoned: It began with another zone, so that its very first instant may be passed over.
         again_us: Until then its clock, set back with the zone, shows what it had shown before.
         overdue_us: One before it that stands unrun all the same, or None.
+        meanwhile_us: One that came while the operation that began it was held up: it may run.
         from_n: The event that made it so.
         to_us: Occurrences count until it.
         to_n: The event that ended it; FOREVER when none did.
@@ -45,6 +46,7 @@ class Segment:
     zoned: bool = False
     again_us: int = 0
     overdue_us: int | None = None
+    meanwhile_us: int | None = None
 
 
 @dataclass(slots=True)

@@ -336,14 +336,12 @@ steps:
 faults:
   - {into: store.read, hang: 5s, from: 59m59s}
 """,
-    "taken-by-a-tick-that-is-on-at-the-end": """
+    "due-before-anybody-came-across-its-broken-record": """
 start: 2026-06-10T07:45:00
 lasts: 1h
-jobs: [{id: job-1, schedule: every 30m}]
-steps:
-  - {at: 1s, do: resume, job: job-1}
+jobs: [{id: job-10, schedule: "*/5 * * * *", record: {next_run_at: garbage}}]
 faults:
-  - {into: store.read, hang: 5s, from: 59m59s}
+  - {into: store.signal, hang: 6m, nth: 1}
 """,
     "a-last-run-that-is-held-up-until-just-before-the-next": """
 start: 2026-03-29T00:30:00
@@ -354,6 +352,21 @@ jobs: [{id: job-9, schedule: every 20m, repeat: 2}]
 steps:
   - {at: 9m51s, do: restart, machine: a}
   - {at: 39m59s, do: hold-lock, for: 20m}
+""",
+    "a-one-shot-that-is-given-up-before-anybody-could-mend-it": """
+start: 2026-06-10T07:45:00
+lasts: 1h
+jobs: [{id: k, schedule: 30m, record: {next_run_at: garbage}}]
+faults:
+  - {into: store.replace, crash: true, for: 11m, times: 3}
+""",
+    "made-just-before-its-first-time-while-somebody-keeps-the-lock": """
+start: 2026-06-10T07:45:00
+lasts: 2h37m
+jobs: [{id: job-3, schedule: '*/5 * * * *', created: by a step}]
+steps:
+  - {at: 2h34m59s, do: create, job: job-3}
+  - {at: 2h34m59s, do: hold-lock, for: 10s}
 """,
 }
 
