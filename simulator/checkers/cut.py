@@ -1,6 +1,8 @@
 """Occurrences that were taken and never came to their body: they may not run again (ONCE-9)."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from simulator.checkers.disturbance import read_behind
 from simulator.checkers.facts import Facts
@@ -30,16 +32,27 @@ def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
     ]
     for told, seen_us, due_us, state in _told_over(facts).get(job, ()) if stored else ():
         index = bisect_left(stored, due_us - EARLY_LEEWAY_US, key=lambda event: event.at_us)
-        taken = stored[index] if index < len(stored) else None
-        if taken is None or taken.n > told.n:
-            continue
-        cut = state == "unknown" and _cut(facts, job, taken, told)
-        if not cut and not _hung(facts, taken, told):
+        for taken in _takers(stored, index, told, seen_us):
+            cut = state == "unknown" and _cut(facts, job, taken, told)
+            if cut or _hung(facts, taken, told):
+                break
+        else:
             continue
         until_us = seen_us if taken.at_us <= seen_us < told.at_us else told.at_us
         if not any(taken.n < run.begin.n < told.n and run.begin.at_us <= until_us for run in runs):
             found.append((due_us, taken.at_us))
     return found
+
+
+def _takers(stored: Sequence[Event], index: int, told: Event, seen_us: int) -> Iterator[Event]:
+    """The claim at `index`, and those after it that stood before the host looked.
+
+    The first may have been given back, for another to take.
+    """
+    for place, taken in enumerate(islice(stored, index, None)):
+        if taken.n > told.n or (place and taken.at_us > seen_us):
+            return
+        yield taken
 
 
 def _told_over(facts: Facts) -> dict[str, list[tuple[Event, int, int, str]]]:

@@ -368,6 +368,22 @@ steps:
   - {at: 2h34m59s, do: create, job: job-3}
   - {at: 2h34m59s, do: hold-lock, for: 10s}
 """,
+    "given-back-and-taken-by-another-who-hangs": """
+start: 2026-10-25T00:30:00
+lasts: 1h40m
+machines: [a, b]
+jobs:
+  - {id: job-4, schedule: every 30m}
+  - {id: job-5, schedule: every 30m}
+  - {id: job-6, schedule: every 30m}
+  - {id: job-7, schedule: every 30m}
+  - {id: job-8, schedule: every 30m}
+  - {id: job-9, schedule: every 30m}
+  - {id: job-10, schedule: every 30m}
+faults:
+  - {into: submit, shutdown: true, nth: 2}
+  - {into: store.execution, hang: 12m, nth: 3}
+""",
 }
 
 
