@@ -19,8 +19,8 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     truth         what was so whenever the status was asked for
     rest          the registry whenever nothing is going on
     drift         whether the ticks of a loop creep past their interval
-    tick, tick_beside, fire, hook, once, claims, live, live_arms, starving, clocks, recon, stat,
-    stat_named, instants, refusals, store
+    tick, tick_beside, fire, hook, once, claims, live, live_arms, starving, switched_off, clocks,
+    recon, stat, stat_named, instants, refusals, store
                   the checkers
 
 Evidence is what a provider cannot write: runs at the job body, commits of the store, arms at the
@@ -44,6 +44,7 @@ from simulator.checkers import (
     stat,
     stat_named,
     store,
+    switched_off,
     tick,
     tick_beside,
 )
@@ -90,7 +91,7 @@ CHECKERS: Mapping[str, Checker] = {
     "LIVE-10": clocks.live_10,
     "LIVE-11": clocks.live_11,
     "LIVE-12": starving.live_12,
-    "LIVE-13": live.live_13,
+    "LIVE-13": switched_off.live_13,
     "RECON-1": recon.recon_1,
     "RECON-2": recon.recon_2,
     "RECON-3": recon.recon_3,

@@ -16,7 +16,7 @@ from simulator.checkers.happened import FOREVER, SLACK_US, BodyRun
 from simulator.checkers.live_more import no_storm, passed_over, results_arrive
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import held_locks, set_by_us
-from simulator.checkers.wanted import Plan, commits_by_job
+from simulator.checkers.wanted import commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -30,7 +30,6 @@ __all__ = [
     "live_7",
     "live_8",
     "live_9",
-    "live_13",
     "say_due",
     "when",
 ]
@@ -187,8 +186,10 @@ def _unwritable(facts: Facts, run: BodyRun) -> bool:
     left = back.start_left
     until_n, until_us = (left.n, left.at_us) if left is not None else (FOREVER, back.end_us)
     torn = any(at_us <= back.boot.at_us and until_us <= end for at_us, end in damage(facts))
+    over_us = facts.end_us if _known_since(facts, back.end_us) else min(back.end_us, facts.end_us)
     kept = any(
-        at_us <= back.boot.at_us and facts.end_us <= end for _, _, (at_us, end) in held_locks(facts)
+        at_us <= back.boot.at_us and over_us <= end + facts.slack_us
+        for _, _, (at_us, end) in held_locks(facts)
     )
     return (
         torn
@@ -338,48 +339,4 @@ def live_9(history: History, scenario: Scenario) -> Finding:
                 judgement.violated(f"its claim was left standing: {say_due(due)}", last)
             elif due.run is not None:
                 judgement.reached(last, due.run.begin)
-    return judgement.finding()
-
-
-def _recurs(record: dict[str, Any]) -> bool:
-    """Whether a record that was written by hand is that of a recurring job."""
-    schedule = record.get("schedule")
-    return isinstance(schedule, dict) and schedule.get("kind") in {"cron", "interval"}
-
-
-def _asked_to_rest(plan: Plan, stored: Event) -> bool:
-    """Whether the last change before may have switched the job off; a run by hand does not.
-
-    Of changes that went on at the same time each may be the last.
-    """
-    changes = [op for op in plan.ops if op.begin.n <= stored.n and op.do != "run"]
-    return any(
-        op.do in {"pause", "remove", "update"}
-        for op in changes
-        if op.end is None or op.end.n > changes[-1].begin.n
-    )
-
-
-def live_13(history: History, scenario: Scenario) -> Finding:
-    """A recurring job is never disabled because its next time could not be computed."""
-    facts = facts_of(history, scenario)
-    judgement = Judgement("LIVE-13", "no recurring job stood without a next time")
-    for job, match in match_all(facts).items():
-        plan = match.plan
-        by_hand = set(plan.job.record)
-        if plan.unjudged is not None and "schedule" not in by_hand:
-            continue
-        recurring = plan.recurring or (plan.unjudged is not None and _recurs(plan.job.record))
-        if not recurring or plan.repeat is not None:
-            continue
-        for event, record in commits_by_job(facts).get(job, ()):
-            if record is None or by_hand & {"enabled", "state"}:
-                continue
-            if record.get("next_run_at") is None:
-                judgement.reached(event)
-            off = record.get("enabled") is False or record.get("state") == "completed"
-            if not off or _asked_to_rest(plan, event) or plan.is_once_at(event.n):
-                continue
-            if not any(op.job == job and op.do == "pause" and op.stored(event) for op in facts.ops):
-                judgement.violated(f"job {job}: recurring, and nobody switched it off", event)
     return judgement.finding()
