@@ -25,6 +25,7 @@ from hermes_cron import (
     jobs,
     process,
     provider_calls,
+    records,
     scheduler_provider,
     store,
 )
@@ -60,6 +61,7 @@ class Evidence:
         foreign_loops: what loops of other processes say; those of this very process left out.
         registry: what the external provider says is armed.
         jobs: the enabled jobs.
+        given_up: the one-shots that the host itself switched off, as their time had passed.
         broken: records of the jobs file that are no usable jobs: id or place, and what is wrong.
         store_error: why the jobs cannot be read.
         unlearned: what could not be found out, a sentence each.
@@ -81,6 +83,7 @@ class Evidence:
     foreign_loops: Sequence[Mapping[str, Any]] = ()
     registry: Mapping[str, Any] | None = None
     jobs: Sequence[Mapping[str, Any]] | None = None
+    given_up: Sequence[Mapping[str, Any]] = ()
     broken: Sequence[str] = ()
     store_error: str | None = None
     unlearned: Sequence[str] = field(default=())
@@ -121,7 +124,7 @@ def gather() -> Evidence:
     told = ask("the gateways' evidence", gateway_evidence.read_all) or {}
     gateways = [facts for facts in told.values() if facts["pid"] in (pids or ())]
     loops, foreign = _assign(ask("the loops' evidence", _loops) or [], pids or [], gateways)
-    found_jobs, store_error = _jobs()
+    found_jobs, given_up, store_error = _jobs()
     provider, external, fallback = _provider(gateways, pids, ask)
     return Evidence(
         now=now,
@@ -138,6 +141,7 @@ def gather() -> Evidence:
         foreign_loops=foreign,
         registry=ask("the registry's evidence", lambda: _registry(provider)) if external else None,
         jobs=found_jobs,
+        given_up=given_up,
         broken=(ask("broken records", broken_records) or []) if store_error is None else [],
         store_error=store_error,
         unlearned=unlearned,
@@ -235,12 +239,20 @@ def _registry(provider: str | None) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _jobs() -> tuple[list[dict[str, Any]] | None, str | None]:
-    """The enabled jobs, or why they cannot be read."""
+def _jobs() -> tuple[list[dict[str, Any]] | None, list[dict[str, Any]], str | None]:
+    """The enabled jobs and those that were given up, or why they cannot be read."""
     try:
-        return [job for job in jobs.list_jobs() if isinstance(job, dict)], None
+        found = [job for job in jobs.list_jobs(include_disabled=True) if isinstance(job, dict)]
     except (Exception, SystemExit) as error:  # nothing can be promised for jobs nobody can read
-        return None, in_a_line(error)
+        return None, [], in_a_line(error)
+    enabled = [job for job in found if job.get("enabled")]
+    off = [job for job in found if not job.get("enabled")]
+    return enabled, [job for job in off if _was_given_up(job)], None
+
+
+def _was_given_up(job: Mapping[str, Any]) -> bool:
+    """Whether a job that is off is a one-shot that came to nothing: nobody switched it off."""
+    return job.get("state") == "error" and records.kind_of(job) == "once"
 
 
 def _interrupted(found: Sequence[Mapping[str, Any]]) -> list[str]:

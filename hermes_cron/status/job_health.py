@@ -14,7 +14,7 @@ __all__ = ["job_findings", "missing_arms", "next_job", "wanted_arms"]
 
 
 def job_findings(evidence: Evidence) -> Iterator[Finding]:
-    """The findings about the store and each enabled job (CONTRACT.md STAT-12)."""
+    """The findings about the store and each job that is to run (CONTRACT.md STAT-12)."""
     if evidence.store_error is not None:
         yield Finding(
             "bad",
@@ -32,6 +32,8 @@ def job_findings(evidence: Evidence) -> Iterator[Finding]:
     for job in evidence.jobs or ():
         if records.stay_reason(job) is None:
             yield from _findings_of(job, evidence)
+    for job in evidence.given_up:
+        yield from _findings_of(job, evidence)
 
 
 def next_job(evidence: Evidence) -> tuple[str, float] | None:

@@ -380,6 +380,12 @@ CASES = [
         "no croniter",
     ),
     (
+        "STAT-12 a one-shot that the host gave up",
+        evidence(given_up=[job(enabled=False, state="error", last_error="its time passed")]),
+        "unhealthy",
+        "its time passed",
+    ),
+    (
         "STAT-12 a failed run is said, and fires again",
         evidence(jobs=[job(next_run_at=at(60), last_status="error", last_error="exit 1")]),
         "healthy",
