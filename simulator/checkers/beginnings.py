@@ -58,7 +58,7 @@ def _as_stated(facts: Facts, plan: Plan, part: Segment, at_us: int) -> None:
     n, schedule = _written_by_hand(facts, plan, part.from_n), part.schedule
     stated = _instant_us(facts, plan.job.record["next_run_at"])
     if stated is None or stated > at_us:
-        if stated is None and not facts.blocking:
+        if stated is None:
             part.unclear_us = _next_look_us(facts, n)
         if isinstance(schedule, oracle.Every):
             part.schedule = on_stated_grid(facts, plan, schedule, at_us, n - 1)
@@ -75,7 +75,11 @@ def _as_stated(facts: Facts, plan: Plan, part: Segment, at_us: int) -> None:
 
 def _next_look_us(facts: Facts, n: int) -> int:
     """When somebody next looks at what was written by hand with event `n`: nobody is told of it."""
-    return next((end.at_us for begin, end in facts.occasions if begin.n > n), FOREVER)
+    if not facts.blocking:
+        return next((end.at_us for begin, end in facts.occasions if begin.n > n), FOREVER)
+    later = (ticks[ticks.begun_until(n) :] for ticks in facts.ticks.values())
+    looked = (next((tick.end for tick in ticks if tick.clean), None) for ticks in later)
+    return min((end.at_us for end in looked if end is not None), default=FOREVER)
 
 
 def _written_by_hand(facts: Facts, plan: Plan, n: int) -> int:

@@ -384,6 +384,14 @@ faults:
   - {into: submit, shutdown: true, nth: 2}
   - {into: store.execution, hang: 12m, nth: 3}
 """,
+    "a-disk-that-loses-every-renewal-of-one-of-two-gateways": """
+start: 2026-03-08T00:30:00
+lasts: 3h45m
+machines: [a, b]
+jobs: [{id: job-2, schedule: '*/5 * * * *', runs_for: 40m}]
+faults:
+  - {into: store.replace, damage: lost, from: 3h39m59s, until: 3h59m59s, machine: a}
+""",
 }
 
 
