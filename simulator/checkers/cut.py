@@ -30,8 +30,9 @@ def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         for event, record in commits_by_job(facts).get(job, ())
         if isinstance((record or {}).get("fire_claim"), dict)
     ]
+    early_us = EARLY_LEEWAY_US + facts.skew_us
     for told, seen_us, due_us, state in _told_over(facts).get(job, ()) if stored else ():
-        index = bisect_left(stored, due_us - EARLY_LEEWAY_US, key=lambda event: event.at_us)
+        index = bisect_left(stored, due_us - early_us, key=lambda event: event.at_us)
         for taken in _takers(stored, index, told, seen_us):
             cut = state == "unknown" and _cut(facts, job, taken, told)
             if cut or _hung(facts, taken, told):

@@ -10,9 +10,9 @@ from typing import Any
 
 from simulator.checkers.cut import cut_short
 from simulator.checkers.disturbance import disturbances
-from simulator.checkers.dues import Due, Extra, JobMatch, dues_of, early_us
+from simulator.checkers.dues import Due, Extra, JobMatch, dues_of, early_us, leeway_us
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import EARLY_LEEWAY_US, BodyRun
+from simulator.checkers.happened import BodyRun
 from simulator.checkers.outcomes import after_us, decide, touching
 from simulator.checkers.plan import plan_of
 from simulator.checkers.struck import INSIDE, lasts_us
@@ -109,7 +109,6 @@ def _held_up(facts: Facts) -> dict[int, int]:
 def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
     """Give each run its occurrence; what is left over becomes an extra."""
     instants = [due.at_us for due in match.dues]
-    leeway_us = EARLY_LEEWAY_US if facts.external else early_us(facts)
     for run, taken in zip(runs, _taken(facts, match.plan, runs), strict=True):
         asked = _asked_by_hand(match, run)
         if asked is not None:
@@ -133,7 +132,7 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
             ahead is not None
             and ahead.segment == segment
             and ahead.run is None
-            and ahead.at_us - taken.at_us <= leeway_us
+            and ahead.at_us - taken.at_us <= leeway_us(facts, run.begin.machine)
         )
         named = near and ahead is not None and _names(facts, run, ahead)
         if due is not None and due.run is None and not named:
