@@ -30,6 +30,7 @@ __all__ = [
     "failed_claims",
     "general_disturbances",
     "hurt_store",
+    "lost_commits",
     "lost_writes",
     "read_behind",
     "settled_us",
@@ -293,6 +294,16 @@ def lost_writes(facts: Facts) -> list[tuple[Event, set[str]]]:
         if op.do == "damage" and op.step is not None and op.step.what == "lost"
     ]
     return [(event, jobs) for event in struck if (jobs := _last_written(facts, event))]
+
+
+def lost_commits(facts: Facts) -> set[int]:
+    """The numbers of the writes that the disk lost."""
+
+    def build() -> set[int]:
+        numbers = [commit.n for commit in facts.history.of("store.commit")]
+        return {numbers[bisect_left(numbers, struck.n) - 1] for struck, _ in lost_writes(facts)}
+
+    return facts.history.derived("lost commits", build)
 
 
 def _last_written(facts: Facts, event: Event) -> set[str]:

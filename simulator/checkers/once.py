@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from itertools import pairwise
 
+from simulator.checkers.disturbance import lost_commits
 from simulator.checkers.dues import Outcome
 from simulator.checkers.extras import deliveries_of, extras_under
 from simulator.checkers.facts import Facts, facts_of
@@ -107,9 +108,9 @@ def once_6(history: History, scenario: Scenario) -> Finding:
 
 
 def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
-    """Whether the first run's machine was refused, or held up, all the time its claim lives for.
+    """Whether the first run's machine could not renew its claim for as long as it lives.
 
-    Or that time was over by the clock of the second's machine, which somebody had set.
+    It was refused, held up, or the disk lost what it wrote. Or that time was over by the clock of the second's machine, which somebody had set.
 
     Its lease was renewed last so long ago, and was to be since: another is then right to take over.
     """
@@ -127,24 +128,27 @@ def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
         event.data.get("by") == machine and renewed.at_us < event.at_us <= until_us
         for event in facts.history.of("store.refused")
     )
-    return refused or (
-        machine != second.begin.machine
-        and any(
-            dated_us <= start <= dated_us + _RENEWED_WITHIN_US and until_us <= end + SLACK_US
-            for start, end in held_up
-        )
+    lost = any(renewed.n < n < second.begin.n for n in lost_commits(facts))
+    held = machine != second.begin.machine and any(
+        dated_us <= start <= dated_us + _RENEWED_WITHIN_US and until_us <= end + SLACK_US
+        for start, end in held_up
     )
+    return refused or lost or held
 
 
 def _renewed_last(facts: Facts, first: BodyRun, second: BodyRun) -> Event:
-    """The write that renewed the first run's claim last, before the second one; else its begin."""
-    renewed, dated = first.begin, None
+    """The write that renewed the first run's claim last, before the second one; else its begin.
+
+    What the disk lost renewed nothing.
+    """
+    renewed, dated, lost = first.begin, None, lost_commits(facts)
     for event, record in commits_by_job(facts).get(first.job, ()):
         if event.n > second.begin.n:
             break
         claim = (record or {}).get("fire_claim")
         at = claim.get("at") if isinstance(claim, dict) else None
-        if event.data.get("by") == first.begin.machine and at not in {None, dated}:
+        own = event.data.get("by") == first.begin.machine and event.n not in lost
+        if own and at not in {None, dated}:
             renewed = event
         dated = at
     return renewed
