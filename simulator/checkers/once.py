@@ -110,7 +110,8 @@ def once_6(history: History, scenario: Scenario) -> Finding:
 def _could_not_renew(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
     """Whether the first run's machine could not renew its claim for as long as it lives.
 
-    It was refused, held up, or the disk lost what it wrote. Or that time was over by the clock of the second's machine, which somebody had set.
+    It was refused, held up, or the disk lost what it wrote. Or the claim was over by the clock of
+    the second's machine, which somebody had set.
 
     Its lease was renewed last so long ago, and was to be since: another is then right to take over.
     """
