@@ -1,7 +1,7 @@
 """What is wrong with the arm of one job at rest, against what should be armed then."""
 
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -15,13 +15,14 @@ from simulator.checkers.disturbance import (
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import CLAIM_TTL_US, BodyRun
+from simulator.checkers.stored import Record
 from simulator.checkers.wanted import Segment, commits_of
 from simulator.durations import SECOND_US
 from simulator.fold import Arm, instant_us
 from simulator.hosts import Surroundings
 from simulator.registry_terms import Terms
 
-__all__ = ["Wrong", "compare", "malformed"]
+__all__ = ["Wrong", "compare", "malformed", "promised"]
 
 _CALLBACK = Surroundings.callback_url
 
@@ -100,8 +101,8 @@ def _ran_by_hand(match: JobMatch, part: Segment | None) -> bool:
 def _held(facts: Facts, job: str, ran: list[BodyRun], at_us: int) -> int:
     """How many runs may come, or have begun, under claims that stand, as far as is known.
 
-    Those of who died with the job's claim, until that can be seen; else that of a promise, within
-    its time, that the store did not let anybody take up: it is to be given back first.
+    Those of who died with the job's claim, until that can be seen; else that of a promise, which is
+    to be given back first.
     """
     dead = sum(
         crash.at_us <= at_us <= settled_us(facts, crash) and claimed_by(facts, job, crash)
@@ -109,16 +110,20 @@ def _held(facts: Facts, job: str, ran: list[BodyRun], at_us: int) -> int:
     )
     stored = commits_of(facts, job)
     index = bisect_right(stored.at_us, at_us)
-    claim = ((stored[index - 1][1] if index else None) or {}).get("fire_claim")
+    return dead or int(promised(facts, job, stored[index - 1][1] if index else None, ran, at_us))
+
+
+def promised(facts: Facts, job: str, record: Record, ran: Sequence[BodyRun], at_us: int) -> bool:
+    """Whether a job's record has a claim, within its time, that the store let nobody take up."""
+    claim = (record or {}).get("fire_claim")
     held_us = instant_us(claim.get("at")) if isinstance(claim, dict) else None
-    if dead or held_us is None:
-        return dead
+    if held_us is None or not at_us < held_us + CLAIM_TTL_US:
+        return False
     failed = any(
         event.data.get("job") == job and held_us <= event.at_us <= at_us
         for event in failed_claims(facts)
     )
-    begun = any(run.end_us >= held_us for run in ran)
-    return int(failed and not begun and at_us < held_us + CLAIM_TTL_US)
+    return failed and not any(run.end_us >= held_us for run in ran)
 
 
 def _done_us(facts: Facts, match: JobMatch, at_us: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from simulator.checkers.arms import promised
 from simulator.checkers.disturbance import failed_call, failed_calls, hurt_store
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
@@ -9,6 +10,7 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before, first_rest_after
 from simulator.checkers.struck import hangs_of
+from simulator.checkers.wanted import last_commit
 from simulator.event import Event
 from simulator.history import History
 from simulator.scenario import Scenario
@@ -25,7 +27,10 @@ def live_2(history: History, scenario: Scenario) -> Finding:
 
 
 def tried_again(facts: Facts, judgement: Judgement, counts: Callable[[Event], bool]) -> None:
-    """Judge each provision that counts: by the end of the next occasion it is tried again."""
+    """Judge each provision that counts: by the end of the next occasion it is tried again.
+
+    Or at once after that: fires that come together may share one comparison.
+    """
     tries: dict[str, list[Event]] = {}
     for event in facts.history.of("nas.call"):
         if event.data.get("op") == "provision":
@@ -44,7 +49,7 @@ def tried_again(facts: Facts, judgement: Judgement, counts: Callable[[Event], bo
             if job in armed_before(facts, occasion[1].n):
                 continue  # the call had its effect all the same, or somebody else mended it
             again = calls[index + 1] if index + 1 < len(calls) else None
-            if again is None or again.n > occasion[1].n:
+            if again is None or again.at_us > occasion[1].at_us + facts.slack_us:
                 judgement.violated(
                     f"job {job}: its arm failed, and the next occasion did not try again",
                     event,
@@ -74,10 +79,16 @@ def _free_occasion_after(facts: Facts, event: Event) -> tuple[Event, Event] | No
 
 
 def has_run_all(facts: Facts, match: JobMatch, by: Event) -> bool:
-    """Whether the job had begun all the runs that it may have before an event."""
-    limit = match.plan.repeat or (None if match.plan.recurring else 1)
-    runs = facts.runs.get(match.plan.job.id, ())
-    return limit is not None and sum(run.begin.n < by.n for run in runs) >= limit
+    """Whether the job had begun all the runs that it may have before an event.
+
+    Or is promised the last of them by a claim that nobody could take up yet.
+    """
+    limit, job = match.plan.repeat or (None if match.plan.recurring else 1), match.plan.job.id
+    if limit is None:
+        return False
+    ran = [run for run in facts.runs.get(job, ()) if run.begin.n < by.n]
+    record = last_commit(facts, job, by.n)[1]
+    return len(ran) + promised(facts, job, record, ran, by.at_us) >= limit
 
 
 def live_3(history: History, scenario: Scenario) -> Finding:

@@ -43,10 +43,13 @@ def stat_10(history: History, scenario: Scenario) -> Finding:
 
 
 def _failed(facts: Facts, life: Life, status: Event) -> Event | None:
-    """What the first `start` of this process raised before a status, if it raised."""
+    """What the first `start` of this process raised before a status, if it raised.
+
+    Not at the very instant: what the status read may have been from before it.
+    """
     raised = facts.history.of("provider.raised")
     first = next((e for e in raised if e.machine == life.machine and e.n > life.boot.n), None)
-    return first if first is not None and first.n < status.n else None
+    return first if first is not None and first.at_us < status.at_us else None
 
 
 def _names(status: Event) -> list[str]:

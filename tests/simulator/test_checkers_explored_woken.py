@@ -148,6 +148,22 @@ def test_the_last_run_of_a_job_may_be_promised_by_a_claim_that_nobody_could_take
     assert not_taken_up(1, rests="63m", fails=False).judge("RECON-1").verdict == "violated"
 
 
+def refused_and_not_taken_up(repeat: int) -> Build:
+    """An arm is refused; in the next fire the store lets nobody take its promise up."""
+    jobs = f"jobs: [{{id: j, schedule: every 1h, repeat: {repeat}}}]\n"
+    build = Build(jobs, external=True).up().arm("j", 0, "1h").call("1h", "provision", "j", 503)
+    build.add("1h", "nas.fired", "nas", job_id="j", fire_at=iso("1h"))
+    build.deliver("j", 3605, "1h").add(3605, "fire.begin", job="j")
+    build.store(3605, "j", fire_claim={"at": iso(3605), "by": "a:1", "token": 1})
+    build.add(3610, "claim", "a", job="j", won=False, error="StoreWriteFailed")
+    return build.add(3610, "fire.end", job="j", value=None, error="StoreWriteFailed")
+
+
+def test_no_arm_is_tried_again_of_a_job_whose_last_run_is_promised():
+    assert refused_and_not_taken_up(1).judge("LIVE-2").verdict != "violated"
+    assert refused_and_not_taken_up(2).judge("LIVE-2").verdict == "violated"
+
+
 def fired_when_gone(*, struck: bool) -> Build:
     """A fire of a job that is gone raises, by a fault in its place or of itself."""
     build = Build(external=True).up().arm("j", 0, "1h").add("1h", "fire.begin", job="j")

@@ -73,6 +73,7 @@ CASES = [
     ("STAT-10", "violated", fell_back().status("2h", names=["ConnectionError"], **GREEN)),
     ("STAT-10", "violated", fell_back().status("2h", names=["portside"], **GREEN)),
     ("STAT-10", "unknown", Build().up().loop().status("2h", **GREEN)),
+    ("STAT-10", "unknown", fell_back().status(0, names=["portside"], **GREEN)),
     ("STAT-12", "held", overdue().status("1h30m", names=["j"])),
     ("STAT-12", "violated", overdue().status("1h30m")),
     ("STAT-12", "violated", overdue().status("1h30m", names=["j"], **GREEN)),

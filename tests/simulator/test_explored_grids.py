@@ -88,6 +88,23 @@ steps:
 faults:
   - {into: nas.list, answer: stale, nth: 8}
 """,
+    "an-arm-is-refused-and-then-the-last-run-is-promised-and-not-taken-up": """
+start: 2026-03-02T08:00:00
+lasts: 25m
+jobs: [{id: job-1, schedule: 20m}]
+steps: [{at: 19m50s, do: stop, machine: a, for: 3m}]
+faults:
+  - {into: nas.provision, raise: httpx.ConnectError, at: 20m}
+  - {into: store.write, raise: {OSError: EMFILE}, at: 20m5s, on: claim}
+""",
+    "the-status-is-asked-for-in-the-instant-in-which-the-provider-fails-to-start": """
+start: 2026-03-02T08:00:00
+lasts: 23m
+jobs: [{id: job-2, schedule: 20m}]
+faults:
+  - {into: store.signal, crash: true, for: 30s, at: 20m, times: 3}
+  - {into: start, raise: SystemExit, from: 19m30s, until: 26m10s}
+""",
 }
 BUILTIN = {
     "a-job-comes-due-while-the-record-of-its-last-run-hangs": """
