@@ -117,7 +117,7 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
         segment = match.plan.segment_at(taken.n)
         decided_us = _decided_us(facts, taken) + early_us(facts, run.begin.machine)
         index = bisect_right(instants, decided_us) - 1
-        while index > 0 and _not_yet(match.dues[index], taken, segment):
+        while index > 0 and _not_yet(match, match.dues[index], taken):
             index -= 1
         due = match.dues[index] if index >= 0 else None
         if due is not None and (
@@ -167,9 +167,10 @@ def _asked_by_hand(match: JobMatch, run: BodyRun) -> Due | None:
     return free[-1] if here and free else None
 
 
-def _not_yet(due: Due, taken: Event, segment: int) -> bool:
+def _not_yet(match: JobMatch, due: Due, taken: Event) -> bool:
     """Whether an occurrence at this instant, or just ahead, was wanted only after the claim."""
-    return (due.segment > segment and due.at_us >= taken.at_us) or due.asked_n > taken.n
+    part = match.plan.segments[due.segment]
+    return (part.from_n >= taken.n and due.at_us >= taken.at_us) or due.asked_n > taken.n
 
 
 def _free_beside(dues: list[Due], index: int) -> bool:

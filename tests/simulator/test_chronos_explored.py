@@ -523,6 +523,28 @@ lasts: 59m45s
 jobs: [{id: job-1, schedule: every 30m}]
 faults: [{into: nas.arm, early: 20s, from: 30m, until: 2h}]
 """
+TAKEN_WHILE_REMOVED = """
+name: an-occurrence-is-taken-at-its-very-instant-while-a-remove-waits
+for: [external]
+start: 2026-03-02T08:00:00
+lasts: 29m
+machines: [a, b]
+jobs: [{id: job-1, schedule: every 7m}]
+steps:
+  - {at: 27m40s, do: remove, job: job-1}
+  - {at: 27m40s, do: suspend, machine: a, for: 30s}
+"""
+FIRES_TOGETHER = """
+name: fires-that-come-together-share-the-comparison-that-tries-again
+for: [external]
+start: 2026-12-31T19:00:17
+lasts: 16m
+jobs:
+  - {id: job-1, schedule: '*/15 * * * *'}
+  - {id: job-2, schedule: '*/15 * * * *', runs_for: 0s}
+  - {id: job-3, schedule: '*/15 * * * *', runs_for: 0s}
+faults: [{into: nas.provision, raise: httpx.RemoteProtocolError, nth: 3, times: 5}]
+"""
 FOUND = [
     parse_scenario(text)
     for name, text in sorted(globals().items())
