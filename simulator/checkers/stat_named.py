@@ -9,11 +9,11 @@ from simulator.checkers.disturbance import damage
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER, Life
+from simulator.checkers.happened import FOREVER, BodyRun, Life
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import lasts_us
 from simulator.checkers.truth import NEAR_US, stale_after_us
-from simulator.checkers.wanted import last_commit
+from simulator.checkers.wanted import commits_of, last_commit
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -104,8 +104,8 @@ def _is_overdue(facts: Facts, match: JobMatch, record: dict[str, Any], status: E
     if waits_us is None or record.get("fire_claim"):
         return False
     runs = [run for run in facts.runs.get(match.plan.job.id, ()) if run.begin.n < status.n]
-    ended = [run.end_us for run in runs if run.end is not None]  # it could not begin before
-    if status.at_us - max([waits_us, *ended[-1:]]) <= limit_us:
+    ended = [_let_go_us(facts, run) for run in runs if run.end is not None][-1:]
+    if status.at_us - max([waits_us, *ended]) <= limit_us:  # it could not begin before
         return False
     if any(status.n < run.end_n for run in runs):
         return False
@@ -115,6 +115,14 @@ def _is_overdue(facts: Facts, match: JobMatch, record: dict[str, Any], status: E
         abs(due.at_us - waits_us) <= SECOND_US and (due.run is None or due.run.begin.n > status.n)
         for due in match.dues
     )
+
+
+def _let_go_us(facts: Facts, run: BodyRun) -> int:
+    """When a run that has ended let go of its job: its output, or its result, may have hung."""
+    stored = commits_of(facts, run.job)
+    since = stored.since(stored.before(run.end_n))
+    free = (event.at_us for event, record in since if not (record or {}).get("fire_claim"))
+    return next(free, run.end_us)
 
 
 def _about_to_fire(facts: Facts, job: str, waits_us: int, status: Event) -> bool:

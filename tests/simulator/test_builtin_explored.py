@@ -392,6 +392,13 @@ jobs: [{id: job-2, schedule: '*/5 * * * *', runs_for: 40m}]
 faults:
   - {into: store.replace, damage: lost, from: 3h39m59s, until: 3h59m59s, machine: a}
 """,
+    "an-output-that-hangs-over-two-occurrences": """
+start: 2026-03-02T08:00:00
+lasts: 1h35m
+jobs: [{id: job-1, schedule: "*/5 * * * *"}]
+faults:
+  - {into: store.output, hang: 12m, at: 30m}
+""",
 }
 
 
