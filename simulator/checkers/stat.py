@@ -10,9 +10,10 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, FOREVER
 from simulator.checkers.live_arms import has_run_all
 from simulator.checkers.matching import match_all
+from simulator.checkers.reading import clocks_differ
 from simulator.checkers.rest import armed_before
 from simulator.checkers.struck import start_struck
-from simulator.checkers.truth import NEAR_US, Truth, clocks_differ, something_wrong, stale, truths
+from simulator.checkers.truth import NEAR_US, Truth, something_wrong, stale, truths
 from simulator.checkers.wanted import last_commit
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -68,7 +69,8 @@ def stat_2(history: History, scenario: Scenario) -> Finding:
         if not truth.lives or stale(facts, truth.beat_us) is not True:
             continue
         if truth.under_way_us is not None and truth.under_way_us <= limit_us + NEAR_US:
-            told = truth.tick_told and not truth.silent
+            told = truth.tick_told and not truth.silent and truth.under_way_us >= 0
+            told = told and not clocks_differ(facts, truth.status)
             if told and truth.under_way_us <= limit_us - NEAR_US:
                 judgement.reached(truth.status)
                 if truth.says("STALLED"):

@@ -12,6 +12,7 @@ from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
 from simulator.checkers.matching import match_all
+from simulator.checkers.reading import age_us, read_at_us
 from simulator.checkers.struck import lasts_us
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -19,7 +20,6 @@ from simulator.event import Event
 __all__ = [
     "NEAR_US",
     "Truth",
-    "clocks_differ",
     "something_wrong",
     "stale",
     "stale_after_us",
@@ -40,7 +40,8 @@ class Truth:
     Attributes:
         status: What was said.
         lives: The gateways that were up.
-        beat_us: Age of the last heartbeat in the store; None when there is none.
+        beat_us: Age of the last heartbeat in the store, by the reader's clock as all ages here;
+            None when there is none.
         success_us: Age of the last success mark; None when there is none.
         under_way_us: For how long a tick of a living gateway was at work; None when none was.
         untold_us: For how long one that is over still stands there as under way: its end, which the
@@ -93,10 +94,10 @@ def truths(facts: Facts) -> list[Truth]:
                 Truth(
                     status,
                     lives,
-                    status.at_us - _taken_us(facts, beat) if beat is not None else None,
-                    status.at_us - _taken_us(facts, success) if success is not None else None,
+                    age_us(facts, status, _taken(facts, beat)) if beat is not None else None,
+                    age_us(facts, status, _taken(facts, success)) if success is not None else None,
                     max((_works_us(facts, tick, status) for tick in running), default=None),
-                    max((status.at_us - tick.begin.at_us for tick in untold), default=None),
+                    max((age_us(facts, status, tick.begin) for tick in untold), default=None),
                     bool(telling),
                     len(lives) > 1 and any(_silent(facts, life, telling, status) for life in lives),
                     any(clean[life.boot.n] < status.n for life in lives),
@@ -105,7 +106,7 @@ def truths(facts: Facts) -> list[Truth]:
                         [
                             0,
                             *(
-                                _stated_us(one) - _read_at_us(facts, status)
+                                _stated_us(one) - read_at_us(facts, status)
                                 for one in (beat, success)
                                 if one
                             ),
@@ -141,15 +142,13 @@ def _last(facts: Facts, numbers: Sequence[int], before: Event) -> Event | None:
     return signal if math.isfinite(_stated_s(signal)) else None
 
 
-def _taken_us(facts: Facts, signal: Event) -> int:
-    """When the time was taken that a signal states; its write may have been held up since."""
-    return facts.history.derived("signals held up", lambda: _held_up(facts)).get(
-        signal.n, signal.at_us
-    )
+def _taken(facts: Facts, signal: Event) -> Event:
+    """When the time was taken that a signal states: before its write, which a fault may hold up."""
+    return facts.history.derived("signals held up", lambda: _held_up(facts)).get(signal.n, signal)
 
 
-def _held_up(facts: Facts) -> dict[int, int]:
-    """Since when a fault held up the write of a signal, by its number."""
+def _held_up(facts: Facts) -> dict[int, Event]:
+    """The fault that held up the write of a signal, by the number of that."""
     found = {}
     for fault in facts.history.of("fault"):
         if (fault.data.get("seam"), fault.data.get("does")) != ("store.signal", "hang"):
@@ -159,7 +158,7 @@ def _held_up(facts: Facts) -> dict[int, int]:
         later = islice(signals, bisect_right(signals, fault.n), None)
         written = next((n for n in later if facts.history[n].at_us >= over_us), None)
         if written is not None and facts.history[written].at_us == over_us:
-            found[written] = fault.at_us
+            found[written] = fault
     return found
 
 
@@ -169,25 +168,6 @@ def _stated_s(signal: Event) -> float:
         return float(signal.data.get("content") or "nan")
     except ValueError:
         return math.nan
-
-
-def _read_at_us(facts: Facts, status: Event) -> int:
-    """When a status was asked for, by the reader's own clock: the only machine's, where one is."""
-    if len(facts.scenario.machines) != 1:
-        return status.at_us
-    steps = (op.step for op in facts.ops if op.do == "set-clock" and op.begin.n < status.n)
-    return status.at_us + sum(step.by or 0 for step in steps if step is not None)
-
-
-def clocks_differ(facts: Facts, status: Event) -> bool:
-    """Whether somebody had set one of several clocks, so that its readers have another."""
-    if len(facts.scenario.machines) == 1:
-        return False
-    by: dict[str | None, int] = {}
-    for op in facts.ops:
-        if op.do == "set-clock" and op.step is not None and op.begin.n < status.n:
-            by[op.step.machine] = by.get(op.step.machine, 0) + (op.step.by or 0)
-    return any(by.values())
 
 
 def _stated_us(signal: Event) -> int:
@@ -247,12 +227,12 @@ def _end_untold(facts: Facts, tick: Tick, status: Event) -> bool:
 def _works_us(facts: Facts, tick: Tick, status: Event) -> int:
     """For how long a tick was at work: not while a fault held its call back."""
     held_back = [
-        event.at_us + lasts_us(facts, event)
+        event._replace(at_us=event.at_us + lasts_us(facts, event))
         for event in _between(facts.history.of("fault"), tick.begin, status)
         if (event.data.get("seam"), event.data.get("does")) == ("tick", "hang")
     ]
-    over = [until_us for until_us in held_back if until_us <= status.at_us]
-    return status.at_us - max([tick.begin.at_us, *over])
+    over = [until for until in held_back if until.at_us <= status.at_us]
+    return age_us(facts, status, max([tick.begin, *over], key=lambda event: event.at_us))
 
 
 def _told(facts: Facts, tick: Tick, status: Event) -> bool:
@@ -278,11 +258,12 @@ def stale_after_us(facts: Facts) -> int:
     return _INTERVALS_STALE * facts.interval_us + _STALE_EXTRA_US
 
 
-def stale(facts: Facts, age_us: int | None) -> bool | None:
-    """Whether an age is stale; None when there is none, or it is too near the border."""
-    if age_us is None or abs(age_us - stale_after_us(facts)) <= NEAR_US + facts.skew_us:
+def stale(facts: Facts, old_us: int | None) -> bool | None:
+    """Whether an age is stale; None when there is none, or it is too near a border."""
+    limit_us = stale_after_us(facts)
+    if old_us is None or old_us < -NEAR_US or abs(old_us - limit_us) <= NEAR_US + facts.skew_us:
         return None
-    return age_us > stale_after_us(facts)
+    return old_us > limit_us
 
 
 def something_wrong(facts: Facts, status: Event) -> bool:

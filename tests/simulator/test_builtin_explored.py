@@ -399,6 +399,52 @@ jobs: [{id: job-1, schedule: "*/5 * * * *"}]
 faults:
   - {into: store.output, hang: 12m, at: 30m}
 """,
+    "a-claim-that-hangs-after-its-write-while-its-gateway-leaves": """
+start: 2026-03-02T08:00:00
+lasts: 1h1m
+jobs: [{id: job-2, schedule: every 10m}]
+steps:
+  - {at: 20m2s, do: stop, machine: a, for: 1s}
+faults:
+  - {into: store.replace, hang: 6m, after: true, at: 20m}
+""",
+    "a-claim-that-fails-after-its-write-while-nothing-can-be-told": """
+start: 2026-03-02T08:00:00
+lasts: 1h35m
+machines: [a, b]
+jobs: [{id: job-1, schedule: every 10m}]
+faults:
+  - {into: claim, raise: OSError, after: true, at: 30m, machine: b}
+  - {into: store.execution, hang: 12m, at: 30m}
+""",
+    "a-clock-set-ahead-while-a-tick-is-at-work": """
+start: 2026-03-02T08:00:00
+lasts: 1h
+jobs: [{id: job-1, schedule: every 10m}]
+steps:
+  - {at: 30m30s, do: set-clock, machine: a, by: 10m}
+  - {at: 34m, do: status}
+faults:
+  - {into: claim, hang: 12m, at: 30m}
+""",
+    "a-clock-set-back-while-a-tick-is-held-back": """
+start: 2026-03-02T08:00:00
+lasts: 1h
+jobs: [{id: job-1, schedule: every 10m}]
+steps:
+  - {at: 23m20s, do: set-clock, machine: a, by: -10m}
+  - {at: 25m, do: status}
+faults:
+  - {into: tick, hang: 12m, at: 20m}
+""",
+    "a-last-run-that-is-taken-and-hangs-over-the-next-occurrence": """
+start: 2026-03-02T08:00:00
+lasts: 1h35m
+jobs: [{id: job-1, schedule: "*/10 * * * *", repeat: 2}]
+faults:
+  - {into: store.lock, hang: 12m, at: 20m5s}
+  - {into: store.sync, hang: 20s, at: 20m}
+""",
 }
 
 

@@ -22,3 +22,28 @@ def test_nobody_knows_when_a_broken_record_comes_before_a_tick_has_looked(judge)
     assert broken_by_hand("31m", *HOURS, error="OSError").judge(judge).verdict != "violated"
     assert broken_by_hand("31m", *HOURS).judge(judge).verdict == "violated"
     assert broken_by_hand("31m", *HOURS[1:], error="OSError").judge(judge).verdict == "violated"
+
+
+def asked_at(at: str, *said: str, by: str, set_at: str) -> Build:
+    """The clock is set; from one hour on a tick is at work that says so; a status is asked for."""
+    build = Build(f"steps: [{{at: {set_at}, do: set-clock, machine: a, by: {by}}}]\n").up()
+    build.loop(last="1h").op(set_at, "set-clock").add("1h", "tick.begin", sync=False)
+    build.add("1h", "signal", name="ticker-1", content="{}")
+    return build.status(at, *said)
+
+
+@pytest.mark.parametrize(
+    ("by", "set_at", "at", "said", "right"),
+    [
+        ("10m", "61m", "64m", "STALLED", True),  # it was under way for 14 minutes, by that clock
+        ("10m", "59m", "64m", "STALLED", False),
+        ("1m", "61m", "64m", "STALLED", False),
+        ("-10m", "61m", "71m", "", True),  # by that clock it has yet to begin
+        ("-10m", "61m", "82m", "", False),
+        ("-10m", "50m", "71m", "", False),
+    ],
+)
+def test_a_signal_is_as_old_as_the_readers_clock_says(by, set_at, at, said, right):
+    """Which is the loop's own, and may have been set since."""
+    build = asked_at(at, *filter(None, [said]), by=by, set_at=set_at)
+    assert (build.judge("STAT-2").verdict != "violated") == right
