@@ -16,7 +16,7 @@ from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Op, Tick
 from simulator.checkers.matching import match_all
 from simulator.checkers.stored import Record, Stored
-from simulator.checkers.struck import hangs_of, rule_of
+from simulator.checkers.struck import hangs_of, rule_of, set_by_us
 from simulator.checkers.wanted import commits_of, last_commit
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -230,6 +230,8 @@ def _within(numbers: list[int], tick: Tick) -> range:
 
 def _taken(facts: Facts, event: Event) -> list[str]:
     """The jobs that a write took to run them: due before it, claimed or moved on by it."""
+    # By a clock that is ahead, or was set.
+    now_us = event.at_us + facts.skew_us + set_by_us(facts, str(event.data["by"]), event.n)
     taken = []
     for job_id, record in event.data["changes"]:
         if not isinstance(job_id, str) or record is None:
@@ -242,7 +244,6 @@ def _taken(facts: Facts, event: Event) -> list[str]:
         was, comes = (instant_us(one.get("next_run_at")) for one in (before, record))
         schedule = record.get("schedule")
         once = isinstance(schedule, dict) and schedule.get("kind") == "once"
-        now_us = event.at_us + facts.skew_us  # by a clock that is ahead
         due = was is not None and was <= now_us
         if due and (once if comes is None else comes > now_us):
             taken.append(job_id)  # a recurring job without a next time is in error, not taken

@@ -445,6 +445,15 @@ faults:
   - {into: store.lock, hang: 12m, at: 20m5s}
   - {into: store.sync, hang: 20s, at: 20m}
 """,
+    "a-clock-set-ahead-as-a-tick-starts-two-jobs": """
+start: 2026-03-02T08:00:00
+lasts: 31m
+jobs:
+  - {id: job-1, schedule: "*/10 * * * *"}
+  - {id: job-2, schedule: every 30m}
+steps:
+  - {at: 30m, do: set-clock, machine: a, by: 10m}
+""",
 }
 
 

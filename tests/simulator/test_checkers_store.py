@@ -38,9 +38,9 @@ def hurt(what: str, *, lasts="10m", error="StoreUnreadable", wrote=None, before=
     return build if wrote is None else stored(build, wrote, "j", next_at="3h")
 
 
-def started(*writes, at="1h", tick_s=2, skew="0s") -> Build:
+def started(*writes, at="1h", tick_s=2, skew="0s", steps="") -> Build:
     """A tick at 1h with two jobs due; each write takes these jobs, to 2h or to what is named."""
-    more = f"machines: {{a: {{skew: {skew}}}}}\n"
+    more = f"{steps}machines: {{a: {{skew: {skew}}}}}\n"
     build = Build(f"{more}jobs: [{{id: j, schedule: every 1h}}, {{id: k, schedule: every 1h}}]\n")
     stored(build.up(), 0, "j", "k", next_at="1h")
     build.tick("1h", lasts=tick_s)
@@ -203,6 +203,16 @@ def test_who_looks_late_may_first_let_fall_what_was_missed():
     ahead = {"at": 7199, "tick_s": 7000}
     assert started("jk 2h", "jk 3h", **ahead, skew="2s").judge("STORE-9").verdict == "held"
     split = started("jk 2h", "j 3h", "k 3h", **ahead, skew="2s")
+    assert split.judge("STORE-9").verdict == "violated"
+
+
+def test_late_is_by_the_clock_of_who_looks():
+    """Which may have been set ahead by an hour."""
+    steps = "steps: [{at: 1h, do: set-clock, machine: a, by: 1h}]\n"
+    let_fall = started("j 2h", "jk 3h", steps=steps).op(3599, "set-clock")
+    assert let_fall.judge("STORE-9").verdict == "held"
+    assert started("j 2h", "jk 3h").judge("STORE-9").verdict == "violated"
+    split = started("jk 2h", "j 3h", "k 3h", steps=steps).op(3599, "set-clock")
     assert split.judge("STORE-9").verdict == "violated"
 
 
