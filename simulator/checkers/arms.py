@@ -14,10 +14,11 @@ from simulator.checkers.disturbance import (
 )
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import CLAIM_TTL_US, BodyRun
+from simulator.checkers.happened import CLAIM_TTL_US, EARLY_LEEWAY_US, BodyRun
 from simulator.checkers.stored import Record
-from simulator.checkers.wanted import Segment, commits_of
+from simulator.checkers.wanted import Segment, commits_of, last_commit
 from simulator.durations import SECOND_US
+from simulator.event import Event
 from simulator.fold import Arm, instant_us
 from simulator.hosts import Surroundings
 from simulator.registry_terms import Terms
@@ -85,11 +86,22 @@ def compare(facts: Facts, match: JobMatch, arm: Arm | None, at_us: int) -> Wrong
         if spent or _ran_by_hand(match, part) or facts.terms.beyond(wanted, at_us):
             return None
         return Wrong(job, "it is to run again, and nothing is armed", None)
-    # What a clock that was set back with the zone shows again need not come again.
-    again = part is not None and part.again_us > after_us
-    later = oracle.next_after(part.schedule, part.again_us) if part is not None and again else None
-    reason = _flaw(facts.terms, match, arm, (wanted, later or wanted), at_us)
+    assert part is not None, "what is wanted is of a part of the plan"
+    later = _passed_over(facts, job, part, at_us)
+    also = (oracle.next_after(part.schedule, us) for us in later if us > after_us)
+    reason = _flaw(facts.terms, match, arm, [wanted, *filter(None, also)], at_us)
     return None if reason is None else Wrong(job, reason, arm)
+
+
+def _passed_over(facts: Facts, job: str, part: Segment, at_us: int) -> list[int]:
+    """Instants up to which a job need not come at an instant of rest.
+
+    What a clock that was set back with the zone shows again; and what somebody took ahead of its
+    time, within the leeway, and died with, until that can be seen.
+    """
+    dead = [last_commit(facts, job, crash.n)[1] or {} for crash in _died(facts, job, at_us)]
+    taken = [instant_us(record["fire_claim"].get("at")) for record in dead]
+    return [part.again_us, *(us + EARLY_LEEWAY_US for us in taken if us is not None)]
 
 
 def _ran_by_hand(match: JobMatch, part: Segment | None) -> bool:
@@ -104,13 +116,19 @@ def _held(facts: Facts, job: str, ran: list[BodyRun], at_us: int) -> int:
     Those of who died with the job's claim, until that can be seen; else that of a promise, which is
     to be given back first.
     """
-    dead = sum(
-        crash.at_us <= at_us <= settled_us(facts, crash) and claimed_by(facts, job, crash)
-        for crash in facts.history.of("crash")
-    )
+    dead = len(_died(facts, job, at_us))
     stored = commits_of(facts, job)
     index = bisect_right(stored.at_us, at_us)
     return dead or int(promised(facts, job, stored[index - 1][1] if index else None, ran, at_us))
+
+
+def _died(facts: Facts, job: str, at_us: int) -> list[Event]:
+    """Who died with the job's claim before an instant, when that could not be seen yet."""
+    return [
+        crash
+        for crash in facts.history.of("crash")
+        if crash.at_us <= at_us <= settled_us(facts, crash) and claimed_by(facts, job, crash)
+    ]
 
 
 def promised(facts: Facts, job: str, record: Record, ran: Sequence[BodyRun], at_us: int) -> bool:

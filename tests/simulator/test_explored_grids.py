@@ -105,6 +105,47 @@ faults:
   - {into: store.signal, crash: true, for: 30s, at: 20m, times: 3}
   - {into: start, raise: SystemExit, from: 19m30s, until: 26m10s}
 """,
+    "a-machine-dies-with-the-claim-on-what-it-took-a-little-early": """
+start: 2026-03-02T08:00:00
+lasts: 2h35m
+machines: [a, b]
+jobs: [{id: job-1, schedule: every 30m}, {id: job-2, schedule: every 30m}]
+faults:
+  - {into: nas.arm, early: 20s, from: 59m, until: 61m}
+  - {into: store.execution, crash: true, for: 10m, from: 89m, times: 1, job: job-1}
+""",
+    "what-a-dead-machine-claimed-is-claimed-again-at-the-next-occurrence-and-cut-off": """
+start: 2026-03-02T08:00:00
+lasts: 95m
+machines: [a, b]
+jobs: [{id: job-1, schedule: '*/5 * * * *'}]
+steps: [{at: 20m, do: tick, machine: b}]
+faults: [{into: claim, crash: true, for: 20m, after: true, at: 20m, times: 2}]
+""",
+    "a-run-that-was-held-up-begins-as-the-next-comes": """
+start: 2026-03-02T08:00:00
+lasts: 95m
+machines: [b]
+jobs:
+  - {id: job-1, schedule: every 30m}
+  - {id: job-2, schedule: every 7m}
+faults: [{into: store.lock, hang: 6m, from: 29m59s, until: 36m39s}]
+""",
+    "a-loop-in-the-place-of-its-provider-runs-what-a-fire-hangs-with": """
+start: 2026-03-02T08:00:00
+lasts: 37m
+jobs: [{id: job-2, schedule: '*/10 * * * *'}]
+steps: [{at: 23m20s, do: restart, machine: a}]
+faults:
+  - {into: start, raise: SystemExit, at: 20m}
+  - {into: fire, hang: 6m, at: 21m1s}
+""",
+    "a-run-fails-while-the-lock-is-kept": """
+start: 2026-03-02T08:00:00
+lasts: 34m
+jobs: [{id: job-1, schedule: '*/10 * * * *', runs_for: 3m, body: {raises: ValueError}}]
+steps: [{at: 30m5s, do: hold-lock, for: 20m}]
+""",
 }
 BUILTIN = {
     "a-job-comes-due-while-the-record-of-its-last-run-hangs": """
