@@ -1,13 +1,13 @@
 """Occurrences that were taken and never came to their body: they may not run again (ONCE-9)."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from simulator.checkers.disturbance import read_behind
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import CLAIM_TTL_US, EARLY_LEEWAY_US, BodyRun, Window
-from simulator.checkers.struck import hangs_of
+from simulator.checkers.struck import hangs_of, rule_of
 from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.event import Event
 from simulator.fold import instant_us
@@ -84,16 +84,37 @@ def _cut(facts: Facts, job: str, taken: Event, told: Event) -> bool:
     by = str(taken.data.get("by"))
 
     def build() -> list[int]:
-        crashed = [event for event in facts.history.of("crash") if event.machine == by]
-        failed = [
+        ended = [
             event
+            for event in facts.history.of("crash", "stopped")
+            if event.machine == by and (event.kind == "crash" or _left_hanging(facts, event))
+        ]
+        failed = [
+            _claim_struck(facts, event)
             for event in facts.faults
             if event.data.get("seam") == "claim" and event.data.get("job") == job
         ]
-        return sorted(event.n for event in (*crashed, *failed, *read_behind(facts, job)))
+        return sorted(event.n for event in (*ended, *failed, *read_behind(facts, job)))
 
     cuts = facts.history.derived(("cuts", job, by), build)
-    return bisect_right(cuts, taken.n) < bisect_left(cuts, told.n)
+    return bisect_left(cuts, taken.n) < bisect_left(cuts, told.n)
+
+
+def _left_hanging(facts: Facts, stopped: Event) -> bool:
+    """Whether a gateway left while a call of it hung, which it did not wait for any longer."""
+    hangs = hangs_of(facts, stopped.machine)
+    return any(start < stopped.at_us < end for start, end in hangs)
+
+
+def _claim_struck(facts: Facts, fault: Event) -> Event:
+    """Where a claim failed: with what it had written, when the fault came after that."""
+    rule = rule_of(facts, fault)
+    if rule is None or not rule.after:
+        return fault
+    stored = facts.history.of("store.commit")
+    first = bisect_left(stored, fault.n, key=lambda event: event.n)
+    mine = (one for one in islice(stored, first, None) if one.data["by"] == fault.machine)
+    return next(mine, fault)
 
 
 def _hung(facts: Facts, taken: Event, told: Event) -> bool:

@@ -132,8 +132,18 @@ def _ahead_us(facts: Facts, machine: str | None) -> int:
     return facts.skew_us if machine is None else ahead.get(machine, 0)
 
 
-def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) -> list[Due]:
-    """Every occurrence, to the end of the history or until it had run as often as it may."""
+def dues_of(
+    facts: Facts, plan: Plan, runs: list[BodyRun], taken_us: list[int], cut: list[Window]
+) -> list[Due]:
+    """Every occurrence, to the end of the history or until it had run as often as it may.
+
+    Args:
+        facts: Of the run.
+        plan: What was wanted of the job.
+        runs: Its runs, in order.
+        taken_us: When the occurrence of each of them was taken.
+        cut: Occurrences that were taken and came to no run: (when due, when taken).
+    """
     job, dues = plan.job.id, []
     near_us = allowance_us(facts)
     # A fire that is early, or a clock that is ahead, takes at the end what comes just after it.
@@ -176,7 +186,7 @@ def dues_of(facts: Facts, plan: Plan, runs: list[BodyRun], cut: list[Window]) ->
     if limit is not None and len(runs) >= limit:
         last = runs[limit - 1].begin.at_us
         dues = [due for due in dues if due.at_us <= last + leeway_us(facts)]
-    used = sorted([*(run.begin.at_us for run in runs), *(taken_us for _, taken_us in cut)])
+    used = sorted([*taken_us, *(at_us for _, at_us in cut)])
     if limit is not None and len(used) >= limit:
         # What was taken and cut off may count as one of the runs that the job has (ONCE-9); and the
         # last run may be one by hand, just before an occurrence, or begin as another is asked for.

@@ -39,9 +39,10 @@ def _match(facts: Facts, plan: Plan) -> JobMatch:
         return match
     runs = facts.runs.get(plan.job.id, [])
     match.cut = cut_short(facts, plan, runs)
-    match.dues = dues_of(facts, plan, runs, match.cut)
+    taken = _taken(facts, plan, runs)
+    match.dues = dues_of(facts, plan, runs, [event.at_us for event in taken], match.cut)
     match.windows = disturbances(facts, plan, runs, after_us(facts))
-    _assign(facts, match, runs)
+    _assign(facts, match, runs, taken)
     for due in match.dues:
         decide(facts, match, due)
     return match
@@ -106,10 +107,10 @@ def _held_up(facts: Facts) -> dict[int, int]:
     return found
 
 
-def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun]) -> None:
+def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun], taken_by: list[Event]) -> None:
     """Give each run its occurrence; what is left over becomes an extra."""
     instants = [due.at_us for due in match.dues]
-    for run, taken in zip(runs, _taken(facts, match.plan, runs), strict=True):
+    for run, taken in zip(runs, taken_by, strict=True):
         asked = _asked_by_hand(match, run)
         if asked is not None:
             asked.run = run
