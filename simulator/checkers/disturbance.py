@@ -272,13 +272,16 @@ def read_behind(facts: Facts, job: str) -> list[Event]:
 
     Nothing failed that could be tried again: who read it looks at the store when next woken.
     """
-    return [
-        event
-        for event in facts.history.of("fault")
-        if event.data.get("does") == "stale"
-        and event.data.get("seam") == "store.read"
-        and job in _last_written(facts, event)
-    ]
+
+    def build() -> dict[str, list[Event]]:
+        found: dict[str, list[Event]] = {}
+        for event in facts.history.of("fault"):
+            if (event.data.get("does"), event.data.get("seam")) == ("stale", "store.read"):
+                for written in _last_written(facts, event):
+                    found.setdefault(written, []).append(event)
+        return found
+
+    return facts.history.derived("read behind", build).get(job, [])
 
 
 def lost_writes(facts: Facts) -> list[tuple[Event, set[str]]]:
@@ -338,13 +341,12 @@ def settled_us(facts: Facts, died: Event) -> int:
     until_us = died.at_us + CLAIM_TTL_US + facts.skew_us
     if facts.blocking:
         return until_us
-    later = (end.at_us for begin, end in facts.occasions if begin.at_us >= until_us)
     back = (
         life.start_left.at_us
         for life in facts.lives.get(died.machine, ())
         if life.boot.n > died.n and life.start_left is not None
     )
-    return min(next(later, FOREVER), next(back, FOREVER))
+    return min(_woken_since_us(facts, until_us), next(back, FOREVER))
 
 
 def _cut_fires(facts: Facts, job: str) -> list[Window]:
@@ -363,7 +365,8 @@ def _cut_fires(facts: Facts, job: str) -> list[Window]:
                 windows.append((fire.begin.at_us, settled_us(facts, life.end)))
             continue
         index = bisect_left(faults, fire.begin.n, key=lambda event: event.n)
-        for struck in faults[index:]:
+        for place in range(index, len(faults)):
+            struck = faults[place]
             if struck.n > fire.end.n:
                 break
             if struck.machine == fire.begin.machine:
@@ -376,8 +379,13 @@ def _while_claimed(facts: Facts, failed: Event) -> Window:
     until_us = failed.at_us + CLAIM_TTL_US + facts.skew_us
     if facts.blocking:
         return (failed.at_us, until_us)
-    later = (end.at_us for begin, end in facts.occasions if begin.at_us >= until_us)
-    return (failed.at_us, next(later, FOREVER))
+    return (failed.at_us, _woken_since_us(facts, until_us))
+
+
+def _woken_since_us(facts: Facts, at_us: int) -> int:
+    """When the first occasion after an instant was over; FOREVER without one."""
+    index = bisect_left(facts.occasions, at_us, key=lambda occasion: occasion[0].at_us)
+    return facts.occasions[index][1].at_us if index < len(facts.occasions) else FOREVER
 
 
 def _near(facts: Facts, instants: list[int], at_us: int) -> bool:

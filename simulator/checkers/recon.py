@@ -120,14 +120,17 @@ def _on_at_both(facts: Facts, arm: Event, call: Event) -> bool:
 
 def _hung_since_before(facts: Facts, arm: Arm, call: Event) -> bool:
     """Whether a provision was asked for before the arm was made, and hung until it was answered."""
-    return any(
-        event.data.get("seam") == "nas.provision"
-        and event.data.get("does") == "hang"
-        and event.data.get("job") == arm.job
-        and event.n < arm.event.n
-        and event.at_us + lasts_us(facts, event) == call.at_us
-        for event in facts.faults
-    )
+
+    def build() -> dict[tuple[object, int], list[int]]:
+        found: dict[tuple[object, int], list[int]] = {}
+        for event in facts.faults:
+            if (event.data.get("seam"), event.data.get("does")) == ("nas.provision", "hang"):
+                over_us = event.at_us + lasts_us(facts, event)
+                found.setdefault((event.data.get("job"), over_us), []).append(event.n)
+        return found
+
+    hung = facts.history.derived("provisions that hung", build).get((arm.job, call.at_us), [])
+    return any(n < arm.event.n for n in hung)
 
 
 def recon_3(history: History, scenario: Scenario) -> Finding:
