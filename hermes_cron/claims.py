@@ -48,6 +48,7 @@ EARLY_S = 30
 """How much too early, in seconds, a webhook's fire may come and still run (WIRE.md)."""
 
 _LEAST_PERIOD = timedelta(minutes=1)
+_MOMENT_S = 1e-6
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,10 @@ def _jumped(job: Job, planned: datetime, now: datetime) -> list[dict[str, Any]]:
     """Records of the occurrences that came between a late one and now."""
     try:
         first = records.following(job, planned.astimezone(records.zone_of(now)))
-        return [] if first is None else executions.missed(job, first, now, now)
+        if first is None:
+            return []
+        # What comes in this very instant is passed over too.
+        return executions.missed(job, first, records.later(now, _MOMENT_S), now)
     except schedules.ScheduleError:
         return []  # said by the plan that the claim makes
 

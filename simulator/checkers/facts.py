@@ -243,7 +243,7 @@ class Facts:
                     inside[-1].struck = True
             elif event.kind == "run.begin":
                 free = [fire for fire in inside if not fire.runs and fire.won]
-                if free or not self._asked_to_tick(event):
+                if free or not self._ticks_too(event):
                     (free or inside)[0].runs.append(runs[event.n])
             else:
                 free = [fire for fire in inside if not fire.won and not fire.lost]
@@ -251,9 +251,13 @@ class Facts:
                 (fire.won if event.data.get("won") else fire.lost).append(event)
         return found
 
-    def _asked_to_tick(self, event: Event) -> bool:
-        """Whether a tick that an operator asked for is under way on this event's machine."""
-        return any(
+    def _ticks_too(self, event: Event) -> bool:
+        """Whether ticks run jobs on this event's machine: one by hand, or a loop for its provider.
+
+        The loop goes on there in the place of one whose start failed.
+        """
+        life = self.life_at(event)
+        return (life is not None and self._struck(life)) or any(
             op.begin.n < event.n < self._over_n(op, event.machine)
             for op in self.ops
             if op.do == "tick" and op.step is not None and op.step.machine == event.machine

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 
 from simulator import oracle
+from simulator.checkers.disturbance import hurt_store
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
@@ -157,8 +158,9 @@ def _failure_recorded(facts: Facts, run: BodyRun) -> bool:
     """Whether the store says soon after that the run failed; True when the history ends before."""
     assert run.end is not None
     limit_us = run.end.at_us + facts.slack_us
-    faults = ((event.at_us, event.at_us + lasts_us(facts, event)) for event in facts.faults)
-    if any(start <= limit_us and run.end.at_us <= last for start, last in faults):
+    windows = [(event.at_us, event.at_us + lasts_us(facts, event)) for event in facts.faults]
+    windows += hurt_store(facts)
+    if any(start <= limit_us and run.end.at_us <= last for start, last in windows):
         return True  # what could not be written is another requirement's affair
     stored = commits_of(facts, run.job)
     for event, record in stored.since(stored.before(run.end.n)):

@@ -102,12 +102,12 @@ def touching(windows: list[Window], start_us: int, end_us: int) -> Window | None
 
 
 def _busy_until(facts: Facts, due: Due) -> int | None:
-    """Until when an earlier run of the same job was on, if it was on at this occurrence.
+    """Until when another run of the same job was on, if it was on at this occurrence.
 
     That is by every clock: to one that is ahead the occurrence came before.
     """
     runs = facts.runs.get(due.job, [])
-    index = bisect_left(runs, due.at_us, key=lambda run: run.begin.at_us) - 1
+    index = bisect_right(runs, due.at_us, key=lambda run: run.begin.at_us) - 1
     if due.manual:  # asked for in the instant in which another began, or was taken
         begun = bisect_left(runs, due.asked_n, key=lambda run: run.begin.n)
         taken = begun < len(runs) and _was_taken(facts, due, runs[begun])

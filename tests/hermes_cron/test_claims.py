@@ -172,6 +172,13 @@ class TestReserve:
         ]
         assert home.job()["next_run_at"] == "2026-03-02T12:00:00+00:00"
 
+    def test_what_comes_in_the_instant_of_a_late_fire_is_jumped_over_too(self, home, hourly):
+        fire_at = iso(home)
+        home.wait(hours=1)
+        assert claims.reserve("job", fire_at).outcome == "reserved"
+        assert home.trace() == [("missed", "09:00"), ("claimed", "08:00")]
+        assert home.job()["next_run_at"] == "2026-03-02T10:00:00+00:00"
+
     def test_what_is_jumped_over_in_a_repeated_hour_is_recorded(self, tmp_path, monkeypatch):
         """The wall says 02:10 for the second time: 02:30 and 02:00 were before it."""
         for home in make_home(tmp_path, monkeypatch, "Europe/Berlin"):
