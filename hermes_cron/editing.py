@@ -236,6 +236,7 @@ def resume(job: Job, now: datetime, next_run: NextRun) -> dict[str, Any]:
     """The changes that resume a job: enabled, planned from now.
 
     An interval begins a new grid with it: what was claimed on the old one is not given back to it.
+    The time of a one-shot that is being run is taken, and stays so.
 
     Raises:
         ValueError: a one-shot whose time is over, or that was run; a schedule that never comes.
@@ -249,11 +250,21 @@ def resume(job: Job, now: datetime, next_run: NextRun) -> dict[str, Any]:
     if records.kind_of(job) in records.RECURRING:
         schedules.next_after(records.schedule_of(job), now, records.zone_of(now))  # or says why not
     claim = claim_rules.claim_of(job)
+    next_at = next_run(job.get("schedule"))
     if records.kind_of(job) == "interval":
         job.pop("grid_at", None)
         if claim is not None:
             claim["withdrawn"] = True
-    return {**_ENABLED, "next_run_at": next_run(job.get("schedule"))}
+    elif claim is not None and next_at is not None and _is_for(claim, next_at, now):
+        next_at = job.get("next_run_at")
+    return {**_ENABLED, "next_run_at": next_at}
+
+
+def _is_for(claim: dict[str, Any], occurrence: str, now: datetime) -> bool:
+    """Whether a claim is for that occurrence."""
+    zone = records.zone_of(now)
+    taken, other = records.instant(claim.get("occurrence"), zone), records.instant(occurrence, zone)
+    return taken is not None and other is not None and records.same_instant(taken, other)
 
 
 def trigger(job: Job, now: datetime) -> None:

@@ -17,7 +17,7 @@ from simulator.checkers.happened import (
     Window,
 )
 from simulator.checkers.struck import lasts_us
-from simulator.checkers.wanted import Plan
+from simulator.checkers.wanted import Plan, Segment
 from simulator.durations import SECOND_US
 
 __all__ = [
@@ -112,6 +112,14 @@ def allowance_us(facts: Facts) -> int:
     return wake_us + facts.slack_us + facts.skew_us
 
 
+def _taken_before(facts: Facts, part: Segment, due: Due, runs: list[BodyRun]) -> bool:
+    """Whether the time of a one-shot had its run before the operation that began this part."""
+    return isinstance(part.schedule, oracle.Once) and any(
+        run.begin.n < part.from_n and run.begin.at_us >= due.at_us - leeway_us(facts)
+        for run in runs
+    )
+
+
 def early_us(facts: Facts, machine: str | None = None) -> int:
     """How much earlier than its instant an occurrence is taken by a clock that is ahead.
 
@@ -162,7 +170,7 @@ def dues_of(
             due.optional = due.optional or (
                 part.from_n >= 0 and at_us <= part.from_us + facts.skew_us
             )
-            due.optional = due.optional or at_us > over_us
+            due.optional = due.optional or at_us > over_us or _taken_before(facts, part, due, runs)
             due.again = at_us <= part.again_us and not due.optional
             due.optional = due.optional or due.again
             dues.append(due)

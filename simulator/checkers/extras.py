@@ -111,23 +111,28 @@ def judged_extras(facts: Facts) -> list[JudgedExtra]:
 
 def _tries_again(facts: Facts, match: JobMatch, extra: Extra) -> bool:
     """Whether a one-shot uses one of the runs that it may have, after a crash took an earlier."""
-    first, limit = extra.first, match.plan.repeat or 1
+    runs = facts.runs[extra.run.job]
+    index = runs.index(extra.run)
+    first = extra.first or (runs[index - 1] if index else None)
     return (
         match.plan.is_once_at(extra.run.begin.n)
         and first is not None
         and _cut_off(facts, first, extra.run)
-        and facts.runs[extra.run.job].index(extra.run) < limit
+        and index < (match.plan.repeat or 1)
     )
 
 
 def _cut_off(facts: Facts, first: BodyRun, second: BodyRun) -> bool:
-    """Whether a crash took a run before the next one began: in its body, or before its mark."""
+    """Whether a run's process was gone before the next one began: in its body, or before its mark.
+
+    It crashed, or it left while the body was on, which is not waited for for ever.
+    """
     life = facts.life_at(first.begin)
-    crash = life.end if life is not None else None
-    if crash is None or crash.kind != "crash" or crash.n > second.begin.n:
+    gone = life.end if life is not None else None
+    if gone is None or gone.n > second.begin.n:
         return False
     return first.end is None or not any(
-        first.end.n < mark.n < crash.n and mark.data.get("job") == first.job
+        first.end.n < mark.n < gone.n and mark.data.get("job") == first.job
         for mark in facts.history.of("mark")
     )
 

@@ -40,7 +40,9 @@ def _match(facts: Facts, plan: Plan) -> JobMatch:
     runs = facts.runs.get(plan.job.id, [])
     match.cut = cut_short(facts, plan, runs)
     taken = _taken(facts, plan, runs)
-    match.dues = dues_of(facts, plan, runs, [event.at_us for event in taken], match.cut)
+    match.dues = dues_of(
+        facts, plan, runs, [_decided_us(facts, event) for event in taken], match.cut
+    )
     match.windows = disturbances(facts, plan, runs, after_us(facts))
     _assign(facts, match, runs, taken)
     for due in match.dues:

@@ -231,6 +231,16 @@ class TestChange:
         with pytest.raises(ValueError, match="past"):
             jobs.resume_job("job")
 
+    def test_a_one_shot_that_is_being_run_is_not_resumed_into_a_second_run(self, home):
+        at = home.at.isoformat()
+        once = {"kind": "once", "run_at": at, "display": "once"}
+        home.plant(schedule=once, repeat={"times": 3, "completed": 0}, next_run_at=at)
+        [claimed] = jobs.claim_due(jobs.get_due_jobs())
+        home.wait(seconds=30)
+        assert jobs.resume_job("job")["next_run_at"] is None
+        claims.release("job", claimed["fire_claim"]["token"])
+        assert home.job()["next_run_at"] == at
+
     def test_a_one_shot_that_was_run_is_not_resumed_into_a_second_run(self, home):
         home.plant(
             schedule={"kind": "once", "run_at": at(home)}, last_run_at=at(home), next_run_at=None

@@ -454,6 +454,54 @@ jobs:
 steps:
   - {at: 30m, do: set-clock, machine: a, by: 10m}
 """,
+    "the-last-run-it-has-is-claimed-by-a-write-that-hangs": """
+start: 2026-03-02T08:00:00
+lasts: 1h35m
+jobs: [{id: job-1, schedule: every 10m, repeat: 2}]
+faults:
+  - {into: store.replace, hang: 12m, at: 19m59s}
+""",
+    "a-one-shot-that-may-run-again-is-cut-off-by-a-stop": """
+start: 2026-03-02T08:00:00
+lasts: 22m
+jobs: [{id: job-2, schedule: 20m, repeat: 3, runs_for: 8m}]
+steps:
+  - {at: 20m5s, do: stop, machine: a, for: 1s}
+""",
+    "a-one-shot-that-is-resumed-while-it-runs": """
+start: 2026-03-02T08:00:00
+lasts: 40m
+jobs: [{id: job-2, schedule: 20m, repeat: 3, runs_for: 8m}]
+steps:
+  - {at: 20m1s, do: resume, job: job-2}
+""",
+    "a-one-shot-that-is-paused-and-resumed-while-it-runs": """
+start: 2026-03-02T08:00:00
+lasts: 40m
+jobs: [{id: job-2, schedule: 20m, runs_for: 3m}, {id: job-3, schedule: 20m, repeat: 2, runs_for: 3m}]
+steps:
+  - {at: 20m1s, do: pause, job: job-2}
+  - {at: 20m1s, do: pause, job: job-3}
+  - {at: 20m21s, do: resume, job: job-2}
+  - {at: 20m21s, do: resume, job: job-3}
+""",
+    "a-one-shot-that-is-resumed-after-the-crash-that-cut-it-off": """
+start: 2026-03-02T08:00:00
+lasts: 40m
+jobs: [{id: job-2, schedule: 20m, repeat: 2, runs_for: 3m}]
+steps:
+  - {at: 20m1s, do: crash, machine: a, for: 3m}
+  - {at: 20m21s, do: resume, job: job-2}
+""",
+    "a-result-that-is-told-and-not-stored-before-its-gateway-leaves": """
+start: 2026-03-02T08:00:00
+lasts: 23m
+jobs: [{id: job-1, schedule: 20m, repeat: 3}]
+steps:
+  - {at: 21m1s, do: stop, machine: a, for: 1s}
+faults:
+  - {into: mark, raise: RuntimeError, at: 20m, times: 5}
+""",
 }
 
 

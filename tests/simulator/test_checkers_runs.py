@@ -32,6 +32,16 @@ ALL = ("1h", "2h", "3h")
 HOURS = ("1h", "2h", "3h", "4h")
 
 
+RUNS_TWICE = "jobs: [{{id: j, schedule: {}, repeat: 2}}]\n"
+
+
+def left_in_a_run(*later, schedule="1h") -> Build:
+    """A job that may run twice, whose gateway leaves while it runs and is back 30 s later."""
+    build = Build(RUNS_TWICE.format(schedule)).up().loop(last="1h").run("j", "1h", None)
+    build.add(3601, "stop.requested").add(3601, "provider.returned").add(3630, "stopped")
+    return build.up(3630).loop(first=3631).runs("j", *later)
+
+
 def paused(*, at="1h30m") -> Build:
     return ticker("", "1h").op(at, "pause", "j")
 
@@ -149,6 +159,10 @@ ONCE_CASES = [
     ("ONCE-9", "held", crashed()),
     ("ONCE-9", "violated", crashed(again="1h31s")),
     ("ONCE-9", "violated", Build(ONCE).up().loop().run("j", "1h", None).add("1h2s", "crash").up("1h30s").run("j", "1h31s")),
+    ("ONCE-9", "unknown", left_in_a_run("3631s")),  # another that it may have; nothing crashed
+    ("ONCE-9", "violated", left_in_a_run("3631s", "70m")),
+    ("ONCE-9", "violated", left_in_a_run("3631s", schedule="every 1h")),
+    ("ONCE-10", "violated", Build(RUNS_TWICE.format("1h")).up().loop().runs("j", "1h", "70m")),
     ("ONCE-9", "unknown", ticker("", *ALL)),
     ("ONCE-10", "held", Build(PAIR).up().up(0, "b").loop().loop(machine="b").runs("j", *ALL)),
     ("ONCE-10", "violated", Build(PAIR).up().up(0, "b").loop().loop(machine="b").runs("j", "1h", "2h").run("j", "2h1s", machine="b")),
