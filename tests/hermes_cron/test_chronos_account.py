@@ -62,6 +62,18 @@ def test_a_failure_stays_while_the_job_is_wanted_or_armed(account):
     assert set(told(account)["failures"]) == {"armed", ""}
 
 
+def test_the_first_failure_of_a_round_is_told_at_once(account):
+    """Whoever makes these calls may die before the round is over."""
+    written = []
+    for job_id in ("a", "b"):
+        account.failed(job_id, "provision", OSError("no"))
+        written.append(sorted(json.loads(text())["failures"]))
+    account.settled({"a": "1", "b": "1"}, {}, listed=True)
+    account.failed("b", "provision", OSError("no"))
+    written.append(sorted(json.loads(text())["failures"]))
+    assert written == [["a"], ["a"], ["a", "b"]]
+
+
 def test_the_last_error_is_the_latest(home, account):
     account.failed("b", "provision", ValueError())
     home.wait(seconds=1)

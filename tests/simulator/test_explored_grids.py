@@ -146,6 +146,16 @@ lasts: 34m
 jobs: [{id: job-1, schedule: '*/10 * * * *', runs_for: 3m, body: {raises: ValueError}}]
 steps: [{at: 30m5s, do: hold-lock, for: 20m}]
 """,
+    "a-machine-dies-in-the-round-in-which-an-arm-is-refused": """
+start: 2026-03-02T08:00:00
+lasts: 61m
+jobs:
+  - {id: job-1, schedule: every 10m}
+  - {id: job-3, schedule: every 10m}
+faults:
+  - {into: nas.provision, hang: 6m, at: 20m, job: job-1, times: 3}
+  - {into: nas.provision, crash: true, for: 1s, at: 20m, times: 3}
+""",
 }
 BUILTIN = {
     "a-job-comes-due-while-the-record-of-its-last-run-hangs": """

@@ -35,6 +35,7 @@ class Account:
         self._lock = threading.Lock()
         self._notes: dict[str, Any] = {"last_accepted": None, "last_fire": None}
         self._news = _News()
+        self._failing = False  # a call failed since the last round, and was told of
 
     def accepted(self, job_id: str, fire_at: str) -> None:
         """Note that the registry took an arm."""
@@ -48,13 +49,19 @@ class Account:
         self._note("last_fire", {"job_id": job_id, "ran": ran})
 
     def failed(self, job_id: str, call: str, error: Exception) -> None:
-        """Note a call that failed; "" for one that is about no single job."""
+        """Note a call that failed; "" for one that is about no single job.
+
+        The first one is written down at once: a machine that dies in the round tells no more.
+        """
         from hermes_cron import clock
 
         reason = getattr(error, "reason", None) or type(error).__name__
         failure = {"call": call, "reason": str(reason), "at": clock.epoch()}
         with self._lock:
             self._news.failures[job_id] = failure
+            known, self._failing = self._failing, True
+        if not known:
+            self.write()
 
     def mended(self, job_id: str) -> None:
         """Forget a failure that a later call made good."""
@@ -77,6 +84,7 @@ class Account:
         left = {"", *wanted, *armed}
         with self._lock:
             news = self._news
+            self._failing = False
             news.round = {"wanted": dict(wanted), "armed": dict(armed), "listed": listed}
             news.armed.clear()
             news.failures = {job_id: one for job_id, one in news.failures.items() if job_id in left}
