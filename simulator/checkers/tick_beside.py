@@ -57,8 +57,10 @@ def _loop_survives(facts: Facts, judgement: Judgement, events: list[Event], what
             inside = event.machine == life.machine and life.boot.n < event.n
             if not inside or (life.end is not None and life.end.n < event.n):
                 continue
+            if _starts_later(facts, life, ticks, event):
+                continue
             goes_on = goes_on_after(facts, life, ticks, event)
-            if _left_with(facts, life, ticks, event):  # a fallback that ticks on hides it only
+            if _left_with(life, ticks, event):  # a fallback that ticks on hides it only
                 judgement.violated(f"machine {life.machine}: the loop ended with {what}", event)
             elif goes_on is not None:
                 judgement.reached(event)
@@ -66,15 +68,20 @@ def _loop_survives(facts: Facts, judgement: Judgement, events: list[Event], what
                     judgement.violated(f"machine {life.machine}: no tick after {what}", event)
 
 
-def _left_with(facts: Facts, life: Life, ticks: Ticks, event: Event) -> bool:
-    """Whether the provider's start was left by an error right after this event.
+def _starts_later(facts: Facts, life: Life, ticks: Ticks, event: Event) -> bool:
+    """Whether a fault struck a start after this event, with no tick between: no loop was there."""
+    return any(
+        event.n < struck.n < life.end_n
+        and struck.machine == life.machine
+        and ticks.begun_before(struck.n) == ticks.begun_until(event.n)
+        for struck in start_struck(facts)
+    )
 
-    Not where a fault raised in the place of the start: then there was no loop yet.
-    """
+
+def _left_with(life: Life, ticks: Ticks, event: Event) -> bool:
+    """Whether the provider's start was left by an error right after this event."""
     left = life.start_left
     if left is None or left.kind != "provider.raised" or left.n < event.n:
-        return False
-    if any(event.n < struck.n < left.n for struck in start_struck(facts)):
         return False
     between = ticks.begun_before(left.n) - ticks.begun_until(event.n)
     return left.at_us == event.at_us and not between

@@ -236,8 +236,16 @@ def _works_us(facts: Facts, tick: Tick, status: Event) -> int:
 
 
 def _told(facts: Facts, tick: Tick, status: Event) -> bool:
-    """Whether the machine of a tick wrote any signal between its beginning and a status."""
-    return _any_of(facts.history.of("signal"), tick.begin, status)
+    """Whether the machine of a tick wrote any signal between its beginning and a status.
+
+    With a tick by hand there meanwhile nobody knows which of the two it was of.
+    """
+    by_hand = any(
+        op.begin.n < status.n and (op.end is None or op.end.n > tick.begin.n)
+        for op in facts.ops
+        if op.do == "tick" and op.step is not None and op.step.machine == tick.begin.machine
+    )
+    return not by_hand and _any_of(facts.history.of("signal"), tick.begin, status)
 
 
 def _any_of(events: Sequence[Event], after: Event, before: Event) -> bool:

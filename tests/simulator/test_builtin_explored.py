@@ -502,6 +502,53 @@ steps:
 faults:
   - {into: mark, raise: RuntimeError, at: 20m, times: 5}
 """,
+    "a-tick-by-hand-while-the-loops-own-hangs": """
+start: 2026-03-02T08:00:00
+lasts: 17m
+jobs: [{id: job-1, schedule: 20m}]
+steps:
+  - {at: 10m2s, do: run, job: job-1}
+  - {at: 10m30s, do: tick, machine: a}
+faults:
+  - {into: tick, hang: 12m, at: 10m}
+""",
+    "a-start-that-raises-again-and-again-after-a-recovery-that-did": """
+start: 2026-03-02T08:00:00
+lasts: 40m
+jobs: [{id: job-3, schedule: "*/5 * * * *"}]
+steps:
+  - {at: 21m1s, do: stop, machine: a, for: 1s}
+faults:
+  - {into: start, raise: KeyboardInterrupt, at: 20m, times: 3}
+  - {into: recover, raise: KeyboardInterrupt, at: 20m}
+""",
+    "a-start-that-raises-again-and-again-after-a-signal-that-hung": """
+start: 2026-03-02T08:00:00
+lasts: 31m
+machines: [b]
+jobs: [{id: job-2, schedule: every 10m}]
+steps:
+  - {at: 20m, do: crash, machine: b, for: 30s}
+faults:
+  - {into: store.signal, hang: 1m30s, from: 20m2s, until: 20m32s}
+  - {into: start, raise: RuntimeError, at: 20m, times: 3}
+""",
+    "a-zone-that-is-changed-just-before-the-gateway-dies": """
+start: 2026-03-08T00:30:00
+lasts: 3h
+jobs: [{id: job-3, schedule: 25 */2 * * *}]
+steps: [{at: 1s, do: set-zone, to: Asia/Kolkata}]
+faults: [{into: tick, crash: true, for: 2h, from: 1s, until: 3m1s}]
+""",
+    "a-claim-after-a-repair-that-hung-when-it-was-stored": """
+start: 2026-03-02T08:00:00
+lasts: 1h15m
+jobs: [{id: job-2, schedule: every 10m}]
+steps:
+  - {at: 20m1s, do: hold-lock, for: 20m}
+faults:
+  - {into: store.replace, hang: 12m, after: true, at: 20m2s, on: due}
+""",
 }
 
 

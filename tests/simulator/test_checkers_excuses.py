@@ -102,6 +102,20 @@ def test_only_when_the_fallback_is_struck_too_nobody_need_tick():
     assert never_ticks(1).judge("TICK-1").verdict == "violated"
 
 
+def nobody_ticks_after(*struck_seams: str) -> Build:
+    """What is struck in a process, in this order, before any tick; and then none comes."""
+    build = Build(f"{ONE}faults: [{{into: start, raise: OSError}}]\n").add(0, "boot").add(0, "up")
+    for seam in struck_seams:
+        build.add(0, "fault", index=0 if seam == "start" else -1, seam=seam, does="raise")
+    return build.add(0, "provider.start", interval_s=60, kwargs=[])
+
+
+def test_what_raised_before_a_start_that_raises_ended_no_loop():
+    assert nobody_ticks_after("recover", "start").judge("TICK-5").verdict != "violated"
+    assert nobody_ticks_after("start", "recover").judge("TICK-5").verdict == "violated"
+    assert nobody_ticks_after("recover").judge("TICK-5").verdict == "violated"
+
+
 def refused(asks: int, ticks_from: str = "4h") -> Build:
     """The leave to start is refused so many times, a minute apart, from the first hour on."""
     build = Build(ONE).up().loop(last="1h").loop(first=ticks_from)

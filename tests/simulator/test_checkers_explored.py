@@ -535,6 +535,24 @@ def in_a_long_tick(*silent: str) -> Build:
     return build.status(2160, "STALLED")
 
 
+def ticks_by_hand(at: str | None, over: str = "30m11s") -> Build:
+    """A tick hangs from half past on; another by hand, at this time, tells of itself."""
+    build = Build(f"{ONE}steps: [{{at: {at or '30m'}, do: tick, machine: a}}]\n").up()
+    build.loop(last="30m").add("30m", "tick.begin", sync=False)
+    if at is not None:
+        build.add(at, "op", "operator", do="tick")
+        build.add(over, "op.end", "operator", do="tick", error=None)
+    build.add("30m10s", "signal", name="ticker_work", content="x")
+    return build.status(2160, "STALLED")
+
+
+def test_a_tick_by_hand_does_not_tell_of_the_loops_own():
+    assert ticks_by_hand("30m5s").judge("STAT-2").verdict != "violated"
+    assert ticks_by_hand("29m59s").judge("STAT-2").verdict != "violated"
+    assert ticks_by_hand("20m", "25m").judge("STAT-2").verdict == "violated"
+    assert ticks_by_hand(None).judge("STAT-2").verdict == "violated"
+
+
 def in_two_long_ticks(*telling: str) -> Build:
     """Both gateways are in a tick for six minutes; those tell of it; a status says STALLED."""
     build = Build(f"machines: [a, b]\n{ONE}")
