@@ -272,7 +272,8 @@ def settle(edit: Edit, job: Job, now: datetime, entries: list[dict[str, Any]]) -
     """End a claim whose holder is gone or whose time is over, before the job is looked at further.
 
     What never began is given back; what may have begun is closed as unknown, or with its result
-    where this process still has that, and a job whose last run that was is removed.
+    where this process still has that or the records tell it, and a job whose last run that was is
+    removed.
 
     Returns:
         False when the job is gone by it.
@@ -284,7 +285,7 @@ def settle(edit: Edit, job: Job, now: datetime, entries: list[dict[str, Any]]) -
         return True
     extra = {"job_id": job["id"], "occurrence": claim.get("occurrence")}
     execution_id = str(claim.get("execution"))
-    result = pending.result_of(execution_id)
+    result = pending.result_of(execution_id) or pending.told_of(job, claim)
     if result is not None:
         return runs.complete_late(edit, job, result, now)
     states = executions.states_of([execution_id]).get(execution_id, set())

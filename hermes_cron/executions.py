@@ -2,8 +2,8 @@
 
 A record is one state of one attempt; an attempt has one `id` and goes claimed, running, then
 completed, failed or unknown. What was never attempted has one record: missed, or skipped with a
-reason. They outlive the job, and nothing depends on them but the answer to "may that run have
-begun?".
+reason. They outlive the job, and nothing depends on them but the answers to "may that run have
+begun?" and, where its result could not be stored, "how did it end?".
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = [
     "append",
     "append_first",
     "attempts",
+    "end_of",
     "missed",
     "overtaken",
     "record",
@@ -40,6 +41,9 @@ _MOST_WAITING = 1000
 
 _ENDS = frozenset({"completed", "failed", "unknown", "missed", "skipped"})
 """States after which nothing more is said of an attempt, so that they may be told late."""
+
+_RAN = frozenset({"completed", "failed"})
+"""Those of an attempt whose body came to its end."""
 
 _MOMENT = timedelta(microseconds=1)
 
@@ -141,6 +145,13 @@ def states_of(ids: Collection[str]) -> dict[str, set[str]]:
         for entry in store.current_store().executions(ids=ids):
             found.setdefault(str(entry["id"]), set()).add(str(entry.get("state")))
     return found
+
+
+def end_of(execution_id: str) -> dict[str, Any] | None:
+    """The record of how an attempt ended, as who ran it told it; None where nobody did."""
+    told = store.current_store().executions(ids=[execution_id])
+    ended = [entry for entry in told if entry.get("state") in _RAN and not entry.get("fenced")]
+    return ended[-1] if ended else None
 
 
 def attempts(job_id: str | None = None) -> list[dict[str, Any]]:

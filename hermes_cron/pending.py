@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from hermes_cron import changes, claims, jobs, process, store
+from hermes_cron import changes, claims, clock, executions, jobs, process, records, store
 from hermes_cron.process import Execution
 
-__all__ = ["Result", "give_back", "later", "mark", "release", "result_of", "retry"]
+__all__ = ["Result", "give_back", "later", "mark", "release", "result_of", "retry", "told_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,25 @@ def result_of(execution_id: str) -> Result | None:
     with state.lock:
         results = [write for write in state.pending if isinstance(write, Result)]
     return next((one for one in results if one.execution.id == execution_id), None)
+
+
+def told_of(job: Mapping[str, Any], claim: Mapping[str, Any]) -> Result | None:
+    """What the run of a claim came to by the execution records, whichever process made it.
+
+    Its result was refused by the store, and told all the same, before that process was gone.
+    """
+    told = executions.end_of(str(claim.get("execution")))
+    if told is None:
+        return None
+    execution = Execution(
+        job_id=str(job["id"]),
+        id=str(claim.get("execution")),
+        token=claim.get("token"),
+        occurrence=claim.get("occurrence"),
+        ended_at=records.instant(told.get("at"), clock.zone()),
+    )
+    success, error = told.get("state") == "completed", told.get("error")
+    return Result(execution, success, error, told.get("delivery_error"))
 
 
 def later(write: Callable[[], object]) -> None:

@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 from jobs_home import Home, make_home
@@ -528,6 +529,22 @@ class TestCrash:
         assert recovery.recover() == 0
         scheduler.tick()
         assert home.trace("job") == [("completed", "08:00")]
+
+    @pytest.mark.parametrize(("ok", "said"), [(True, ("ok", None)), (False, ("error", "why"))])
+    def test_what_was_told_and_not_stored_is_stored_by_who_comes_next(self, home, ok, said):
+        """ONCE-9: the records say how it ended; it is not run again, and not called unknown."""
+        home.plant(
+            schedule={"kind": "once", "run_at": iso(home)}, repeat={"times": 3, "completed": 0}
+        )
+        home.body = lambda _job: (ok, "out", "text", None if ok else "why")
+        with mock.patch.object(jobs, "mark_job_run", side_effect=OSError("broken")):
+            scheduler.tick()
+        home.restart()
+        assert scheduler.recover() == 1
+        assert (home.job()["last_status"], home.job()["last_error"]) == said
+        assert home.job()["fire_claim"] is None
+        assert scheduler.tick() == 0
+        assert home.trace() == [("completed" if ok else "failed", "08:00")]
 
     @pytest.mark.parametrize("begun", [True, False])
     def test_a_one_shot_that_was_moved_since_comes_at_its_new_time(self, home, begun):
