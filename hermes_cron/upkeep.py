@@ -50,7 +50,8 @@ def mend(job: Job, now: datetime) -> list[dict[str, Any]]:
             job["next_run_at"] = records.schedule_of(job)["run_at"]
             return []
         return _mend_one_shot(job, now)
-    if records.instant(job.get("next_run_at"), records.zone_of(now)) is not None:
+    planned = records.instant(job.get("next_run_at"), records.zone_of(now))
+    if planned is not None:
         _move_to_zone(job, now)
         logger.info(
             "job %s: the zone was changed; by its wall time there it comes at %s",
@@ -58,7 +59,13 @@ def mend(job: Job, now: datetime) -> list[dict[str, Any]]:
             job.get("next_run_at"),
             extra=extra,
         )
-        return []
+        comes = records.instant(job.get("next_run_at"), records.zone_of(now))
+        if planned > now or (comes is not None and comes <= now):
+            return []
+        # It came by the old zone while nobody looked, and does not come by the new one.
+        said = "the zone was changed since it was planned"
+        at = planned.isoformat()
+        return [executions.record("missed", job, now, occurrence=at, reason=said)]
     before = dict(job)
     job["next_run_at"] = None
     records.move_on(job, now)
@@ -103,9 +110,13 @@ def _zone_moved(job: Mapping[str, Any], now: datetime) -> bool:
     planned = datetime.fromisoformat(job["next_run_at"])
     if planned.tzinfo is None or planned.utcoffset() == planned.astimezone(zone).utcoffset():
         return False
+    schedule, since = records.schedule_of(job), planned - _MOMENT
     try:
+        if not schedules.is_fixed(schedule):  # in another zone it may come sooner as well
+            claimed = records.instant(job.get("last_occurrence"), zone)
+            since = min(since, now if claimed is None else max(now, claimed))
         # The same instant in another notation is no other zone; a trigger is no occurrence.
-        expected = schedules.next_after(records.schedule_of(job), planned - _MOMENT, zone)
+        expected = schedules.next_after(schedule, since, zone)
     except schedules.ScheduleError:
         return False
     return expected is not None and not records.same_instant(expected, planned)

@@ -81,12 +81,16 @@ def _free_occasion_after(facts: Facts, event: Event) -> tuple[Event, Event] | No
 def has_run_all(facts: Facts, match: JobMatch, by: Event) -> bool:
     """Whether the job had begun all the runs that it may have before an event.
 
-    Or is promised the last of them by a claim that nobody could take up yet.
+    Or is promised the last of them by a claim that nobody could take up yet; or has run since it
+    became a one-shot.
     """
     limit, job = match.plan.repeat or (None if match.plan.recurring else 1), match.plan.job.id
+    ran = [run for run in facts.runs.get(job, ()) if run.begin.n < by.n]
+    if match.plan.recurring and match.plan.is_once_at(by.n):
+        since_n = match.plan.segments[match.plan.segment_at(by.n)].from_n
+        ran, limit = [run for run in ran if run.begin.n > since_n], limit or 1
     if limit is None:
         return False
-    ran = [run for run in facts.runs.get(job, ()) if run.begin.n < by.n]
     record = last_commit(facts, job, by.n)[1]
     return len(ran) + promised(facts, job, record, ran, by.at_us) >= limit
 

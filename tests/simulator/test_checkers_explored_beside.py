@@ -121,3 +121,16 @@ def test_who_dies_as_a_lock_is_free_could_record_nothing():
     """Who lives on for a while could."""
     assert cut_off_twice(0).judge("LIVE-6").verdict != "violated"
     assert cut_off_twice(300).judge("LIVE-6").verdict == "violated"
+
+
+def became_a_one_shot(schedule: str) -> Build:
+    """The arm of a new schedule is refused, and had its effect; it is not tried again."""
+    step = f"{{at: 10m, do: update, job: j, set: {{schedule: {schedule}}}}}"
+    build = Build(f"steps: [{step}]\n", external=True).up().arm("j", 0, "1h")
+    build.op("10m", "update", "j", step=0).arm("j", "10m", "2h").drop("nas.call", "10m")
+    return build.call("10m", "provision", "j", 409).fire("j", "2h")
+
+
+def test_what_has_run_since_it_became_a_one_shot_needs_no_arm():
+    assert became_a_one_shot("110m").judge("LIVE-2").verdict != "violated"
+    assert became_a_one_shot("every 110m").judge("LIVE-2").verdict == "violated"

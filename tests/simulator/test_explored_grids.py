@@ -156,6 +156,22 @@ faults:
   - {into: nas.provision, hang: 6m, at: 20m, job: job-1, times: 3}
   - {into: nas.provision, crash: true, for: 1s, at: 20m, times: 3}
 """,
+    "an-elapsed-schedule-comes-sooner-in-another-zone-and-again-then": """
+zone: Europe/Berlin
+start: 2026-03-29T00:30:00
+lasts: 3h
+jobs:
+  - {id: job-1, schedule: every 7m}
+  - {id: job-2, schedule: 25 */2 * * *}
+steps: [{at: 8m1s, do: set-zone, to: UTC}]
+""",
+    "a-job-has-run-since-it-became-a-one-shot-whose-arm-was-refused": """
+start: 2026-10-04T00:30:00
+lasts: 1h57m
+jobs: [{id: job-1, schedule: '*/15 * * * *'}]
+steps: [{at: 15m30s, do: update, job: job-1, set: {schedule: 100m}}]
+faults: [{into: nas.provision, answer: 409, after: true, nth: 3}]
+""",
 }
 BUILTIN = {
     "a-job-comes-due-while-the-record-of-its-last-run-hangs": """
