@@ -15,7 +15,7 @@ from simulator.checkers.facts import Facts
 from simulator.checkers.happened import BodyRun
 from simulator.checkers.outcomes import after_us, decide, touching
 from simulator.checkers.plan import plan_of
-from simulator.checkers.struck import INSIDE, lasts_us
+from simulator.checkers.struck import INSIDE, lasts_us, rule_of
 from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -99,6 +99,8 @@ def _held_up(facts: Facts) -> dict[int, int]:
     for fault in facts.history.of("fault"):
         if fault.data.get("does") != "hang" or fault.data.get("seam") not in INSIDE:
             continue
+        if (rule := rule_of(facts, fault)) is not None and rule.after:
+            continue  # its write had been stored
         over_us = fault.at_us + lasts_us(facts, fault)
         first = bisect_left(stored, over_us, key=lambda event: event.at_us)
         last = bisect_right(stored, over_us, key=lambda event: event.at_us)

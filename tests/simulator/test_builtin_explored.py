@@ -549,15 +549,6 @@ steps:
 faults:
   - {into: store.replace, hang: 12m, after: true, at: 20m2s, on: due}
 """,
-    "a-result-that-is-told-and-not-stored-before-its-gateway-leaves": """
-start: 2026-03-02T08:00:00
-lasts: 23m
-jobs: [{id: job-1, schedule: 20m, repeat: 3}]
-steps:
-  - {at: 21m1s, do: stop, machine: a, for: 1s}
-faults:
-  - {into: mark, raise: RuntimeError, at: 20m, times: 5}
-""",
 }
 
 
