@@ -11,7 +11,7 @@ from simulator.checkers.happened import BodyRun, Fire
 from simulator.checkers.matching import match_all
 from simulator.checkers.stored import Stored
 from simulator.checkers.struck import lasts_us
-from simulator.checkers.wanted import commits_of
+from simulator.checkers.wanted import commits_of, last_commit
 from simulator.history import History
 from simulator.scenario import Scenario
 
@@ -155,8 +155,14 @@ def fire_5(history: History, scenario: Scenario) -> Finding:
 
 
 def _failure_recorded(facts: Facts, run: BodyRun) -> bool:
-    """Whether the store says soon after that the run failed; True when the history ends before."""
+    """Whether the store says soon after that the run failed; True when the history ends before.
+
+    Of a job that was removed meanwhile it says nothing any more.
+    """
     assert run.end is not None
+    removed, record = last_commit(facts, run.job, run.end.n)
+    if removed is not None and record is None:
+        return True
     limit_us = run.end.at_us + facts.slack_us
     windows = [(event.at_us, event.at_us + lasts_us(facts, event)) for event in facts.faults]
     windows += hurt_store(facts)

@@ -24,6 +24,8 @@ __all__ = ["stat_10", "stat_12"]
 
 _CLOSING = {"torn", "garbage", "deleted", "unreadable", "failing"}
 
+_CHANGES = {"pause", "update", "remove"}
+
 
 def stat_10(history: History, scenario: Scenario) -> Finding:
     """A fallback is named: what was configured, why it is not running."""
@@ -87,8 +89,17 @@ def _troubled_jobs(facts: Facts, status: Event) -> Iterator[tuple[str, str]]:
             continue
         if record.get("state") == "error":
             yield job, "is in error"
-        elif _is_overdue(facts, match, record, status):
+        elif not _being_changed(facts, job, status) and _is_overdue(facts, match, record, status):
             yield job, "is overdue"
+
+
+def _being_changed(facts: Facts, job: str, status: Event) -> bool:
+    """Whether somebody was at it to change the job just then: it may rest already."""
+    return any(
+        op.begin.n < status.n and (op.end is None or status.n < op.end.n)
+        for op in facts.ops
+        if op.job == job and op.do in _CHANGES
+    )
 
 
 _LATE_US = 200 * SECOND_US

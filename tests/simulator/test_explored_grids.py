@@ -172,6 +172,19 @@ jobs: [{id: job-1, schedule: '*/15 * * * *'}]
 steps: [{at: 15m30s, do: update, job: job-1, set: {schedule: 100m}}]
 faults: [{into: nas.provision, answer: 409, after: true, nth: 3}]
 """,
+    "a-job-is-removed-while-it-runs-and-fails": """
+start: 2026-03-02T08:00:00
+lasts: 33m
+jobs: [{id: job-1, schedule: 20m, runs_for: 12m, body: {raises: ValueError}}]
+steps: [{at: 20m2s, do: remove, job: job-1}]
+""",
+    "a-pause-hangs-when-it-is-stored": """
+start: 2026-03-02T08:00:00
+lasts: 61m
+jobs: [{id: job-2, schedule: '*/5 * * * *'}]
+steps: [{at: 10m, do: pause, job: job-2}]
+faults: [{into: store.signal, hang: 6m, from: 9m59s, until: 10m2s}]
+""",
 }
 BUILTIN = {
     "a-job-comes-due-while-the-record-of-its-last-run-hangs": """
