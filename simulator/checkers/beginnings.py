@@ -10,7 +10,7 @@ from simulator.checkers.struck import zone_at
 from simulator.checkers.wanted import Plan, Segment, commits_by_job
 from simulator.durations import DAY_US, SECOND_US
 
-__all__ = ["begin", "counts_from", "on_stated_grid", "read_schedule"]
+__all__ = ["begin", "counts_from", "next_look_us", "on_stated_grid", "read_schedule"]
 
 _LATE_CREATION_US = 120 * SECOND_US
 _ABSENT = object()
@@ -59,7 +59,7 @@ def _as_stated(facts: Facts, plan: Plan, part: Segment, at_us: int) -> None:
     stated = _instant_us(facts, plan.job.record["next_run_at"])
     if stated is None or stated > at_us:
         if stated is None:
-            part.unclear_us = _next_look_us(facts, n)
+            part.unclear_us = next_look_us(facts, n)
         if isinstance(schedule, oracle.Every):
             part.schedule = on_stated_grid(facts, plan, schedule, at_us, n - 1)
             first_us = part.schedule.first_us - schedule.period_us
@@ -73,8 +73,8 @@ def _as_stated(facts: Facts, plan: Plan, part: Segment, at_us: int) -> None:
     part.overdue_us = _latest(schedule, stated, at_us)
 
 
-def _next_look_us(facts: Facts, n: int) -> int:
-    """When somebody next looks at what was written by hand with event `n`: nobody is told of it."""
+def next_look_us(facts: Facts, n: int) -> int:
+    """When somebody next looks at what was set by hand with event `n`: nobody is told of it."""
     if not facts.blocking:
         return next((end.at_us for begin, end in facts.occasions if begin.n > n), FOREVER)
     later = (ticks[ticks.begun_until(n) :] for ticks in facts.ticks.values())

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulator import oracle
-from simulator.checkers.beginnings import begin, counts_from, on_stated_grid, read_schedule
+from simulator.checkers.beginnings import (
+    begin,
+    counts_from,
+    next_look_us,
+    on_stated_grid,
+    read_schedule,
+)
 from simulator.checkers.effects import as_counted, came_meanwhile_us, effect_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
@@ -44,7 +50,7 @@ def plan_of(facts: Facts, job: Job) -> Plan:
         plan.unjudged = "a write of the store was lost"
     for op in ops:
         if op.job is None:
-            _from_outside(plan, op, zone_at(facts, op.begin.at_us))
+            _from_outside(facts, plan, op)
             continue
         if op.end is None:
             plan.unjudged = f"{op.do} at event {op.begin.n} never came to an end"
@@ -59,7 +65,7 @@ def plan_of(facts: Facts, job: Job) -> Plan:
     return plan
 
 
-def _from_outside(plan: Plan, op: Op, zone: str) -> None:
+def _from_outside(facts: Facts, plan: Plan, op: Op) -> None:
     """Take in what concerns every job: another zone, a write that the disk lost."""
     if op.do == "damage":
         if op.step is not None and op.step.what == "lost":
@@ -70,8 +76,9 @@ def _from_outside(plan: Plan, op: Op, zone: str) -> None:
         return
     part.to_us = part.settled_us = op.begin.at_us
     part.to_n = part.settled_n = op.begin.n
-    moved = oracle.CronTimes(part.schedule.cron, zone)
+    moved = oracle.CronTimes(part.schedule.cron, zone_at(facts, op.begin.at_us))
     part = Segment(moved, op.begin.at_us - 1, op.begin.n, zoned=True)
+    part.unclear_us = next_look_us(facts, op.begin.n)
     _hands_moved(part, op.begin.at_us, plan.segments[-1])
     plan.segments.append(part)
 

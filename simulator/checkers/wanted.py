@@ -23,7 +23,7 @@ class Segment:
     Attributes:
         schedule: When.
         from_us: Occurrences count strictly after it.
-        unclear_us: Until then nobody could know its times: its record was broken by hand.
+        unclear_us: Until then nobody could know its times: record or zone were changed by hand.
         zoned: It began with another zone, so that its very first instant may be passed over.
         again_us: Until then its clock, set back with the zone, shows what it had shown before.
         overdue_us: One before it that stands unrun all the same, or None.

@@ -271,6 +271,20 @@ class TestZone:
         assert due() == []
         assert home.job()["next_run_at"] == "2026-03-02T11:00:00+01:00"
 
+    def test_a_time_of_the_old_zone_that_passed_unseen_is_on_record(self, tmp_path, monkeypatch):
+        """LIVE-6: it does not come by the new zone, and nobody looked when it came by the old."""
+        world = make_home(tmp_path, monkeypatch, "Asia/Kolkata")
+        home = next(world)
+        home.plant(
+            schedule={"kind": "cron", "expr": "25 */2 * * *"},
+            next_run_at="2026-03-02T08:25:00+00:00",
+        )
+        home.at = datetime(2026, 3, 2, 8, 31, tzinfo=UTC)
+        assert due() == []
+        assert home.job()["next_run_at"] == "2026-03-02T14:25:00+05:30"
+        (told,) = jobs.list_executions("job")
+        assert (told["state"], told["occurrence"]) == ("missed", "2026-03-02T13:55:00+05:30")
+
     def test_what_fell_into_a_gap_keeps_the_wall_time_that_it_was_meant_for(
         self, tmp_path, monkeypatch
     ):
