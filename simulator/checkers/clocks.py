@@ -8,7 +8,7 @@ from simulator.checkers.disturbance import general_disturbances
 from simulator.checkers.dues import allowance_us
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import SLACK_US, Tick, Window
+from simulator.checkers.happened import FOREVER, SLACK_US, Tick, Window
 from simulator.checkers.live import when
 from simulator.checkers.struck import INSIDE, deadline_us, held_locks
 from simulator.durations import SECOND_US, format_duration
@@ -59,7 +59,8 @@ def _judge_tick(
     mine = [event for event in refused[first:last] if event.data.get("by") == machine]
     if mine:
         judgement.reached(tick.begin)
-        if tick.clean and not all(_kept_for_later(facts, event, tick) for event in mine):
+        said = (_kept_for_later(facts, one, tick) or _of_a_run(facts, one, machine) for one in mine)
+        if tick.clean and not all(said):
             judgement.violated(f"a tick of {machine} did not get the lock, and said nothing", end)
 
 
@@ -85,6 +86,25 @@ def _kept_for_later(facts: Facts, refused: Event, tick: Tick) -> bool:
     )
 
 
+def _of_a_run(facts: Facts, refused: Event, machine: str) -> bool:
+    """Whether it may be the claim of a run there that was to be renewed, and that is said at once.
+
+    The tick needs nothing of that.
+    """
+    runs, logs = facts.all_runs, facts.history.of("log")
+    if not any(
+        run.begin.machine == machine and run.begin.n < refused.n < run.end_n for run in runs
+    ):
+        return False
+    after = bisect_right(logs, refused.n, key=lambda event: event.n)
+    said = logs[after] if after < len(logs) else None
+    return (
+        said is not None
+        and (said.machine, said.at_us) == (machine, refused.at_us)
+        and said.data.get("level") == "ERROR"
+    )
+
+
 def _refused_at_start(facts: Facts, tick: Tick) -> bool:
     """Whether the process of a tick had been refused the lock before its first tick."""
     life, ticks = facts.life_at(tick.begin), facts.ticks_at(tick.begin.machine)
@@ -105,11 +125,27 @@ def kept_locks(facts: Facts) -> list[tuple[Event, Window]]:
         if event.data.get("does") == "hang" and event.data.get("seam") in INSIDE:
             fault = facts.scenario.faults[event.data["index"]]
             if not fault.after:  # who dies has no lock any more
-                until_us = event.at_us + (fault.hang or 0)
-                life = facts.life_at(event)
-                until_us = until_us if life is None else min(until_us, life.end_us)
+                until_us = min(event.at_us + (fault.hang or 0), _gone_us(facts, event))
                 found.append((event, (event.at_us, until_us)))
     return found
+
+
+def _gone_us(facts: Facts, event: Event) -> int:
+    """When the process of an event was gone: a gateway's, or that of a command that was under way.
+
+    Of several commands nobody knows whose it was: the last of them.
+    """
+    life = facts.life_at(event)
+    if life is not None:
+        return life.end_us
+    open_ops = [
+        FOREVER if op.end is None else op.end.at_us
+        for op in facts.ops
+        if op.do in {"run", "tick"}
+        and op.begin.n < event.n
+        and (op.end is None or event.n < op.end.n)
+    ]
+    return max(open_ops) if event.machine == "operator" and open_ops else FOREVER
 
 
 def live_11(history: History, scenario: Scenario) -> Finding:

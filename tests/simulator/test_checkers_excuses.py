@@ -500,10 +500,10 @@ def test_a_claim_may_be_over_by_a_clock_that_was_set_ahead():
     assert taken_by_another_clock("-10m", "65m", "66m").judge("ONCE-6").verdict == "violated"
 
 
-def result_refused(*, marked: bool, level: str = "WARNING") -> Build:
+def result_refused(*, marked: bool, level: str = "WARNING", on: str = "1s") -> Build:
     """Somebody keeps the lock from 1h1s on; the tick after that does not get it, and is clean."""
     build = Build(ONE + "steps: [{at: 1h1s, do: hold-lock, for: 3m}]\n").up()
-    done(build, "1h1s", "hold-lock").loop(skip=[3660]).runs("j", "1h", "2h", "3h")
+    done(build, "1h1s", "hold-lock").loop(skip=[3660]).run("j", "1h", on).runs("j", "2h", "3h")
     build.add(3660, "tick.begin", sync=False)
     build.add(3670, "store.refused", "store", by="a", step="lock", reason="busy")
     if marked:
@@ -517,6 +517,14 @@ def test_a_result_that_is_kept_for_later_is_no_look_that_failed():
     assert result_refused(marked=True).judge("LIVE-10").verdict == "held"
     assert result_refused(marked=True, level="INFO").judge("LIVE-10").verdict == "violated"
     assert result_refused(marked=False).judge("LIVE-10").verdict == "violated"
+
+
+def test_a_claim_that_is_not_renewed_is_no_look_that_failed():
+    """While its run is on, and it is said as what it is."""
+    errs = {"marked": False, "level": "ERROR"}
+    assert result_refused(**errs, on="3m").judge("LIVE-10").verdict == "held"
+    assert result_refused(**errs).judge("LIVE-10").verdict == "violated"
+    assert result_refused(marked=False, on="3m").judge("LIVE-10").verdict == "violated"
 
 
 def hung_by_hand(hang: str) -> Build:

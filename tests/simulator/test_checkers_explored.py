@@ -519,6 +519,20 @@ def dies_with_the_lock(wrote_s: int, *, dies: bool) -> Build:
     return build.add(wrote_s, "store.commit", "store", changes=[["j", {"id": "j"}]], by="b")
 
 
+def a_command_with_the_lock(wrote_s: int) -> Build:
+    """A run by hand hangs in a write for ten minutes, in a thread of its own, and ends before."""
+    build = Build(f"{ONE}faults: [{{into: store.write, hang: 10m}}]\n").up().loop()
+    build.store(0, "j").add("29m", "op", "operator", do="run", job="j")
+    build.add("30m", "fault", "operator", index=0, seam="store.write", does="hang")
+    build.add("32m", "op.end", "operator", do="run", job="j", error=None)
+    return build.add(wrote_s, "store.commit", "store", changes=[["j", {"id": "j"}]], by="a")
+
+
+def test_a_command_that_is_over_keeps_no_lock():
+    assert a_command_with_the_lock(1930).judge("LIVE-10").verdict != "violated"
+    assert a_command_with_the_lock(1910).judge("LIVE-10").verdict == "violated"
+
+
 def test_who_dies_keeps_no_lock():
     assert dies_with_the_lock(1870, dies=True).judge("LIVE-10").verdict != "violated"
     assert dies_with_the_lock(1850, dies=True).judge("LIVE-10").verdict == "violated"
