@@ -114,15 +114,16 @@ def _held_up(facts: Facts) -> dict[int, int]:
 def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun], taken_by: list[Event]) -> None:
     """Give each run its occurrence; what is left over becomes an extra."""
     instants = [due.at_us for due in match.dues]
+    by_hand = _assign_by_hand(match, runs)
     for run, taken in zip(runs, taken_by, strict=True):
-        asked = _asked_by_hand(match, run)
-        if asked is not None:
-            asked.run = run
+        if run.begin.n in by_hand:
             continue
         segment = match.plan.segment_at(taken.n)
         decided_us = _decided_us(facts, taken) + early_us(facts, run.begin.machine)
         index = bisect_right(instants, decided_us) - 1
-        while index > 0 and _not_yet(match, match.dues[index], taken):
+        while index > 0 and (
+            _not_yet(match, match.dues[index], taken) or _is_later(match.dues[index], run, by_hand)
+        ):
             index -= 1
         due = match.dues[index] if index >= 0 else None
         if due is not None and (
@@ -160,6 +161,23 @@ def _passed_over(facts: Facts, match: JobMatch, due: Due, taken: Event) -> bool:
     return window is None or taken.at_us > window[1] + after_us(facts)
 
 
+def _assign_by_hand(match: JobMatch, runs: list[BodyRun]) -> set[int]:
+    """Give commands their own runs, whoever else ran the job meanwhile; these by their numbers."""
+    found = set()
+    for run in runs:
+        asked = _asked_by_hand(match, run) if run.begin.machine == "operator" else None
+        if asked is not None:
+            asked.run = run
+            found.add(run.begin.n)
+    return found
+
+
+def _is_later(due: Due, run: BodyRun, by_hand: set[int]) -> bool:
+    """Whether an occurrence was asked for by a command, which ran it after this run began."""
+    its = due.run
+    return its is not None and its.begin.n in by_hand and its.begin.n > run.begin.n
+
+
 def _asked_by_hand(match: JobMatch, run: BodyRun) -> Due | None:
     """The run that an operator asked for, and that comes while the command still goes on."""
     asked = {
@@ -167,9 +185,8 @@ def _asked_by_hand(match: JobMatch, run: BodyRun) -> Due | None:
         for op in match.plan.ops
         if op.do == "run" and op.end is not None and op.begin.n < run.begin.n < op.end.n
     }
-    here = run.begin.machine == "operator"
     free = [d for d in match.dues if d.manual and d.run is None and d.asked_n in asked]
-    return free[-1] if here and free else None
+    return free[-1] if free else None
 
 
 def _not_yet(match: JobMatch, due: Due, taken: Event) -> bool:
