@@ -24,7 +24,7 @@ __all__ = ["stat_10", "stat_12"]
 
 _CLOSING = {"torn", "garbage", "deleted", "unreadable", "failing"}
 
-_CHANGES = {"pause", "update", "remove"}
+_CHANGES = {"pause", "resume", "trigger", "update", "remove"}
 
 
 def stat_10(history: History, scenario: Scenario) -> Finding:
@@ -94,7 +94,7 @@ def _troubled_jobs(facts: Facts, status: Event) -> Iterator[tuple[str, str]]:
 
 
 def _being_changed(facts: Facts, job: str, status: Event) -> bool:
-    """Whether somebody was at it to change the job just then: it may rest already."""
+    """Whether somebody was at it to change the job just then: it may rest already, or still."""
     return any(
         op.begin.n < status.n and (op.end is None or status.n < op.end.n)
         for op in facts.ops
