@@ -166,6 +166,8 @@ def _claim(
         return False
     if not settle(edit, job, now, entries) or records.is_spent(job):
         return False
+    if promises.is_of(job["id"]) and job.get("next_run_at") != (held or {}).get("occurrence"):
+        return False  # what was promised, and ran out, is no longer the job's next
     take(job, now, "fire", ttl_s, entries)
     return True
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["is_broken", "note_won", "promised", "winning"]
+__all__ = ["is_broken", "is_of", "note_won", "promised", "winning"]
 
 _promise: ContextVar[tuple[str, int] | None] = ContextVar("promise", default=None)
 _won: ContextVar[dict[str, int] | None] = ContextVar("won", default=None)
@@ -31,6 +31,12 @@ def is_broken(job_id: str, held: Mapping[str, Any] | None) -> bool:
     if promise is None or promise[0] != job_id:
         return False
     return held is None or not held.get("reserved") or held.get("token") != promise[1]
+
+
+def is_of(job_id: str) -> bool:
+    """Whether this is a fire that was promised one occurrence of the job."""
+    promise = _promise.get()
+    return promise is not None and promise[0] == job_id
 
 
 @contextmanager

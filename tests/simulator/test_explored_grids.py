@@ -185,6 +185,38 @@ jobs: [{id: job-2, schedule: '*/5 * * * *'}]
 steps: [{at: 10m, do: pause, job: job-2}]
 faults: [{into: store.signal, hang: 6m, from: 9m59s, until: 10m2s}]
 """,
+    "a-machine-sleeps-that-was-to-resume-a-job-whose-time-has-passed": """
+start: 2026-03-02T08:00:00
+lasts: 2h
+jobs: [{id: job-1, schedule: every 30m}]
+steps:
+  - {at: 29m43s, do: pause, job: job-1}
+  - {at: 30m1s, do: suspend, machine: a, for: 1h}
+  - {at: 30m1s, do: resume, job: job-1}
+""",
+    "a-claim-raises-after-it-was-written": """
+start: 2026-03-02T08:00:00
+lasts: 61m
+jobs:
+  - {id: job-1, schedule: every 10m, body: {crashes: true, restarts_after: 3m, nth: 2}}
+  - {id: job-2, schedule: every 7m}
+faults: [{into: claim, raise: KeyboardInterrupt, after: true, at: 20m1s}]
+""",
+    "a-promise-runs-out-whose-occurrence-a-resume-moved": """
+start: 2026-03-02T08:00:00
+lasts: 33m
+jobs: [{id: job-2, schedule: every 10m}]
+steps: [{at: 23m20s, do: resume, job: job-2}]
+faults: [{into: fire, hang: 12m, at: 20m}]
+""",
+    "a-fire-arms-its-job-while-a-comparison-hangs-at-another": """
+start: 2026-03-02T08:00:00
+lasts: 12m
+jobs: [{id: job-2, schedule: every 10m}, {id: job-3, schedule: every 10m}]
+faults:
+  - {into: nas.provision, hang: 2s, from: 10m, until: 10m3s}
+  - {into: fire, raise: RuntimeError, at: 10m}
+""",
 }
 BUILTIN = {
     "a-job-comes-due-while-the-record-of-its-last-run-hangs": """

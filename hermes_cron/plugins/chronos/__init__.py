@@ -177,7 +177,7 @@ class ChronosCronScheduler(CronScheduler):
         desired = _wanted.wanted(jobs.load_jobs())
         spent_s = 0.0
         for job_id, job in desired.items():
-            if _wanted.is_same_fire(observed.get(job_id), _wanted.fire_at_of(job)):
+            if self._is_armed(job, observed):
                 self._account.mended(job_id)  # a call whose answer was lost had its effect
             else:
                 spent_s += self._try_to_arm(job, spent_s)
@@ -190,6 +190,12 @@ class ChronosCronScheduler(CronScheduler):
             believed = dict(self._armed)
         self._account.settled(times, believed, listed=self._listed)
         self._account.write()
+
+    def _is_armed(self, job: dict[str, Any], observed: dict[str, str]) -> bool:
+        """Whether the job is armed at its next time, since the list was answered or before."""
+        with self._lock:
+            at = (observed.get(job["id"]), self._armed.get(job["id"]))
+        return any(_wanted.is_same_fire(one, _wanted.fire_at_of(job)) for one in at)
 
     def _round_failed(self, error: Exception) -> None:
         """Say that the store could not be read; the next occasion tries again."""
