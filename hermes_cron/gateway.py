@@ -30,8 +30,10 @@ from hermes_cron import (
     fires,
     gateway_evidence,
     heartbeat,
+    pending,
     process,
     provider_calls,
+    recovery,
     scheduler,
     scheduler_provider,
     store,
@@ -139,6 +141,7 @@ class Gateway:
             scheduler.recover()
         except BaseException:  # a store that is hurt now may be well at the first tick
             logger.exception("what an earlier gateway left open could not be looked at; going on")
+            pending.later(recovery.recover)
 
     def _resolve(self) -> CronScheduler:
         """The configured provider, else the built-in: cron is never without a trigger."""

@@ -15,6 +15,7 @@ from hermes_cron import (
     jobs,
     liveness,
     process,
+    recovery,
     scheduler,
     scheduler_provider,
     store,
@@ -157,8 +158,9 @@ def test_the_provider_is_started_with_what_its_signature_takes(run):
         def start(self, stop_event, **offered):
             seen.update(offered)
 
-    run(Narrow(), interval=7).stop.set()
+    narrow = run(Narrow(), interval=7)
     wait_for(lambda: seen == {"interval": 7})
+    narrow.stop.set()
     wait_for(lambda: told() is None)
     run(Wide(), adapters="A", loop="L", interval=7)
     wait_for(lambda: seen == {"interval": 7, "adapters": "A", "loop": "L"})
@@ -325,6 +327,15 @@ def test_a_recovery_that_fails_stops_nothing(error, run, ticks, monkeypatch):
     monkeypatch.setattr(scheduler, "recover", broken)
     run(InProcessCronScheduler())
     assert ticks.acquire(timeout=SOON_S)
+
+
+def test_a_recovery_that_failed_is_tried_again(run, monkeypatch):
+    monkeypatch.setattr(scheduler, "recover", lambda: 1 / 0)
+    tried = threading.Event()
+    monkeypatch.setattr(recovery, "recover", tried.set)
+    run(External())
+    jobs.retry_pending()
+    assert tried.wait(SOON_S)
 
 
 def test_one_gateway_for_each_home(run, home):
