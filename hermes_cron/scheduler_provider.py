@@ -93,11 +93,16 @@ class CronScheduler(ABC):
             was lost, before the run or at its very beginning, or the job is gone or no longer to be
             run.
         """
-        from hermes_cron import jobs, promises, records, runs, scheduler
+        from hermes_cron import jobs, pending, promises, records, runs, scheduler
 
         with promises.winning() as won:
-            if not jobs.claim_job_for_fire(job_id):
-                return False
+            try:
+                if not jobs.claim_job_for_fire(job_id):
+                    return False
+            except BaseException:  # also after its write: it would stand until its time is over
+                extra = {"job_id": job_id, "occurrence": None}
+                pending.give_back(job_id, won.get(job_id), "its claim failed", extra)
+                raise
         job = jobs.get_job(job_id)
         if job is None:
             extra = {"job_id": job_id, "occurrence": None}

@@ -426,7 +426,21 @@ class TestFireDue:
         monkeypatch.setattr(jobs, "claim_job_for_fire", claim_and_stop)
         monkeypatch.setattr(claims, "release", lambda *args: released.append(args))
         assert provider.fire_due("job") is False
-        assert released == [("job", 9, "paused")]
+        assert released == [("job", 9, "paused", None)]
+
+    def test_a_claim_that_raises_after_its_write_is_given_back(self, home, provider, monkeypatch):
+        home.plant()
+        claim_job = jobs.claim_job_for_fire
+
+        def claim_and_raise(job_id):
+            assert claim_job(job_id)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(jobs, "claim_job_for_fire", claim_and_raise)
+        with pytest.raises(KeyboardInterrupt):
+            provider.fire_due("job")
+        job = home.job()
+        assert (job["fire_claim"], job["next_run_at"]) == (None, home.at.isoformat())
 
     def test_a_claim_that_cannot_be_given_back_is_given_back_later(
         self, home, provider, stopped_meanwhile, monkeypatch
