@@ -77,6 +77,7 @@ def reserve(job_id: str, fire_at: str | None) -> Reservation:
     An occurrence that comes while the job still runs is recorded as skipped.
     """
     jobs.retry_pending()
+    _store_kept_result(job_id)
     entries: list[dict[str, Any]] = []
     with store.current_store().edit() as edit:
         now = _now()
@@ -92,6 +93,21 @@ def reserve(job_id: str, fire_at: str | None) -> Reservation:
     said = f"{found.outcome} ({found.reason})" if found.reason else found.outcome
     logger.info("fire of job '%s' for %s: %s", job_id, fire_at or "now", said, extra=extra)
     return found
+
+
+def _store_kept_result(job_id: str) -> None:
+    """End the job's claim with the result that still waits here for the store, if one does.
+
+    The run is over: what comes now may begin, and is not to be skipped for it.
+    """
+    if not process.current().pending:
+        return
+    with store.current_store().edit() as edit:
+        job = edit.get(job_id)
+        claim = None if job is None else claim_rules.claim_of(job)
+        result = None if claim is None else pending.result_of(str(claim.get("execution")))
+        if job is not None and result is not None:
+            runs.complete_late(edit, job, result, _now())
 
 
 def _reserve(  # noqa: PLR0911 - the table of WIRE.md, a line each
@@ -266,7 +282,12 @@ def _jumped(job: Job, planned: datetime, now: datetime) -> list[dict[str, Any]]:
 
 
 def _is_busy(job: Job, now: datetime, ttl_s: float = claim_rules.TTL_S) -> bool:
-    """Whether a run of the job is on or promised; of this process, known without a clock."""
+    """Whether a run of the job is on or promised; of this process, known without a clock.
+
+    One that is over, and whose result the store has not taken yet, is none: `settle` stores it.
+    """
+    if pending.result_of(str((claim_rules.claim_of(job) or {}).get("execution"))) is not None:
+        return False
     return process.current().is_on(job["id"]) or claim_rules.is_held(job, now, ttl_s)
 
 

@@ -217,6 +217,19 @@ faults:
   - {into: nas.provision, hang: 2s, from: 10m, until: 10m3s}
   - {into: fire, raise: RuntimeError, at: 10m}
 """,
+    "the-result-of-a-run-is-still-refused-as-the-next-fire-is-taken": """
+start: 2026-03-02T08:00:00
+lasts: 1h1m
+jobs: [{id: job-1, schedule: '*/5 * * * *', runs_for: 8m}]
+faults: [{into: store.read, hang: 6m, from: 20m, until: 20m1s}]
+""",
+    "a-result-waits-behind-a-lock-as-the-next-fire-does": """
+start: 2026-03-02T08:00:00
+lasts: 1h
+jobs: [{id: job-1, schedule: '*/5 * * * *', runs_for: 3m}, {id: job-2, schedule: every 7m}]
+steps: [{at: 1385s, do: hold-lock, for: 3m}]
+faults: [{into: mark, raise: SystemExit, from: 1379s, until: 1395s}]
+""",
 }
 BUILTIN = {
     "a-job-comes-due-while-the-record-of-its-last-run-hangs": """
