@@ -109,7 +109,10 @@ def begin(job: Job, execution: Execution, now: datetime) -> None:
         if not executions.append([begun]) and execution.token is not None:
             _note_start(execution)
         # To tell it may have taken minutes, on a disk that hangs or behind a lock.
-        _check(store.current_store().read().get(execution.job_id), execution)
+        current = store.current_store().read().get(execution.job_id)
+        _check(current, execution)
+        assert current is not None, "checked"
+        _renew_if_late(current, execution)
     except store.StoreError as error:
         raise NotBegun(f"the store cannot be asked or told: {error}") from error
 
@@ -124,6 +127,19 @@ def _check(current: Job | None, execution: Execution) -> None:
         raise NotBegun(stay)
     if execution.token is not None and not claim_rules.is_of(current, execution):
         raise NotBegun("another caller has taken its claim over")
+
+
+def _renew_if_late(current: Job, execution: Execution) -> None:
+    """Renew a claim that would be over before the keeper comes to it: its write took long."""
+    now = jobs._hermes_now()  # noqa: SLF001 - the host's clock
+    left_s = (claim_rules.ends_at(current, now) - now).total_seconds()
+    if execution.token is None or left_s > leases.PERIOD_S:
+        return
+    with store.current_store().edit() as edit:
+        job = edit.get(execution.job_id)
+        _check(job, execution)
+        assert job is not None, "checked"
+        claim_rules.renew(job, jobs._hermes_now())  # noqa: SLF001 - under the lock
 
 
 def _note_start(execution: Execution) -> None:

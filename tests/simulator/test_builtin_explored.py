@@ -587,6 +587,36 @@ faults:
   - {into: store.write, hang: 12m, at: 10m5s}
   - {into: store.lock, hang: 6m, from: 9m30s, until: 11m, on: mark}
 """,
+    "a-claim-that-is-over-when-its-write-comes-through": """
+start: 2026-03-02T08:00:00
+lasts: 62m
+machines: [a, b]
+jobs: [{id: job-1, schedule: every 30m, runs_for: 40m}]
+steps:
+  - {at: 19m59s, do: crash, machine: b, for: 3m}
+faults:
+  - {into: store.sync, hang: 6m, at: 20m}
+""",
+    "taken-after-a-write-that-was-lost": """
+start: 2026-03-02T08:00:00
+lasts: 36m
+jobs:
+  - {id: job-1, schedule: "*/10 * * * *"}
+  - {id: job-2, schedule: every 30m}
+faults:
+  - {into: submit, shutdown: true, from: 30m, until: 36m40s}
+  - {into: store.replace, damage: lost, at: 30m, job: job-2}
+""",
+    "a-status-while-a-dead-claim-keeps-its-job": """
+start: 2026-03-02T08:00:00
+lasts: 1h35m
+machines: [a, b]
+jobs: [{id: job-3, schedule: every 30m, runs_for: 40m}]
+steps:
+  - {at: 1h13m30s, do: status}
+faults:
+  - {into: mark, crash: true, for: 20m, at: 31m1s}
+""",
 }
 
 
