@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from simulator.checkers.commands import changes_at_once
-from simulator.checkers.disturbance import lost_writes
+from simulator.checkers.disturbance import lost_commits, lost_writes
 from simulator.checkers.dues import allowance_us
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
@@ -238,9 +238,11 @@ def _taken(facts: Facts, event: Event) -> list[str]:
     for job_id, record in event.data["changes"]:
         if not isinstance(job_id, str) or record is None:
             continue
-        before = _before(facts, job_id, event)
-        if before is None or before.get("last_run_at") != record.get("last_run_at"):
-            continue  # made, or completed
+        written, before = last_commit(facts, job_id, event.n)
+        if written is None or before is None or written.n in lost_commits(facts):
+            continue  # made, or what stood there is not known
+        if before.get("last_run_at") != record.get("last_run_at"):
+            continue  # completed
         if before.get("schedule") != record.get("schedule") or before.get("state") == "paused":
             continue  # changed by an operator, or resumed
         was, comes = (instant_us(one.get("next_run_at")) for one in (before, record))
@@ -250,8 +252,3 @@ def _taken(facts: Facts, event: Event) -> list[str]:
         if due and (once if comes is None else comes > now_us):
             taken.append(job_id)  # a recurring job without a next time is in error, not taken
     return taken
-
-
-def _before(facts: Facts, job_id: str, event: Event) -> Record:
-    """What was stored of a job before a commit."""
-    return last_commit(facts, job_id, event.n)[1]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from simulator.checkers.disturbance import lost_writes
+from simulator.checkers.disturbance import claimed_by, lost_writes, settled_us
 from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
@@ -303,6 +303,11 @@ def _troubled(facts: Facts) -> list[Window]:
         if op.do == "suspend" and op.step is not None
     ]
     windows += [(event.at_us, FOREVER) for event in lasting]
+    windows += [
+        (crash.at_us, settled_us(facts, crash) + while_us)
+        for crash in history.of("crash")
+        if any(claimed_by(facts, job.id, crash) for job in facts.scenario.jobs)
+    ]
     windows += [
         (event.at_us, max(_well_us(facts, job, event) for job in jobs))
         for event, jobs in lost_writes(facts)

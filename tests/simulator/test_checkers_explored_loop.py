@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from histories import Build
+from histories import Build, iso
 
 
 def broken_by_hand(first: str, *runs: str, error: str | None = None) -> Build:
@@ -47,3 +47,18 @@ def test_a_signal_is_as_old_as_the_readers_clock_says(by, set_at, at, said, righ
     """Which is the loop's own, and may have been set since."""
     build = asked_at(at, *filter(None, [said]), by=by, set_at=set_at)
     assert (build.judge("STAT-2").verdict != "violated") == right
+
+
+def died_before_it_told(at: str, *, claimed: bool) -> Build:
+    """Of two machines one dies after its run, with the claim or without; a status is asked for."""
+    build = Build("machines: [a, b]\njobs: [{id: j, schedule: every 1h}]\n").up().up(machine="b")
+    claim = {"at": iso("1h"), "by": "a:1", "token": 1} if claimed else None
+    build.store("1h", "j", next_run_at=iso("2h"), fire_claim=claim).run("j", "1h")
+    build.loop(last="65m").add("65m", "crash").loop(machine="b")
+    return build.status(at)
+
+
+def test_a_claim_that_the_dead_left_may_worry_a_status_until_it_is_over():
+    assert died_before_it_told("70m", claimed=True).judge("STAT-1").verdict != "violated"
+    assert died_before_it_told("70m", claimed=False).judge("STAT-1").verdict == "violated"
+    assert died_before_it_told("80m", claimed=True).judge("STAT-1").verdict == "violated"

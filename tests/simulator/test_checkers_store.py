@@ -206,6 +206,15 @@ def test_who_looks_late_may_first_let_fall_what_was_missed():
     assert split.judge("STORE-9").verdict == "violated"
 
 
+def test_what_was_due_is_not_known_where_the_last_write_was_lost():
+    steps = "faults: [{into: store.replace, damage: lost}]\n"
+    lost = started("j", "k", steps=steps)
+    lost.store(1, "k", schedule=HOURLY, next_run_at=iso("1h"), last_run_at=None)
+    assert lost.judge("STORE-9").verdict == "violated"
+    lost.add(1, "fault", index=0, seam="store.replace", does="damage")
+    assert lost.judge("STORE-9").verdict != "violated"
+
+
 def test_late_is_by_the_clock_of_who_looks():
     """Which may have been set ahead by an hour."""
     steps = "steps: [{at: 1h, do: set-clock, machine: a, by: 1h}]\n"
