@@ -67,15 +67,15 @@ def _judge_tick(
 def _kept_for_later(facts: Facts, refused: Event, tick: Tick) -> bool:
     """Whether what was refused is kept for later, and that is said.
 
-    That is the result of a run, or what had been refused at the start of the process already. The
-    tick itself looked: for that it needs no lock.
+    That is the result of a run, or what had been refused before the tick already. The tick itself
+    looked: for that it needs no lock.
     """
     assert tick.end is not None
     marks, logs = facts.history.of("mark"), facts.history.of("log")
     after = bisect_right(marks, refused.n, key=lambda event: event.n)
     told = next((one for one in marks[after:] if one.machine == tick.begin.machine), None)
     if told is None or told.n > tick.end.n or told.data.get("error") is None:
-        if not _refused_at_start(facts, tick):
+        if not _refused_before(facts, tick):
             return False
         told = refused
     first = bisect_right(logs, told.n, key=lambda event: event.n)
@@ -105,16 +105,16 @@ def _of_a_run(facts: Facts, refused: Event, machine: str) -> bool:
     )
 
 
-def _refused_at_start(facts: Facts, tick: Tick) -> bool:
-    """Whether the process of a tick had been refused the lock before its first tick."""
-    life, ticks = facts.life_at(tick.begin), facts.ticks_at(tick.begin.machine)
+def _refused_before(facts: Facts, tick: Tick) -> bool:
+    """Whether its process had been refused the lock before a tick, and so may try that again."""
+    life, refused = facts.life_at(tick.begin), facts.history.of("store.refused")
     if life is None:
         return False
-    first_n = ticks.begins.ns[ticks.begun_until(life.boot.n)]
+    since = bisect_right(refused, life.boot.n, key=lambda event: event.n)
+    until = bisect_right(refused, tick.begin.n, key=lambda event: event.n)
     return any(
-        life.boot.n < event.n < first_n and event.data.get("by") == life.machine
-        for event in facts.history.of("store.refused")
-        if event.data.get("step") == "lock"
+        event.data.get("by") == life.machine and event.data.get("step") == "lock"
+        for event in refused[since:until]
     )
 
 

@@ -617,6 +617,16 @@ steps:
 faults:
   - {into: mark, crash: true, for: 20m, at: 31m1s}
 """,
+    "a-job-that-cannot-be-given-back-while-the-lock-is-kept": """
+start: 2026-03-02T08:00:00
+lasts: 50m
+jobs: [{id: job-3, schedule: every 10m}]
+steps:
+  - {at: 21m1s, do: hold-lock, for: 20m}
+faults:
+  - {into: submit, shutdown: true, at: 20m}
+  - {into: store.execution, hang: 1m30s, at: 20m}
+""",
 }
 
 

@@ -62,3 +62,20 @@ def test_a_claim_that_the_dead_left_may_worry_a_status_until_it_is_over():
     assert died_before_it_told("70m", claimed=True).judge("STAT-1").verdict != "violated"
     assert died_before_it_told("70m", claimed=False).judge("STAT-1").verdict == "violated"
     assert died_before_it_told("80m", claimed=True).judge("STAT-1").verdict == "violated"
+
+
+def refused(*before: int) -> Build:
+    """Somebody keeps the lock from 1h1s on; the tick of 1h2m is refused it, and one at these."""
+    build = Build("steps: [{at: 1h1s, do: hold-lock, for: 5m}]\n").up().loop(last="30m")
+    build.op("1h1s", "hold-lock").add("30m", "crash").up("31m").loop("31m", "1h1m")
+    for at in (*before, 3730):
+        build.add(at, "store.refused", "store", by="a", step="lock", reason="busy")
+    build.add(3720, "tick.begin", sync=False).add(3730, "log", level="WARNING", logger="x")
+    return build.add(3731, "tick.end", error=None, dispatched=0)
+
+
+def test_what_was_refused_before_a_tick_may_be_tried_again_in_it():
+    """By the same process, that is."""
+    assert refused(3670).judge("LIVE-10").verdict != "violated"
+    assert refused().judge("LIVE-10").verdict == "violated"
+    assert refused(1500).judge("LIVE-10").verdict == "violated"
