@@ -282,12 +282,7 @@ def _jumped(job: Job, planned: datetime, now: datetime) -> list[dict[str, Any]]:
 
 
 def _is_busy(job: Job, now: datetime, ttl_s: float = claim_rules.TTL_S) -> bool:
-    """Whether a run of the job is on or promised; of this process, known without a clock.
-
-    One that is over, and whose result the store has not taken yet, is none: `settle` stores it.
-    """
-    if pending.result_of(str((claim_rules.claim_of(job) or {}).get("execution"))) is not None:
-        return False
+    """Whether a run of the job is on or promised; of this process, known without a clock."""
     return process.current().is_on(job["id"]) or claim_rules.is_held(job, now, ttl_s)
 
 
