@@ -16,7 +16,7 @@ from simulator.checkers.beginnings import (
     on_stated_grid,
     read_schedule,
 )
-from simulator.checkers.effects import as_counted, came_meanwhile_us, effect_us
+from simulator.checkers.effects import as_counted, came_meanwhile_us, effect_us, stored_n
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
 from simulator.checkers.struck import rule_of, zone_at
@@ -178,11 +178,19 @@ def _apply(facts: Facts, plan: Plan, op: Op) -> None:
 
 
 def _was_due_by_then(facts: Facts, part: Segment, op: Op) -> bool:
-    """Whether a trigger was held up until the job was due anyway, and so had nothing to store."""
+    """Whether a trigger was held up until the job was due anyway, and so had nothing to store.
+
+    By its schedule, or by another trigger that waited beside it.
+    """
     assert op.end is not None
-    held_up = op.end.at_us > op.begin.at_us and effect_us(facts, op) == op.begin.at_us
+    if op.end.at_us == op.begin.at_us or effect_us(facts, op) != op.begin.at_us:
+        return False
     came = oracle.occurrences(part.schedule, op.begin.at_us, op.end.at_us)
-    return held_up and next(came, None) is not None
+    return next(came, None) is not None or any(
+        op.begin.n < stored_n(facts, other) < op.end.n
+        for other in facts.ops
+        if other is not op and (other.do, other.job) == ("trigger", op.job)
+    )
 
 
 def _at_once(facts: Facts, plan: Plan, op: Op, *, was_on: bool) -> None:

@@ -627,6 +627,15 @@ faults:
   - {into: submit, shutdown: true, at: 20m}
   - {into: store.execution, hang: 1m30s, at: 20m}
 """,
+    "two-triggers-that-wait-for-one-lock": """
+start: 2026-03-08T00:30:00
+lasts: 2m
+jobs: [{id: job-2, schedule: every 30m}]
+steps:
+  - {at: 1s, do: hold-lock, for: 10s}
+  - {at: 1s, do: trigger, job: job-2}
+  - {at: 1s, do: trigger, job: job-2}
+""",
 }
 
 
