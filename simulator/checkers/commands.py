@@ -6,10 +6,10 @@ Parts of STORE-3, ONCE-1 and STAT-13; their checkers call them.
 from collections.abc import Iterator
 from itertools import pairwise
 
-from simulator.checkers.disturbance import lost_writes
 from simulator.checkers.facts import Facts
 from simulator.checkers.finding import Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, FOREVER, Op
+from simulator.checkers.misread import lost_writes
 from simulator.checkers.struck import lasts_us
 from simulator.checkers.wanted import commits_of
 from simulator.event import Event

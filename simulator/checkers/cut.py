@@ -4,9 +4,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from simulator.checkers.disturbance import read_behind
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import CLAIM_TTL_US, EARLY_LEEWAY_US, BodyRun, Window
+from simulator.checkers.misread import read_behind
 from simulator.checkers.struck import hangs_of, rule_of
 from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.event import Event

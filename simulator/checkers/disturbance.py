@@ -15,6 +15,7 @@ from simulator.checkers.happened import (
     Window,
     merge,
 )
+from simulator.checkers.misread import read_behind, unread
 from simulator.checkers.struck import held_locks, lasts_us, rule_of, start_struck
 from simulator.checkers.wanted import Plan, commits_by_job, last_commit
 from simulator.durations import HOUR_US
@@ -30,11 +31,7 @@ __all__ = [
     "failed_claims",
     "general_disturbances",
     "hurt_store",
-    "lost_commits",
-    "lost_writes",
-    "read_behind",
     "settled_us",
-    "unread",
     "until_next_occasion",
 ]
 
@@ -77,20 +74,6 @@ def general_disturbances(facts: Facts) -> list[Window]:
 def hurt_store(facts: Facts) -> list[Window]:
     """When the store was damaged, or a lock of it held by no gateway."""
     return damage(facts) + [window for _, _, window in held_locks(facts)]
-
-
-def unread(facts: Facts) -> list[Event]:
-    """Where a gateway with an external provider could not read the store: it armed nothing by it.
-
-    Who is woken next looks again.
-    """
-    return [
-        event
-        for event in facts.history.of("fault")
-        if not facts.blocking
-        and event.machine in facts.lives
-        and (event.data.get("seam"), event.data.get("does")) == ("store.read", "raise")
-    ]
 
 
 def damage(facts: Facts) -> list[Window]:
@@ -265,63 +248,6 @@ def _broken_by_hand(facts: Facts, plan: Plan) -> list[Event]:
         for event, record in commits_by_job(facts).get(plan.job.id, ())
         if record is not None and record.get("next_run_at") == wanted["next_run_at"]
     ]
-
-
-def read_behind(facts: Facts, job: str) -> list[Event]:
-    """Where a store gave a reader the state before its last write, and that write was the job's.
-
-    Nothing failed that could be tried again: who read it looks at the store when next woken.
-    """
-
-    def build() -> dict[str, list[Event]]:
-        found: dict[str, list[Event]] = {}
-        for event in facts.history.of("fault"):
-            if (event.data.get("does"), event.data.get("seam")) == ("stale", "store.read"):
-                for written in _last_written(facts, event):
-                    found.setdefault(written, []).append(event)
-        return found
-
-    return facts.history.derived("read behind", build).get(job, [])
-
-
-def lost_writes(facts: Facts) -> list[tuple[Event, set[str]]]:
-    """Where the disk lost the last write, and the jobs that it was of."""
-    struck = [
-        event
-        for event in facts.history.of("fault")
-        if (rule := rule_of(facts, event)) is not None and rule.damage == "lost"
-    ]
-    struck += [
-        op.begin
-        for op in facts.ops
-        if op.do == "damage" and op.step is not None and op.step.what == "lost"
-    ]
-    return [(event, jobs) for event in struck if (jobs := _last_written(facts, event))]
-
-
-def lost_commits(facts: Facts) -> set[int]:
-    """The numbers of the writes that the disk lost."""
-
-    def build() -> set[int]:
-        numbers = [commit.n for commit in facts.history.of("store.commit")]
-        return {numbers[bisect_left(numbers, struck.n) - 1] for struck, _ in lost_writes(facts)}
-
-    return facts.history.derived("lost commits", build)
-
-
-def _last_written(facts: Facts, event: Event) -> set[str]:
-    """The jobs that the last write of the store before an event was of."""
-
-    def build() -> tuple[list[int], list[set[str]]]:
-        writes = [
-            (commit.n, {str(job) for job, _ in commit.data["changes"]})
-            for commit in facts.history.of("store.commit")
-        ]
-        return [n for n, _ in writes], [jobs for _, jobs in writes]
-
-    numbers, jobs = facts.history.derived("jobs by write", build)
-    index = bisect_left(numbers, event.n) - 1
-    return jobs[index] if index >= 0 else set()
 
 
 def _late_timer(facts: Facts, struck: Event) -> Window:

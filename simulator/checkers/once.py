@@ -3,13 +3,13 @@
 from bisect import bisect_left, bisect_right
 from itertools import pairwise
 
-from simulator.checkers.disturbance import lost_commits
 from simulator.checkers.dues import Outcome
 from simulator.checkers.extras import deliveries_of, extras_under
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import CLAIM_TTL_US, SLACK_US, BodyRun
 from simulator.checkers.matching import match_all
+from simulator.checkers.misread import lost_commits
 from simulator.checkers.struck import renewing_held_up, set_by_us
 from simulator.checkers.wanted import commits_by_job
 from simulator.event import Event

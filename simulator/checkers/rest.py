@@ -13,13 +13,12 @@ from simulator.checkers.arms import Wrong, compare, malformed
 from simulator.checkers.disturbance import (
     failed_calls,
     hurt_store,
-    read_behind,
-    unread,
     until_next_occasion,
 )
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Fire, Window, merge
 from simulator.checkers.matching import match_all
+from simulator.checkers.misread import read_behind, unread
 from simulator.checkers.struck import lasts_us, rule_of, start_struck
 from simulator.durations import MINUTE_US
 from simulator.event import Event

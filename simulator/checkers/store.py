@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from simulator.checkers.commands import changes_at_once
-from simulator.checkers.disturbance import lost_commits, lost_writes
 from simulator.checkers.dues import allowance_us
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import FOREVER, Op, Tick
 from simulator.checkers.matching import match_all
+from simulator.checkers.misread import lost_commits, lost_writes
 from simulator.checkers.stored import Record, Stored
 from simulator.checkers.struck import hangs_of, rule_of, set_by_us
 from simulator.checkers.wanted import commits_of, last_commit

@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from simulator.checkers.disturbance import claimed_by, lost_writes, settled_us
+from simulator.checkers.disturbance import claimed_by, settled_us
 from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
 from simulator.checkers.matching import match_all
+from simulator.checkers.misread import lost_writes
 from simulator.checkers.reading import age_us, read_at_us
 from simulator.checkers.struck import lasts_us
 from simulator.durations import SECOND_US
