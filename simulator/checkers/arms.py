@@ -14,7 +14,7 @@ from simulator.checkers.disturbance import (
 )
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import CLAIM_TTL_US, EARLY_LEEWAY_US, BodyRun
+from simulator.checkers.happened import CLAIM_TTL_US, COMMAND, EARLY_LEEWAY_US, BodyRun
 from simulator.checkers.stored import Record
 from simulator.checkers.wanted import Segment, commits_of, last_commit
 from simulator.durations import SECOND_US
@@ -161,7 +161,7 @@ def _ended_by_a_command(facts: Facts, last: BodyRun, at_us: int) -> bool:
 
     The process of a command has no provider in a simulated world, and no gateway hears of it.
     """
-    end = last.end if last.begin.machine == "operator" else None
+    end = last.end if last.begin.machine == COMMAND else None
     return end is not None and until_next_occasion(facts, end)[1] > at_us
 
 

@@ -8,7 +8,7 @@ from simulator.checkers.disturbance import general_disturbances
 from simulator.checkers.dues import allowance_us
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER, SLACK_US, Tick, Window
+from simulator.checkers.happened import COMMAND, FOREVER, SLACK_US, Tick, Window
 from simulator.checkers.live import when
 from simulator.checkers.struck import INSIDE, deadline_us, held_locks
 from simulator.durations import SECOND_US, format_duration
@@ -145,7 +145,7 @@ def _gone_us(facts: Facts, event: Event) -> int:
         and op.begin.n < event.n
         and (op.end is None or event.n < op.end.n)
     ]
-    return max(open_ops) if event.machine == "operator" and open_ops else FOREVER
+    return max(open_ops) if event.machine == COMMAND and open_ops else FOREVER
 
 
 def live_11(history: History, scenario: Scenario) -> Finding:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from simulator.checkers.facts import Facts
 from simulator.checkers.finding import Judgement
-from simulator.checkers.happened import CLAIM_TTL_US, FOREVER, Op
+from simulator.checkers.happened import CLAIM_TTL_US, COMMAND, FOREVER, Op
 from simulator.checkers.misread import lost_writes
 from simulator.checkers.struck import lasts_us
 from simulator.checkers.wanted import commits_of
@@ -19,8 +19,6 @@ __all__ = ["changes_at_once", "runs_at_once", "status_waited"]
 _OF_UPDATE = ("schedule", "schedule_display", "prompt", "name")
 _OF_REST = ("enabled", "state")
 _RESTS = {"pause", "resume"}
-COMMAND = "operator"
-"""The machine that is no gateway: a process of its own for each command."""
 
 
 def changes_at_once(facts: Facts, judgement: Judgement) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from simulator.checkers.happened import (
+    COMMAND,
     FOREVER,
     SLACK_US,
     BodyRun,
@@ -167,7 +168,7 @@ class Facts:
 
     def _by_hand(self, event: Event, asked: list[Op]) -> bool:
         """Whether an operator asked for this tick, by a command or inside the gateway."""
-        return event.machine == "operator" or any(
+        return event.machine == COMMAND or any(
             op.begin.n < event.n < self._over_n(op, event.machine) for op in asked
         )
 

@@ -9,6 +9,7 @@ from simulator.steps import Step
 
 __all__ = [
     "CLAIM_TTL_US",
+    "COMMAND",
     "EARLY_LEEWAY_US",
     "FOREVER",
     "MANY_RUNS",
@@ -26,6 +27,8 @@ __all__ = [
 FOREVER = 1 << 62
 SLACK_US = 5 * SECOND_US
 """What dispatch, locks and rounding may take on top of what a requirement allows."""
+COMMAND = "operator"
+"""The machine that is no gateway: a process of its own for each command."""
 CLAIM_TTL_US = 300 * SECOND_US
 """A claim whose holder died may keep others out this long (HOST.md)."""
 EARLY_LEEWAY_US = 30 * SECOND_US

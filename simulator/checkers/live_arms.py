@@ -7,6 +7,7 @@ from simulator.checkers.disturbance import failed_call, failed_calls, hurt_store
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
+from simulator.checkers.happened import COMMAND
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import armed_before, first_rest_after
 from simulator.checkers.struck import hangs_of
@@ -66,7 +67,7 @@ def _free_occasion_after(facts: Facts, event: Event) -> tuple[Event, Event] | No
     after = event
     while (occasion := facts.occasion_after(after)) is not None:
         begin, end = occasion
-        machines = facts.lives if begin.machine == "operator" else (begin.machine,)
+        machines = facts.lives if begin.machine == COMMAND else (begin.machine,)
         held_up = [*hurt_store(facts), *(w for one in machines for w in hangs_of(facts, one))]
         untold = len(facts.lives) > 1 and any(
             call.data.get("op") == "list" and begin.n < call.n < end.n

@@ -12,7 +12,7 @@ from simulator.checkers.cut import cut_short
 from simulator.checkers.disturbance import disturbances
 from simulator.checkers.dues import Due, Extra, JobMatch, dues_of, early_us, leeway_us
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import BodyRun
+from simulator.checkers.happened import COMMAND, BodyRun
 from simulator.checkers.outcomes import after_us, decide, touching
 from simulator.checkers.plan import plan_of
 from simulator.checkers.struck import INSIDE, lasts_us, rule_of
@@ -165,7 +165,7 @@ def _assign_by_hand(match: JobMatch, runs: list[BodyRun]) -> set[int]:
     """Give commands their own runs, whoever else ran the job meanwhile; these by their numbers."""
     found = set()
     for run in runs:
-        asked = _asked_by_hand(match, run) if run.begin.machine == "operator" else None
+        asked = _asked_by_hand(match, run) if run.begin.machine == COMMAND else None
         if asked is not None:
             asked.run = run
             found.add(run.begin.n)
