@@ -130,7 +130,8 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun], taken_by: list[E
             _passed_over(facts, match, due, taken)
             or (due.segment != segment and not _settling(match, due, taken, segment))
         ):
-            due = None  # an occurrence of a schedule that is no longer the job's
+            # An occurrence of a schedule that is no longer the job's.
+            due = _came_meanwhile(match, segment)
         if due is not None and due.run is not None and _free_beside(match.dues, index):
             due = match.dues[index - 1]  # asked for at the very instant of its schedule
         ahead = match.dues[index + 1] if index + 1 < len(match.dues) else None
@@ -159,6 +160,14 @@ def _passed_over(facts: Facts, match: JobMatch, due: Due, taken: Event) -> bool:
         return False
     window = touching(match.windows, part.from_us, part.from_us + 1)
     return window is None or taken.at_us > window[1] + after_us(facts)
+
+
+def _came_meanwhile(match: JobMatch, segment: int) -> Due | None:
+    """The occurrence that came of a schedule while the operation that set it was held up."""
+    at_us = match.plan.segments[segment].meanwhile_us if segment >= 0 else None
+    place = bisect_left(match.dues, at_us or 0, key=lambda due: due.at_us)
+    came = match.dues[place] if at_us is not None and place < len(match.dues) else None
+    return came if came is not None and came.segment == segment and came.run is None else None
 
 
 def _assign_by_hand(match: JobMatch, runs: list[BodyRun]) -> set[int]:

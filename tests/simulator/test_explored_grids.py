@@ -230,6 +230,14 @@ jobs: [{id: job-1, schedule: '*/5 * * * *', runs_for: 3m}, {id: job-2, schedule:
 steps: [{at: 1385s, do: hold-lock, for: 3m}]
 faults: [{into: mark, raise: SystemExit, from: 1379s, until: 1395s}]
 """,
+    "a-new-schedule-waits-for-the-disk-past-its-first-time-and-one-of-the-old": """
+start: 2026-03-02T08:00:00
+lasts: 24m
+machines: [b]
+jobs: [{id: job-1, schedule: every 7m}]
+steps: [{at: 10m5s, do: update, job: job-1, set: {schedule: '*/15 * * * *'}}]
+faults: [{into: store.sync, hang: 12m, at: 10m1s}]
+""",
 }
 BUILTIN = {
     "a-job-comes-due-while-the-record-of-its-last-run-hangs": """
