@@ -141,6 +141,9 @@ def _print_row(console: Console, row: Row) -> None:
         f"{' '.join(name for name, said in told.items() if said == verdict)} {verdict}"
         for verdict in dict.fromkeys(told.values())
     ]
+    if not groups:  # the scenario names none that it is about
+        held = sum(one.verdict == "held" for one in row.judged.findings)
+        groups = [f"{held} requirements held"]
     title = f"{scenario.name} ({scenario.origin or 'found here'})"
     console.print(
         f"{_SIGNS[row.judged.verdict]} [bold]{escape(title)}[/] {escape(row.run.target)}: "

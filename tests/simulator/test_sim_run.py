@@ -12,10 +12,12 @@ from pathlib import Path
 
 import explored_providers
 import pytest
+from click.testing import CliRunner
 from explored_providers import CatchesExceptions, RunsWhateverComes
 
 from hermes_cron.scheduler_provider import InProcessCronScheduler
 from simulator import CronSim, cron_sim
+from simulator.cli import cli
 from simulator.scenario_file import load_scenario
 from simulator.target import Target, TargetError
 
@@ -356,3 +358,13 @@ def test_every_part_of_the_face_is_documented():
     """A word without a docstring cannot be found out in an editor."""
     public = [value for name, value in vars(CronSim).items() if not name.startswith("_")]
     assert all(inspect.getdoc(value) for value in public)
+
+
+def test_a_scenario_that_names_no_requirement_says_how_many_held(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "name: mine\nstart: 2026-03-02T08:00:00\nlasts: 1h\njobs: [{id: j, schedule: every 10m}]\n"
+    )
+    done = CliRunner().invoke(cli, ["run", str(file), "--provider", "builtin"])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"j ran 5x; [1-9]\d* requirements held; 1h in", " ".join(done.output.split()))
