@@ -367,4 +367,4 @@ def test_a_scenario_that_names_no_requirement_says_how_many_held(tmp_path):
     )
     done = CliRunner().invoke(cli, ["run", str(file), "--provider", "builtin"])
     assert done.exit_code == 0, done.output
-    assert re.search(r"j ran 5x; [1-9]\d* requirements held; 1h in", " ".join(done.output.split()))
+    assert re.search(r"j ran 6x; [1-9]\d* requirements held; 1h in", " ".join(done.output.split()))
