@@ -92,13 +92,19 @@ def _removed_within(facts: Facts, fire: Fire, stored: Stored, judgement: Judgeme
 
 
 def _gave_nothing(facts: Facts, fire: Fire, judgement: Judgement) -> None:
-    """Judge what came out of a fire of a job that was gone: False, or what a fault in it raised."""
+    """Judge what came out of a fire of a job that was gone: False, or what a fault in it raised.
+
+    One that only held it up raises nothing.
+    """
     assert fire.end is not None
     value, machine = fire.end.data.get("value"), fire.begin.machine
     first, last = (
         bisect_left(facts.faults, n, key=lambda event: event.n) for n in (fire.begin.n, fire.end.n)
     )
-    failed = any(machine in {one.machine, one.data.get("by")} for one in facts.faults[first:last])
+    failed = any(
+        machine in {one.machine, one.data.get("by")} and one.data.get("does") != "hang"
+        for one in facts.faults[first:last]
+    )
     if value is not False and not (value is None and failed):
         judgement.violated(f"job {fire.job}: gone, and fire_due gave {value!r}", fire.end)
 

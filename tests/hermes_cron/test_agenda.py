@@ -159,7 +159,7 @@ def test_a_tick_looks_at_what_changed_and_at_nothing_else(home, monkeypatch):
 def run_or_end(job_id: str, rng: random.Random) -> None:
     process.current().running.clear()
     if rng.random() < 0.5:
-        process.current().running[job_id] = object()
+        process.current().running[job_id] = process.Execution(job_id, "run")
 
 
 @pytest.mark.parametrize("seed", range(20))
