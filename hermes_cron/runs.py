@@ -90,9 +90,7 @@ def begin(job: Job, execution: Execution, now: datetime) -> None:
     if not claims.is_from_store(job):
         return
     try:
-        current = store.current_store().read().get(execution.job_id)
-        _check(current, execution)
-        assert current is not None, "checked"
+        current = _check(store.current_store().read().get(execution.job_id), execution)
         claim = claim_rules.claim_of(current) or {}
         if records.kind_of(current) == "once" and not (
             execution.token is not None and claim.get("counted")
@@ -109,16 +107,14 @@ def begin(job: Job, execution: Execution, now: datetime) -> None:
         if not executions.append([begun]) and execution.token is not None:
             _note_start(execution)
         # To tell it may have taken minutes, on a disk that hangs or behind a lock.
-        current = store.current_store().read().get(execution.job_id)
-        _check(current, execution)
-        assert current is not None, "checked"
+        current = _check(store.current_store().read().get(execution.job_id), execution)
         _renew_if_late(current, execution)
     except store.StoreError as error:
         raise NotBegun(f"the store cannot be asked or told: {error}") from error
 
 
-def _check(current: Job | None, execution: Execution) -> None:
-    """Raise when the job may not run (any more)."""
+def _check(current: Job | None, execution: Execution) -> Job:
+    """The job, which may run; raises when it may not (any more)."""
     if current is None:
         raise NotBegun("removed")
     claim = claim_rules.claim_of(current) or {}
@@ -127,6 +123,7 @@ def _check(current: Job | None, execution: Execution) -> None:
         raise NotBegun(stay)
     if execution.token is not None and not claim_rules.is_of(current, execution):
         raise NotBegun("another caller has taken its claim over")
+    return current
 
 
 def _renew_if_late(current: Job, execution: Execution) -> None:
@@ -136,18 +133,14 @@ def _renew_if_late(current: Job, execution: Execution) -> None:
     if execution.token is None or left_s > leases.PERIOD_S:
         return
     with store.current_store().edit() as edit:
-        job = edit.get(execution.job_id)
-        _check(job, execution)
-        assert job is not None, "checked"
+        job = _check(edit.get(execution.job_id), execution)
         claim_rules.renew(job, jobs._hermes_now())  # noqa: SLF001 - under the lock
 
 
 def _note_start(execution: Execution) -> None:
     """Say in the job's record that the body begins; the run of a one-shot counts from here on."""
     with store.current_store().edit() as edit:
-        job = edit.get(execution.job_id)
-        _check(job, execution)
-        assert job is not None, "checked"
+        job = _check(edit.get(execution.job_id), execution)
         claim = claim_rules.claim_of(job) if execution.token is not None else None
         if records.kind_of(job) == "once" and not (claim or {}).get("counted"):
             if records.is_spent(job):
