@@ -12,9 +12,8 @@ from simulator.checkers.happened import Life, Op
 from simulator.checkers.live_arms import tried_again
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import Rest, armed_before, first_rest_after, rests
-from simulator.checkers.struck import deadline_us, lasts_us, rule_of
+from simulator.checkers.struck import lasts_us, rule_of
 from simulator.checkers.wanted import commits_of, last_commit
-from simulator.durations import MINUTE_US
 from simulator.event import Event
 from simulator.fold import REGISTRY_KINDS, Arm, Registry, instant_us
 from simulator.history import History
@@ -25,7 +24,6 @@ __all__ = [
     "recon_2",
     "recon_3",
     "recon_4",
-    "recon_5",
     "recon_6",
     "recon_7",
     "recon_8",
@@ -248,43 +246,6 @@ def _store_was_hurt(facts: Facts, begin: Event, end: Event) -> bool:
     refused = (begin.n < event.n < end.n for event in facts.history.of("store.refused"))
     hurt = (start <= end.at_us and begin.at_us <= last for start, last in hurt_store(facts))
     return any(refused) or any(hurt)
-
-
-def recon_5(history: History, scenario: Scenario) -> Finding:
-    """`start` returns; after a stop nothing more is armed or run."""
-    facts = facts_of(history, scenario)
-    judgement = Judgement("RECON-5", "no external provider was started")
-    if not facts.external:
-        return judgement.finding()
-    arms = list(history.of("nas.armed"))
-    for life in facts.all_lives:
-        if life.started is None:
-            continue
-        limit_us = deadline_us(facts, life.machine, life.started.at_us, MINUTE_US)
-        left_us = life.start_left.at_us if life.start_left is not None else facts.last_us
-        if left_us > limit_us and life.serves_until_us > limit_us:
-            judgement.violated(f"machine {life.machine}: start does not return", life.started)
-        elif life.start_left is not None:
-            judgement.reached(life.start_left)
-        _nothing_after_stop(facts, judgement, life.end, arms)
-    return judgement.finding()
-
-
-def _nothing_after_stop(
-    facts: Facts, judgement: Judgement, end: Event | None, arms: list[Event]
-) -> None:
-    """Once the last gateway has gone, nothing is armed until one boots."""
-    if end is None or end.kind != "stopped" or facts.serving(end.n):
-        return
-    there = (life for life in facts.all_lives if life.boot.n < end.n < life.end_n)
-    gone_n = max((life.end_n for life in there), default=end.n)  # those that were asked to leave
-    back = next((life.boot.n for life in facts.all_lives if life.boot.n > end.n), 1 << 62)
-    commands = [(op.begin.n, op.end.n) for op in facts.ops if op.end is not None]
-    for event in arms[bisect_left(arms, gone_n, key=lambda event: event.n) :]:
-        if event.n > back:
-            return
-        if not any(first < event.n < last for first, last in commands):
-            judgement.violated(f"job {event.data['job_id']}: armed after the stop", end, event)
 
 
 def recon_6(history: History, scenario: Scenario) -> Finding:
