@@ -40,6 +40,7 @@ __all__ = [
     "clear",
     "close",
     "ends_at",
+    "execution_of",
     "give_back",
     "is_held",
     "is_of",
@@ -69,6 +70,18 @@ def claim_of(job: Mapping[str, Any]) -> dict[str, Any] | None:
     """The job's claim, fresh or not; None without one or when it is no claim."""
     claim = job.get("fire_claim")
     return claim if isinstance(claim, dict) and claim else None
+
+
+def execution_of(job: Mapping[str, Any]) -> process.Execution:
+    """The attempt that the job's claim is for; one without a token when nothing claims it."""
+    claim = claim_of(job) or {}
+    token = claim.get("token")
+    return process.Execution(
+        str(job.get("id")),
+        str(claim.get("execution") or process.new_id()),
+        token=token if isinstance(token, int) else None,
+        occurrence=claim.get("occurrence"),
+    )
 
 
 def is_of(job: Mapping[str, Any], execution: process.Execution) -> bool:

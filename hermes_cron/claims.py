@@ -28,6 +28,7 @@ from hermes_cron import (
     upkeep,
 )
 from hermes_cron import schedule as schedules
+from hermes_cron.process import Execution
 from hermes_cron.records import Job
 from hermes_cron.store import Edit
 
@@ -60,14 +61,12 @@ class Reservation:
             "ignored": a retry would not help; "gone": there is no such job.
         reason: why it was ignored: "duplicate", "running", "paused", "disabled", "completed",
             "stale" (not the job's occurrence, or not any more), "early" or "malformed".
-        token: the fencing token of the claim, for `release`.
-        occurrence: the instant that was claimed, ISO 8601.
+        execution: the attempt that the claim is for; None unless it is reserved.
     """
 
     outcome: Literal["reserved", "ignored", "gone"]
     reason: str = ""
-    token: int | None = None
-    occurrence: str | None = None
+    execution: Execution | None = None
 
 
 def reserve(job_id: str, fire_at: str | None) -> Reservation:
@@ -132,8 +131,8 @@ def _reserve(  # noqa: PLR0911 - the table of WIRE.md, a line each
         return Reservation("ignored", "running")
     if not settle(edit, job, now, entries) or records.is_spent(job):
         return Reservation("ignored", "duplicate")
-    claim = take(job, now, "webhook", claim_rules.TTL_S, entries)
-    return Reservation("reserved", "", claim["token"], claim["occurrence"])
+    take(job, now, "webhook", claim_rules.TTL_S, entries)
+    return Reservation("reserved", "", claim_rules.execution_of(job))
 
 
 def _not_its_occurrence(job: Job, occurrence: datetime, now: datetime) -> str | None:
@@ -160,7 +159,7 @@ def claim(job_id: str, ttl_s: float) -> bool:
             won = _claim(edit, job, now, ttl_s, entries)
         _tell_what_is_over(entries)
     if job is not None and won:
-        promises.note_won(job_id, job["fire_token"])
+        promises.note_won(claim_rules.execution_of(job))
     executions.append(entries)
     return won
 
@@ -169,7 +168,7 @@ def _claim(
     edit: Edit, job: Job, now: datetime, ttl_s: float, entries: list[dict[str, Any]]
 ) -> bool:
     held = claim_rules.claim_of(job)
-    if promises.is_broken(job["id"], held):
+    if promises.is_broken(job):
         return False
     if held is not None and held.get("reserved") and claim_rules.is_held(job, now):
         # The webhook's promise, taken up: by a new token, so that it is taken up once.
@@ -337,25 +336,17 @@ def settle(edit: Edit, job: Job, now: datetime, entries: list[dict[str, Any]]) -
     return True
 
 
-def release(
-    job_id: str,
-    token: int | None,
-    reason: str = "it could not be started",
-    execution_id: str | None = None,
-) -> bool:
+def release(execution: Execution, reason: str = "it could not be started") -> bool:
     """Give an occurrence back that was claimed and will not be run, so that it is due again.
 
     Returns:
-        False when the claim is not that of `token` any more, nor of `execution_id` where one is
-        given: after a claim that a disk has lost, the next one gets the same token.
+        False when the claim is not that of this execution any more.
     """
     with store.current_store().edit() as edit:
         now = _now()
-        job = edit.get(job_id)
+        job = edit.get(execution.job_id)
         claim = None if job is None else claim_rules.claim_of(job)
-        if job is None or claim is None or claim.get("token") != token:
-            return False
-        if execution_id not in {None, claim.get("execution")}:
+        if job is None or claim is None or not claim_rules.is_of(job, execution):
             return False
         claim_rules.give_back(job, now)
     executions.append(

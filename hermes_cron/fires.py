@@ -112,10 +112,11 @@ class Fires:
 
     def _fire(self, serial: int, job_id: str, reserved: claims.Reservation) -> None:
         try:
-            extra = {"job_id": job_id, "occurrence": reserved.occurrence}
+            promise = reserved.execution
+            extra = promise.extra if promise else {"job_id": job_id, "occurrence": None}
             try:
                 # Not what the store holds by now: that may have been withdrawn, or be another's.
-                with promises.promised(job_id, reserved.token):
+                with promises.promised(promise):
                     ran = self._fire_due(job_id)
                 if ran:
                     return
@@ -123,7 +124,7 @@ class Fires:
             except BaseException:
                 # SystemExit included: it would end this thread without a word in the log.
                 logger.exception("cron fire of job '%s' raised", job_id, extra=extra)
-            if pending.give_back(job_id, reserved.token, "its fire did not take it up", extra):
+            if promise is not None and pending.release(promise, "its fire did not take it up"):
                 logger.error(
                     "cron fire of job '%s': the claim was not taken up; given back",
                     job_id,

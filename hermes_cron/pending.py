@@ -15,10 +15,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from hermes_cron import changes, claims, clock, executions, jobs, process, records, store
+from hermes_cron import (
+    changes,
+    claim_rules,
+    claims,
+    clock,
+    executions,
+    jobs,
+    process,
+    records,
+    store,
+)
 from hermes_cron.process import Execution
 
-__all__ = ["Result", "give_back", "later", "mark", "release", "result_of", "retry", "told_of"]
+__all__ = ["Result", "later", "mark", "release", "result_of", "retry", "told_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +81,8 @@ def told_of(job: Mapping[str, Any], claim: Mapping[str, Any]) -> Result | None:
     told = executions.end_of(str(claim.get("execution")))
     if told is None:
         return None
-    execution = Execution(
-        job_id=str(job["id"]),
-        id=str(claim.get("execution")),
-        token=claim.get("token"),
-        occurrence=claim.get("occurrence"),
-        ended_at=records.instant(told.get("at"), clock.zone()),
-    )
+    execution = claim_rules.execution_of(job)
+    execution.ended_at = records.instant(told.get("at"), clock.zone())
     success, error = told.get("state") == "completed", told.get("error")
     return Result(execution, success, error, told.get("delivery_error"))
 
@@ -181,40 +186,26 @@ def _again(state: process.ProcessState) -> _Again:
     return found
 
 
-def release(execution: Execution, reason: str) -> None:
-    """Give an occurrence back, now or as soon as the store takes it."""
-    give_back(execution.job_id, execution.token, reason, execution.extra, execution.id)
-
-
-def give_back(
-    job_id: str,
-    token: int | None,
-    reason: str,
-    extra: dict[str, Any],
-    execution_id: str | None = None,
-) -> bool:
+def release(execution: Execution, reason: str) -> bool:
     """Give an occurrence back, now or as soon as the store takes it; whether it is due again now.
 
     Args:
-        job_id: whose it is.
-        token: the fencing token of its claim; without one there is nothing to give back.
-        reason: why it is not run, for the record.
-        extra: what stands beside the words in the log.
-        execution_id: the id of the claim's execution, where it is known.
+        execution: the attempt that is not made; without a token there is nothing to give back.
+        reason: why, for the record.
     """
 
     def write() -> bool:
-        return claims.release(job_id, token, reason, execution_id)
+        return claims.release(execution, reason)
 
     try:
-        return token is not None and write()
+        return execution.token is not None and write()
     except BaseException as error:
         logger.error(  # noqa: TRY400 - tried again
             "job '%s': the claim for %s could not be given back, tried again later: %s",
-            job_id,
-            extra.get("occurrence"),
+            execution.job_id,
+            execution.occurrence,
             error,
-            extra=extra,
+            extra=execution.extra,
         )
         later(write)
         return False

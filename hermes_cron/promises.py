@@ -4,45 +4,49 @@ A fire that starts long after its reservation ran out must not take the job's ne
 the one that it came for; nor may one that was held up after its claim run on a claim that is over.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+
+from hermes_cron import claim_rules
+from hermes_cron.process import Execution
+from hermes_cron.records import Job
 
 __all__ = ["is_broken", "is_of", "note_won", "promised", "winning"]
 
-_promise: ContextVar[tuple[str, int] | None] = ContextVar("promise", default=None)
-_won: ContextVar[dict[str, int] | None] = ContextVar("won", default=None)
+_promise: ContextVar[Execution | None] = ContextVar("promise", default=None)
+_won: ContextVar[dict[str, Execution] | None] = ContextVar("won", default=None)
 
 
 @contextmanager
-def promised(job_id: str, token: int | None) -> Iterator[None]:
-    """What is claimed here for `job_id` is the reservation with this fencing token; None: any."""
-    before = _promise.set(None if token is None else (job_id, token))
+def promised(execution: Execution | None) -> Iterator[None]:
+    """What is claimed here for its job is the reservation for this execution; None: any."""
+    before = _promise.set(execution)
     try:
         yield
     finally:
         _promise.reset(before)
 
 
-def is_broken(job_id: str, held: Mapping[str, Any] | None) -> bool:
-    """Whether this is a fire of the job, and `held`, its claim, is no longer what was promised."""
+def is_broken(job: Job) -> bool:
+    """Whether this is a fire of the job, and its claim is no longer what was promised."""
     promise = _promise.get()
-    if promise is None or promise[0] != job_id:
+    if promise is None or promise.job_id != job["id"]:
         return False
-    return held is None or not held.get("reserved") or held.get("token") != promise[1]
+    held = claim_rules.claim_of(job)
+    return held is None or not held.get("reserved") or not claim_rules.is_of(job, promise)
 
 
 def is_of(job_id: str) -> bool:
     """Whether this is a fire that was promised one occurrence of the job."""
     promise = _promise.get()
-    return promise is not None and promise[0] == job_id
+    return promise is not None and promise.job_id == job_id
 
 
 @contextmanager
-def winning() -> Iterator[dict[str, int]]:
-    """The fencing tokens of the claims that are won here, by job id; none by a patched claim."""
-    won: dict[str, int] = {}
+def winning() -> Iterator[dict[str, Execution]]:
+    """The executions whose claims are won here, by job id; none by a patched claim."""
+    won: dict[str, Execution] = {}
     before = _won.set(won)
     try:
         yield won
@@ -50,8 +54,8 @@ def winning() -> Iterator[dict[str, int]]:
         _won.reset(before)
 
 
-def note_won(job_id: str, token: int) -> None:
-    """Tell whoever claims here which token its claim has."""
+def note_won(execution: Execution) -> None:
+    """Tell whoever claims here what its claim is for."""
     won = _won.get()
     if won is not None:
-        won[job_id] = token
+        won[execution.job_id] = execution

@@ -50,21 +50,13 @@ def hold(job: Job) -> Execution:
     The same claim held twice is one: a tick holds a job while it waits in the queue.
     """
     state = process.current()
-    claim = claim_rules.claim_of(job) or {}
-    token = claim.get("token")
-    job_id = str(job.get("id"))
+    fresh = claim_rules.execution_of(job)
     with state.lock:
-        known = state.running.get(job_id)
-        if known is not None and token is not None and known.token == token:
+        known = state.running.get(fresh.job_id)
+        if known is not None and fresh.token is not None and claim_rules.is_of(job, known):
             return known
-        fresh = Execution(
-            job_id,
-            str(claim.get("execution") or process.new_id()),
-            token=token if isinstance(token, int) else None,
-            occurrence=claim.get("occurrence"),
-        )
         if known is None or known.over:
-            state.running[job_id] = fresh
+            state.running[fresh.job_id] = fresh
     leases.keeper().hold(fresh)
     return fresh
 

@@ -93,15 +93,15 @@ class CronScheduler(ABC):
             was lost, before the run or at its very beginning, or the job is gone or no longer to be
             run.
         """
-        from hermes_cron import jobs, pending, promises, records, runs, scheduler
+        from hermes_cron import claim_rules, jobs, pending, promises, records, runs, scheduler
 
         with promises.winning() as won:
             try:
                 if not jobs.claim_job_for_fire(job_id):
                     return False
             except BaseException:  # also after its write: it would stand until its time is over
-                extra = {"job_id": job_id, "occurrence": None}
-                pending.give_back(job_id, won.get(job_id), "its claim failed", extra)
+                if job_id in won:
+                    pending.release(won[job_id], "its claim failed")
                 raise
         job = jobs.get_job(job_id)
         if job is None:
@@ -109,10 +109,13 @@ class CronScheduler(ABC):
             logger.info("Job %s is gone: its fire runs nothing", job_id, extra=extra)
             return False
         stay = records.stay_reason(job)
-        if stay is None and job_id in won and not _shows(job, won[job_id]):
+        taken = won.get(job_id) or claim_rules.execution_of(job)
+        if stay is None and job_id in won and not claim_rules.is_of(job, taken):
+            # Whoever claims was held up until it was over, or the store is read from behind.
             stay = "not to be seen as claimed here"
         if stay is not None:
-            _give_back(job, won.get(job_id), stay)
+            logger.info("Job %s is %s: its fire runs nothing", job_id, stay, extra=taken.extra)
+            pending.release(taken, stay)
             return False
         execution = runs.hold(job)
         try:
@@ -277,27 +280,6 @@ def _fall_back(configured: object, reason: str) -> CronScheduler:
     logger.warning("cron.provider '%s': %s; using built-in ticker", configured, reason)
     process.current().fallback = {"configured": str(configured), "reason": reason}
     return InProcessCronScheduler()
-
-
-def _shows(job: dict[str, Any], token: int) -> bool:
-    """Whether a job's record has the claim that was won a moment ago.
-
-    Not when whoever claims was held up until it was over, nor when the store is read from a copy
-    that is behind.
-    """
-    from hermes_cron import claim_rules
-
-    return (claim_rules.claim_of(job) or {}).get("token") == token
-
-
-def _give_back(job: dict[str, Any], won: int | None, stay: str) -> None:
-    """End a claim that is not run: the job was stopped in the same moment, or does not show it."""
-    from hermes_cron import claim_rules, pending
-
-    claim = claim_rules.claim_of(job) or {}
-    extra = {"job_id": job["id"], "occurrence": claim.get("occurrence")}
-    logger.info("Job %s is %s: its fire runs nothing", job["id"], stay, extra=extra)
-    pending.give_back(job["id"], claim.get("token") if won is None else won, stay, extra)
 
 
 def _word(clean: bool) -> str:

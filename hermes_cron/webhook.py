@@ -97,7 +97,8 @@ def _settle(
     """Turn the store's word into an answer, and set going what follows from it."""
     if reservation.outcome == "gone":
         return Answer(200, {"status": "gone", "job_id": job_id})
-    extra = {"job_id": job_id, "occurrence": reservation.occurrence or fire_at}
+    execution = reservation.execution
+    extra = execution.extra if execution else {"job_id": job_id, "occurrence": fire_at}
     if reservation.outcome != "reserved":
         try:
             rearm()
@@ -115,7 +116,8 @@ def _settle(
             "the run of job '%s' for %s could not be started", job_id, fire_at, extra=extra
         )
         # The retry of the same fire wins it then.
-        pending.give_back(job_id, reservation.token, "it could not be started", extra)
+        if execution is not None:
+            pending.release(execution, "it could not be started")
         return Answer(503, {"error": "the run could not be started", "job_id": job_id})
     return Answer(202, {"status": "accepted", "job_id": job_id})
 

@@ -12,6 +12,7 @@ import pytest
 from jobs_home import Home, make_home
 
 from hermes_cron import (
+    claim_rules,
     claims,
     clock,
     executions,
@@ -45,7 +46,11 @@ class TestReserve:
     def test_the_jobs_occurrence_is_claimed_once_and_the_next_one_planned(self, home, hourly):
         fire_at = iso(home)
         found = claims.reserve("job", fire_at)
-        assert (found.outcome, found.occurrence, found.token) == ("reserved", fire_at, 1)
+        assert (found.outcome, found.execution.occurrence, found.execution.token) == (
+            "reserved",
+            fire_at,
+            1,
+        )
         assert home.job()["next_run_at"] == iso(home, hours=1)
         assert claims.reserve("job", fire_at).reason == "duplicate"
 
@@ -313,9 +318,9 @@ class TestPlainClaim:
         assert won == [True, False, False]
 
     def test_a_reservation_that_was_taken_up_is_nobodys_to_give_back(self, home, hourly):
-        promised = claims.reserve("job", iso(home)).token
+        promised = claims.reserve("job", iso(home)).execution
         assert jobs.claim_job_for_fire("job")
-        assert not claims.release("job", promised)
+        assert not claims.release(promised)
 
     def test_completion_makes_the_job_claimable_again(self, home, hourly):
         assert jobs.claim_job_for_fire("job")
@@ -728,7 +733,10 @@ class TestAnswers:
         assert claims.reserve("job", fire_at) == expected
 
     def test_what_is_reserved_says_token_and_occurrence(self, home, hourly):
-        assert claims.reserve("job", iso(home)) == claims.Reservation("reserved", "", 1, iso(home))
+        found = claims.reserve("job", iso(home))
+        mine = claim_rules.execution_of(home.job())
+        assert found == claims.Reservation("reserved", "", mine)
+        assert (mine.token, mine.occurrence) == (1, iso(home))
         assert claims.reserve("job", None) == claims.Reservation("ignored", "duplicate")
         assert claims.reserve("nobody", None) == claims.Reservation("gone")
 
@@ -736,7 +744,10 @@ class TestAnswers:
         for home in make_home(tmp_path, monkeypatch, "Europe/Berlin"):
             home.plant(next_run_at="2026-03-02T08:00:00")
             found = claims.reserve("job", "2026-03-02T08:00:00")
-            assert (found.outcome, found.occurrence) == ("reserved", "2026-03-02T08:00:00+01:00")
+            assert (found.outcome, found.execution.occurrence) == (
+                "reserved",
+                "2026-03-02T08:00:00+01:00",
+            )
             assert claims.reserve("job", "2026-03-02T08:00:00").reason == "duplicate"
             home.change(last_occurrence="2026-03-02T08:00:00")
             assert claims.reserve("job", "2026-03-02T08:00:00").reason == "duplicate"
@@ -859,7 +870,7 @@ class TestWritten:
     def test_a_release_says_what_was_given_back_and_why(self, home, hourly):
         found = claims.reserve("job", iso(home))
         execution_id = home.job()["fire_claim"]["execution"]
-        assert claims.release("job", found.token)
+        assert claims.release(found.execution)
         why = "given back: it could not be started"
         assert written()[1:] == [
             self.by_me(home, "skipped", iso(home), id=execution_id, reason=why)
@@ -920,8 +931,8 @@ class TestWritten:
 @pytest.mark.parametrize("job_id", ["job", "nobody"])
 def test_a_claim_that_is_not_there_cannot_be_released(home, hourly, job_id):
     before = home.job()
-    assert not claims.release(job_id, 1)
-    assert not claims.release(job_id, None)
+    assert not claims.release(process.Execution(job_id, "attempt", token=1))
+    assert not claims.release(process.Execution(job_id, "attempt"))
     assert (home.job(), written()) == (before, [])
 
 
@@ -946,10 +957,23 @@ def test_what_holds_nothing_is_swept_away_by_the_next_claim(home, hourly):
 
 def test_release_gives_an_occurrence_back(home, hourly):
     found = claims.reserve("job", iso(home))
-    assert claims.release("job", found.token)
-    assert not claims.release("job", found.token)
+    assert claims.release(found.execution)
+    assert not claims.release(found.execution)
     assert home.job()["next_run_at"] == iso(home)
     assert claims.reserve("job", iso(home)).outcome == "reserved"
+
+
+def test_a_promise_that_the_disk_lost_has_no_part_in_the_next_claim_of_its_token(home, hourly):
+    kept = jobs.JOBS_FILE.read_text()
+    lost = claims.reserve("job", iso(home)).execution
+    jobs.JOBS_FILE.write_text(kept)
+    [job] = jobs.claim_due(jobs.get_due_jobs())
+    assert job["fire_claim"]["token"] == lost.token
+    assert not claims.release(lost), "another's run is on"
+    jobs.JOBS_FILE.write_text(kept)
+    assert claims.reserve("job", iso(home)).execution.token == lost.token
+    with promises.promised(lost):
+        assert not jobs.claim_job_for_fire("job"), "it was promised to another fire"
 
 
 def test_a_claim_that_cannot_be_written_is_not_won(home, hourly, monkeypatch):
@@ -980,14 +1004,13 @@ def test_who_holds_what_is_decided_by_host_pid_and_boot():
 
 @pytest.mark.parametrize("reserved", [True, False], ids=["promised", "taken up"])
 def test_what_was_claimed_before_a_resume_is_not_given_back_to_the_new_grid(home, hourly, reserved):
-    found = claims.reserve("job", iso(home))
-    token = found.token
+    claims.reserve("job", iso(home))
     if not reserved:
         assert jobs.claim_job_for_fire("job")
-        token = home.job()["fire_token"]
+    taken = claim_rules.execution_of(home.job())
     home.wait(seconds=900)
     jobs.resume_job("job")
-    assert claims.release("job", token)
+    assert claims.release(taken)
     assert home.job()["next_run_at"] == iso(home, seconds=3600)
 
 
@@ -995,12 +1018,12 @@ def test_a_fire_that_is_late_takes_nothing_but_what_it_was_promised(home, hourly
     """Its reservation ran out while it hung: the next occurrence is not its to run early."""
     found = claims.reserve("job", iso(home))
     home.wait(seconds=900)
-    claims.release("job", found.token)
+    claims.release(found.execution)
     again = claims.reserve("job", iso(home, seconds=-900))
-    with promises.promised("job", again.token):
+    with promises.promised(again.execution):
         assert jobs.claim_job_for_fire("job")
     assert scheduler.run_one_job(jobs.get_job("job"))
-    with promises.promised("job", found.token):
+    with promises.promised(found.execution):
         assert not jobs.claim_job_for_fire("job")
         assert home.job()["next_run_at"] == iso(home, seconds=2700)
     assert jobs.claim_job_for_fire("job"), "a claim of nobody's fire keeps its meaning"

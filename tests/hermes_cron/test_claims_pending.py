@@ -105,7 +105,7 @@ class TestRelease:
         seen = []
         monkeypatch.setattr(claims, "release", lambda *args: seen.append(args))
         pending.release(run, "paused")
-        assert (seen, me.pending) == ([("job", 3, "paused", run.id)], [])
+        assert (seen, me.pending) == ([(run, "paused")], [])
 
     @pytest.mark.parametrize("failure", [store.StoreError("no space"), KeyboardInterrupt()])
     def test_what_the_store_does_not_take_is_given_back_later(self, me, run, monkeypatch, failure):
@@ -119,7 +119,7 @@ class TestRelease:
             pending.release(run, "paused")
         monkeypatch.setattr(claims, "release", lambda *args: seen.append(args))
         pending.retry()
-        assert (seen, me.pending) == ([("job", 3, "paused", run.id)], [])
+        assert (seen, me.pending) == ([(run, "paused")], [])
 
     def test_without_a_claim_there_is_nothing_to_give_back(self, me, monkeypatch):
         monkeypatch.setattr(claims, "release", lambda *_args: pytest.fail("nothing was claimed"))
