@@ -16,7 +16,7 @@ from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.fault_rule import Fault
 from simulator.steps import Step
 
-__all__ = ["meetings"]
+__all__ = ["Draw", "Meeting", "meetings"]
 
 _SOON = ("0s", "1s", "2s", "10s", "20s", "61s", "4m")
 _REFUSED = (
@@ -75,23 +75,24 @@ class Together:
     steps: Sequence[Mapping[str, Any]] = ()
 
 
-_Draw = Callable[[st.SearchStrategy[Any]], Any]
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+"""What Hypothesis hands to a composite strategy."""
 
 
-def _changed(draw: _Draw, met: Meeting, offset: str) -> dict[str, Any]:
+def _changed(draw: Draw, met: Meeting, offset: str) -> dict[str, Any]:
     do = draw(st.sampled_from(_CHANGES))
     said = {"set": draw(st.sampled_from(met.sets))} if do == "update" else {}
     return met.change(do, offset, **said)
 
 
-def _changes_meet(draw: _Draw, met: Meeting) -> Together:
+def _changes_meet(draw: Draw, met: Meeting) -> Together:
     """Two people change the job while somebody keeps the lock of the store."""
     later = draw(st.sampled_from(("0s", "1s", "2s")))
     lock = {"at": met.at("-1s"), "do": "hold-lock", "for": draw(st.sampled_from(("10s", "30s")))}
     return Together(steps=[lock, _changed(draw, met, "0s"), _changed(draw, met, later)])
 
 
-def _changes_race(draw: _Draw, met: Meeting) -> Together:
+def _changes_race(draw: Draw, met: Meeting) -> Together:
     """Two people change jobs while each call to the registry takes long."""
     hangs = [
         {"into": into, "hang": draw(st.sampled_from(("2s", "4s"))), **met.during("-1s", "1m")}
@@ -101,7 +102,7 @@ def _changes_race(draw: _Draw, met: Meeting) -> Together:
     return Together(hangs, [_changed(draw, met, offset) for offset in offsets])
 
 
-def _off_and_on(draw: _Draw, met: Meeting) -> Together:
+def _off_and_on(draw: Draw, met: Meeting) -> Together:
     """The job is paused, perhaps right after it was made, and resumed."""
     off = draw(st.sampled_from(("-4m", "-10s", "1s", "4m")))
     on = draw(st.sampled_from(("5s", "3m", "5m", "20m", "2h")))
@@ -109,7 +110,7 @@ def _off_and_on(draw: _Draw, met: Meeting) -> Together:
     return Together(steps=[met.change("pause", off), met.change("resume", after)])
 
 
-def _stopped_at_work(draw: _Draw, met: Meeting) -> Together:
+def _stopped_at_work(draw: Draw, met: Meeting) -> Together:
     """The gateway is asked to leave while the job is on."""
     body = {"into": "body", "hang": draw(st.sampled_from(("90s", "6m"))), "at": met.at()}
     stop = {"at": met.at("10s"), "do": "stop", "machine": met.machine}
@@ -118,14 +119,14 @@ def _stopped_at_work(draw: _Draw, met: Meeting) -> Together:
     return Together([body], [stop, look])
 
 
-def _slow_for_long(draw: _Draw, met: Meeting) -> Together:
+def _slow_for_long(draw: Draw, met: Meeting) -> Together:
     """Every tick takes its time."""
     into = draw(st.sampled_from(("tick", "store.read", "store.signal", "heartbeat")))
     hang = draw(st.sampled_from(("2s", "5s", "20s")))
     return Together([{"into": into, "hang": hang, **met.during("0s", "2h")}])
 
 
-def _first_words(draw: _Draw, met: Meeting) -> Together:
+def _first_words(draw: Draw, met: Meeting) -> Together:
     """A write of the loop's signals fails, and somebody looks before the next."""
     fault = {
         "into": "store.signal",
@@ -137,7 +138,7 @@ def _first_words(draw: _Draw, met: Meeting) -> Together:
     return Together([fault], [look])
 
 
-def _claim_outlived(draw: _Draw, met: Meeting) -> Together:
+def _claim_outlived(draw: Draw, met: Meeting) -> Together:
     """A fire is held up before its claim for longer than what holds the job for it lives."""
     claim = {"into": "claim", "hang": draw(st.sampled_from(("6m", "12m"))), "at": met.at()}
     claim["job"] = met.job
@@ -148,13 +149,13 @@ def _claim_outlived(draw: _Draw, met: Meeting) -> Together:
     return Together([claim, again])
 
 
-def _gone_in_between(draw: _Draw, met: Meeting) -> Together:
+def _gone_in_between(draw: Draw, met: Meeting) -> Together:
     """The job is changed or removed between the claim of a fire and its run."""
     claim = {"into": "claim", "hang": "20s", "at": met.at(), "job": met.job, "after": True}
     return Together([claim], [_changed(draw, met, draw(st.sampled_from(("2s", "10s"))))])
 
 
-def _tick_and_fire(draw: _Draw, met: Meeting) -> Together:
+def _tick_and_fire(draw: Draw, met: Meeting) -> Together:
     """A tick and a fire come for the same occurrence, within a run of it or after."""
     late = {"into": "nas.deliver", "delay": draw(st.sampled_from(("5s", "59s"))), "at": met.at()}
     late["job"] = met.job
@@ -163,7 +164,7 @@ def _tick_and_fire(draw: _Draw, met: Meeting) -> Together:
     return Together([late, body][: draw(st.integers(1, 2))], [tick | {"machine": met.machine}])
 
 
-def _registry_refuses(draw: _Draw, met: Meeting) -> Together:
+def _registry_refuses(draw: Draw, met: Meeting) -> Together:
     """The registry fails for a while, and just then something is to be armed, or taken away."""
     faults: list[dict[str, Any]] = []
     for into in draw(st.sampled_from(_REFUSED)):

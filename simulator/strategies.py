@@ -12,7 +12,7 @@ mark of the job's second run"), and several of them to the same event: what goes
 two seconds is hardly ever drawn by instants. What has an instant, steps above all, is mostly near
 one of a few that the scenario shares, and jobs share schedules: trouble is where things meet. Every
 number is drawn from a small range, because Hypothesis mixes constants of the modules that happen to
-be loaded into large ones.
+be loaded into large ones. What takes more than two such things is drawn by `rare_scenarios`.
 """
 
 from collections.abc import Collection, Sequence
@@ -31,6 +31,7 @@ from simulator.drawn_faults import (
     mostly,
     multiples,
 )
+from simulator.drawn_rarely import situations
 from simulator.drawn_together import meetings
 from simulator.durations import DAY_US, SECOND_US, format_duration, parse_duration
 from simulator.kernel.tape import MAX_CHOICES, Choice, Tape
@@ -38,7 +39,7 @@ from simulator.scenario import Scenario
 from simulator.steps import OPERATIONS, Step
 from simulator.volume import DAMAGES
 
-__all__ = ["faults", "jobs", "scenarios", "steps", "tapes"]
+__all__ = ["faults", "jobs", "rare_scenarios", "scenarios", "steps", "tapes"]
 
 _STARTS = (
     ("UTC", "2026-03-02T08:00:00"),
@@ -262,6 +263,44 @@ def scenarios(
             "faults": drawn_faults,
             "tape": draw(tapes(tasks=[t for t in tasks if t.split("#")[0] in machines])),
         }
+    )
+
+
+@st.composite
+def rare_scenarios(
+    draw: st.DrawFn,
+    *,
+    name: str = "drawn",
+    capabilities: Collection[str] = CAPABILITIES,
+    days: int = 1,
+    tasks: Sequence[str] = (),
+) -> Scenario:
+    """A scenario as `scenarios` draws it, but for what happens in it: a rare situation or two.
+
+    Of all else that was drawn one fault and one step are left, at most; every second lasts longer.
+    See `scenarios` for the arguments, and `simulator.drawn_rarely` for what is rare.
+    """
+    plain = draw(scenarios(name=name, capabilities=capabilities, days=days, tasks=tasks))
+    lasts_us = draw(mostly(plain.lasts, DAY_US // 2, days * DAY_US))
+    plain = plain.model_copy(update={"lasts": max(plain.lasts, lasts_us)})
+    found = draw(st.lists(situations(plain), min_size=1, max_size=2))
+    wanted = next((one.machines for one in found if one.machines), None)
+    machines = wanted or [machine.id for machine in plain.machines]
+    instead = {job_id: job for one in found for job_id, job in one.jobs.items()}
+    happens: dict[str, list[Any]] = {}
+    for kind, drawn in (("faults", plain.faults), ("steps", plain.steps)):
+        must = [one for one in drawn if getattr(one, "do", None) == "create"]
+        others = [one.plain() for one in drawn if one not in must][: draw(st.integers(0, 1))]
+        rare = (dict(said) for one in found for said in getattr(one, kind))
+        happens[kind] = [one.plain() for one in must] + [
+            one for one in (*others, *rare) if one.get("machine") in {None, *machines}
+        ]
+    happens["steps"].sort(key=lambda step: parse_duration(step["at"]))
+    return Scenario.model_validate(
+        plain.plain()
+        | happens
+        | {"machines": {m: ({"skew": "2s"} if m == "b" else {}) for m in machines}}
+        | {"jobs": [{"id": j.id, **instead[j.id]} if j.id in instead else j for j in plain.jobs]}
     )
 
 

@@ -7,9 +7,11 @@ from types import MappingProxyType
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from simulator import drawn_faults, drawn_together, fault_rule, strategies
-from simulator.durations import MINUTE_US
+from simulator import drawn_faults, drawn_rarely, drawn_together, fault_rule, strategies
+from simulator.durations import MINUTE_US, parse_duration
+from simulator.explore import drawing
 from simulator.explore.drawing import draw_scenario
 from simulator.fault_rule import EFFECTS, SEAMS
 from simulator.scenario_file import parse_scenario, to_yaml
@@ -81,6 +83,7 @@ def test_steps_of_one_scenario_share_their_instants(many):
 
 
 def test_most_scenarios_have_something_due_often_and_a_crowd_has_it_at_once(many):
+    many = [one for nth, one in enumerate(many, 1) if nth % drawing.RARE_EVERY]
     often = [any(job.schedule in strategies._FREQUENT for job in one.jobs) for one in many]
     assert all(often)
     crowds = [scenario for scenario in many if len(scenario.jobs) > 8]
@@ -155,3 +158,64 @@ def test_what_meets_is_near_one_instant(capabilities):
         assert {"body", "tick", "store.signal"} <= into
     else:
         assert {"body", "claim", "nas.provision", "nas.cancel", "nas.list", "nas.deliver"} <= into
+
+
+def test_the_last_of_twenty_is_a_rare_one(monkeypatch):
+    monkeypatch.setattr(drawing, "rare_scenarios", lambda **_known: st.just("rare"))
+    rare = [nth for nth, scenario in enumerate(drawn(41)) if scenario == "rare"]
+    assert rare == [19, 39]
+
+
+RARE = {
+    "blocking": {
+        (("tick",), ("crash", "status")), (("tick",), ("restart", "status")),
+        (("store.write",), ("status",)), (("claim",), ("status", "status")),
+        (("store.lock",), ()), (("claim",), ()),
+    },
+    "external": {
+        (("body",), ("stop",)), (("nas.list",), ("stop",)), (("nas.cancel",), ("pause",)),
+        (("nas.cancel",), ("remove",)), (("nas.list", "nas.provision"), ("forget",)),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("capability", RARE)
+def test_each_rare_situation_comes_up_and_fits_the_scenario_that_it_is_drawn_for(capability):
+    scenario = parse_scenario(
+        f"name: there\nfor: [{capability}]\nstart: 2026-03-02T08:00:17\nlasts: 3h\n"
+        "jobs: [{id: one, schedule: '*/15 * * * *'}, {id: two, schedule: 30 2 * * *}]"
+    )
+    seen = set()
+
+    @settings(max_examples=400, database=None, derandomize=True)
+    @given(drawn_rarely.situations(scenario))
+    def look(found):
+        seen.add((tuple(f["into"] for f in found.faults), tuple(s["do"] for s in found.steps)))
+        assert len(found.machines) <= 2
+        for step in found.steps:
+            assert step.get("job") in {None, *found.jobs}
+        for fault in found.faults:
+            at = parse_duration(fault.get("at") or fault["from"]) + 17_000_000
+            off = (at + 30_000_000) % (15 * MINUTE_US)  # from half a minute before it is due
+            assert off <= 30_000_000, "the first job is due there"
+
+    look()
+    clocks = {
+        ((), ("set-clock",)),
+        ((), ("set-clock",) * 2),
+        ((), ("crash", "set-clock", "status")),
+    }
+    assert seen >= RARE[capability] | clocks | {((), ("pause", "resume"))}
+
+
+def test_a_rare_scenario_has_room_for_what_happens_in_it():
+    """A machine that is needed is there, a job stands in the place of another, little else is left."""
+    some = [
+        draw_scenario(11, index, capabilities=BOTH, tasks=TASKS) for index in range(19, 1200, 20)
+    ]
+    assert any(len(one.machines) > 1 for one in some)
+    assert {one.jobs[-1].schedule for one in some} >= {"40m", "100m", "every 7h"}
+    assert max(one.lasts for one in some) == 24 * 60 * MINUTE_US
+    assert all(len(one.faults) <= 5 and len(one.steps) <= 8 for one in some)
+    for scenario in some[:10]:
+        assert parse_scenario(to_yaml(scenario)) == scenario
