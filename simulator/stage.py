@@ -165,7 +165,9 @@ class RunStage:
 
         return call
 
-    def consult(self, seam: str, *, job: str | None = None) -> Fault | None:
+    def consult(
+        self, seam: str, *, job: str | None = None, lock: str | None = None
+    ) -> Fault | None:
         """The fault that strikes this passage; it is recorded as fired."""
         if seam not in self._struck:
             return None
@@ -183,7 +185,7 @@ class RunStage:
         if struck is None:
             return None
         index, fault = struck
-        known = {"job": job, "phase": phase}
+        known = {"job": job, "lock": lock, "phase": phase}
         data = {key: value for key, value in known.items() if value is not None}
         world.history.append(
             "fault", world.name_here(), index=index, seam=fault.into, does=fault.effect, **data
@@ -212,7 +214,7 @@ class RunStage:
                 kernel.deviate(task, nth)
         if name not in self._struck:
             return None
-        fault = self.consult(name, job=_job_of(context))
+        fault = self.consult(name, job=_job_of(context), lock=context.get("lock"))
         if fault is None:
             return None
         self.strike(fault)

@@ -16,7 +16,7 @@ from simulator.event import Event
 from simulator.history import History
 from simulator.scenario import Job, Scenario
 
-__all__ = ["LOCK_BOUND_US", "kept_locks", "live_10", "live_11"]
+__all__ = ["LOCK_BOUND_US", "kept_locks", "live_10", "live_11", "refused_before"]
 
 LOCK_BOUND_US = 60 * SECOND_US
 """How long an operation may wait for a lock: one tick."""
@@ -75,7 +75,7 @@ def _kept_for_later(facts: Facts, refused: Event, tick: Tick) -> bool:
     after = bisect_right(marks, refused.n, key=lambda event: event.n)
     told = next((one for one in marks[after:] if one.machine == tick.begin.machine), None)
     if told is None or told.n > tick.end.n or told.data.get("error") is None:
-        if not _refused_before(facts, tick):
+        if not refused_before(facts, tick, "lock"):
             return False
         told = refused
     first = bisect_right(logs, told.n, key=lambda event: event.n)
@@ -105,15 +105,15 @@ def _of_a_run(facts: Facts, refused: Event, machine: str) -> bool:
     )
 
 
-def _refused_before(facts: Facts, tick: Tick) -> bool:
-    """Whether its process had been refused the lock before a tick, and so may try that again."""
+def refused_before(facts: Facts, tick: Tick, *steps: str) -> bool:
+    """Whether its process had been refused one of these before a tick, and so may try again."""
     life, refused = facts.life_at(tick.begin), facts.history.of("store.refused")
     if life is None:
         return False
     since = bisect_right(refused, life.boot.n, key=lambda event: event.n)
     until = bisect_right(refused, tick.begin.n, key=lambda event: event.n)
     return any(
-        event.data.get("by") == life.machine and event.data.get("step") == "lock"
+        event.data.get("by") == life.machine and event.data.get("step") in steps
         for event in refused[since:until]
     )
 

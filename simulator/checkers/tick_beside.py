@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from itertools import islice, pairwise
 
+from simulator.checkers.clocks import refused_before
 from simulator.checkers.drift import crept
 from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts, facts_of
@@ -165,12 +166,13 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
         for event in history.of("fault")
         if event.data.get("seam") in {"store.read", "store.lock"}
         and event.data.get("does") == "raise"
-        # A result, or a recovery, that is tried again is no look at what is due.
-        and event.data.get("phase") not in {"mark", "recover"}
+        and event.data.get("lock", "jobs") == "jobs"
     ]
     for cause in blind:
         tick = _tick_around(facts, cause)
-        if tick is None or tick.end is None or _had_looked(facts, tick, cause):
+        if tick is None or tick.end is None or _tried_again(facts, tick, cause):
+            continue
+        if _had_looked(facts, tick, cause):
             continue
         judgement.reached(cause)
         mine = beats.get(cause.machine, Track(cause.machine, "heartbeat"))
@@ -183,6 +185,17 @@ def tick_7(history: History, scenario: Scenario) -> Finding:
                 after,
             )
     return judgement.finding()
+
+
+def _tried_again(facts: Facts, tick: Tick, cause: Event) -> bool:
+    """Whether it may be no look at what is due that failed: a result, a recovery, or a claim.
+
+    These are tried again, a claim that was to be given back without a word about what is done.
+    """
+    phase = cause.data.get("phase")
+    if phase is None:
+        return refused_before(facts, tick, "lock", "read", "write", "sync", "replace")
+    return phase in {"mark", "recover"}
 
 
 def _had_looked(facts: Facts, tick: Tick, cause: Event) -> bool:
@@ -207,7 +220,9 @@ def _had_looked(facts: Facts, tick: Tick, cause: Event) -> bool:
 def _by_an_operator(facts: Facts, stored: Event) -> bool:
     """Whether jobs were stored while an operator changed some, in the gateway too."""
     return any(
-        op.begin.n < stored.n and (op.end is None or stored.n < op.end.n) for op in facts.ops
+        op.begin.n < stored.n and (op.end is None or stored.n < op.end.n)
+        for op in facts.ops
+        if op.do == "tick" or (op.job is not None and op.do != "deliver")
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 from histories import Build, iso, us
 
 from simulator.checkers import CHECKERS
@@ -225,10 +228,16 @@ def test_a_run_by_hand_may_be_the_last_just_before_an_occurrence():
     assert two_runs_left().judge("LIVE-1").verdict == "violated"
 
 
-def lock_not_got(by: str | None, *, asked: bool = False) -> Build:
+def lock_not_got(
+    by: str | None, *, asked: bool = False, before: Sequence[str] = (), **about: str
+) -> Build:
     """In the tick of one hour a lock is not got; who stores jobs before the tick ends, cleanly."""
-    build = Build(ONE).up().loop(last=3600).loop(first=3660).runs("j", 3601, "2h", "3h")
-    build.add(3600, "tick.begin", sync=False).fault(3600, "store.lock")
+    build = Build(ONE).up()
+    for kind in before:
+        about_it = {"do": "suspend"} if kind == "op" else {"step": "lock", "by": "a"}
+        build.add(1800, kind, "store" if kind == "store.refused" else "operator", **about_it)
+    build.loop(last=3600).loop(first=3660).runs("j", 3601, "2h", "3h")
+    build.add(3600, "tick.begin", sync=False).fault(3600, "store.lock", **about)
     if asked:
         build.add(3600, "op", "operator", do="pause", job="j")
     if by is not None:
@@ -244,6 +253,21 @@ def test_a_tick_that_stores_jobs_after_a_lock_it_did_not_get_has_looked():
     assert lock_not_got(None).judge("TICK-7").verdict == "violated"
     assert lock_not_got("b").judge("TICK-7").verdict == "violated"
     assert lock_not_got("a", asked=True).judge("TICK-7").verdict == "violated"
+    assert lock_not_got("a", before=["op"]).judge("TICK-7").verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("about", "before", "verdict"),
+    [
+        ({"lock": "jobs"}, [], "violated"),
+        ({"lock": "executions"}, [], "unknown"),
+        ({"lock": "jobs"}, ["store.refused"], "unknown"),
+        ({"lock": "jobs", "phase": "due"}, ["store.refused"], "violated"),
+    ],
+)
+def test_a_lock_that_is_not_wanted_to_look(about, before, verdict):
+    """It is another one, or nobody says what for and what was refused before is tried again."""
+    assert lock_not_got(None, before=before, **about).judge("TICK-7").verdict == verdict
 
 
 def two_keep_the_lock(first: str, wrote: str) -> Build:
