@@ -22,6 +22,8 @@ LATE = (
 )
 CROWD = f"jobs: [{', '.join(f'{{id: j{n}, schedule: every 20m}}' for n in range(12))}]\n"
 LONG = "jobs: [{id: j1, schedule: every 10m, runs_for: 40m}]\n"
+ONE_SHOT = "jobs: [{id: j1, schedule: 40m}]\n"
+BACK = TWO + "steps: [{at: 70m, do: set-clock, machine: a, by: -1h}]"
 ARMED = TWO.replace("7h", "20m")
 OUTLIVED = (
     TWO + "faults: [{into: claim, hang: 6m, at: 1h, job: j1}]\n"
@@ -56,6 +58,19 @@ SHOWN = {
     "nothing-to-compare-with": TWO + "faults: [{into: nas.list, answer: 503, nth: 1}]",
     "cancels-once": ARMED + "faults: [{into: nas.cancel, answer: 503, from: 1h, until: 1h20s}]\n"
     "steps: [{at: 1h2s, do: pause, job: j1}]",
+    "the-scan-has-looked": "machines: [a, b]\n"
+    + TWO
+    + "faults: [{into: claim, hang: 2s, machine: a, at: 59m59s}]",
+    "looks-at-the-clock-at-its-start": BACK,
+    "ran-is-ran": BACK,
+    "resume-plans-what-it-can": ONE_SHOT
+    + "steps: [{at: 30m, do: pause, job: j1}, {at: 45m, do: resume, job: j1}]",
+    "three-intervals-for-a-tick": TWO
+    + "faults: [{into: claim, hang: 6m, at: 1h}]\nsteps: [{at: 65m, do: status}]",
+    "an-earlier-boot-will-do": TWO + "faults: [{into: tick, hang: 20s, from: 59m30s, until: 61m}]\n"
+    "steps: [{at: 59m40s, do: restart, machine: a}, {at: 59m50s, do: status}]",
+    "arms-to-the-end": TWO + "faults: [{into: body, hang: 20s, at: 1h}]\n"
+    "steps: [{at: 1h10s, do: stop, machine: a, for: 20m}]",
     "two-hundred-is-yes": ARMED.replace("{id: j2", "{id: j2, created: by a step")
     + "faults: [{into: nas.provision, answer: shape, job: j2, until: 1h5m},"
     " {into: nas.list, answer: 503, from: 1h}]\n"
