@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import islice, pairwise, takewhile
 
+from simulator.checkers.again import judge_provisioned_again
 from simulator.checkers.arms import Wrong
 from simulator.checkers.disturbance import failed_call, hurt_store
 from simulator.checkers.facts import Facts, facts_of
@@ -12,10 +13,10 @@ from simulator.checkers.happened import Life, Op
 from simulator.checkers.live_arms import tried_again
 from simulator.checkers.matching import match_all
 from simulator.checkers.rest import Rest, armed_before, first_rest_after, rests
-from simulator.checkers.struck import lasts_us, rule_of
+from simulator.checkers.struck import rule_of
 from simulator.checkers.wanted import commits_of, last_commit
 from simulator.event import Event
-from simulator.fold import REGISTRY_KINDS, Arm, Registry, instant_us
+from simulator.fold import REGISTRY_KINDS, Registry, instant_us
 from simulator.history import History
 from simulator.scenario import Scenario
 
@@ -77,7 +78,7 @@ def recon_2(history: History, scenario: Scenario) -> Finding:
         elif event.kind == "nas.call" and event.data.get("op") == "provision":
             arm = registry.armed.get(job)
             if arm is not None and job not in doubt | changed:
-                _provisioned_again(facts, judgement, arm, event)
+                judge_provisioned_again(facts, judgement, arm, event)
             doubt.discard(job)
         elif event.kind in {"nas.armed", "nas.cancelled"} and job in registry.armed:
             judgement.reached(event)
@@ -87,48 +88,6 @@ def recon_2(history: History, scenario: Scenario) -> Finding:
             changed.discard(job)
         registry.apply(event)
     return judgement.finding()
-
-
-def _provisioned_again(facts: Facts, judgement: Judgement, arm: Arm, call: Event) -> None:
-    """Judge a provision that changed nothing: fine within a fire, which arms the next unasked.
-
-    Nor can who goes by a list that is behind know what was armed a moment ago.
-    """
-    within = any(
-        fire.job == arm.job and fire.begin.n < call.n and (fire.end is None or call.n < fire.end.n)
-        for fire in facts.fires
-    )
-    known = call.at_us - arm.event.at_us > facts.terms.list_lag_us
-    unknown = _on_at_both(facts, arm.event, call) or _hung_since_before(facts, arm, call)
-    if known and not within and not unknown:
-        judgement.violated(
-            f"job {arm.job}: armed at {arm.fire_at} and provisioned there again", arm.event, call
-        )
-
-
-def _on_at_both(facts: Facts, arm: Event, call: Event) -> bool:
-    """Whether two replicas were at it when one armed, and still when the other provisioned.
-
-    The one that began before the arm was made cannot have known of it.
-    """
-    begun = [begin.machine for begin, end in facts.occasions if begin.n < arm.n and end.n > arm.n]
-    still = [begin.machine for begin, end in facts.occasions if begin.n < arm.n and end.n > call.n]
-    return bool(still) and len({*begun, *still}) > 1
-
-
-def _hung_since_before(facts: Facts, arm: Arm, call: Event) -> bool:
-    """Whether a provision was asked for before the arm was made, and hung until it was answered."""
-
-    def build() -> dict[tuple[object, int], list[int]]:
-        found: dict[tuple[object, int], list[int]] = {}
-        for event in facts.faults:
-            if (event.data.get("seam"), event.data.get("does")) == ("nas.provision", "hang"):
-                over_us = event.at_us + lasts_us(facts, event)
-                found.setdefault((event.data.get("job"), over_us), []).append(event.n)
-        return found
-
-    hung = facts.history.derived("provisions that hung", build).get((arm.job, call.at_us), [])
-    return any(n < arm.event.n for n in hung)
 
 
 def recon_3(history: History, scenario: Scenario) -> Finding:

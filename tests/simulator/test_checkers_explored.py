@@ -65,11 +65,17 @@ def test_a_fire_that_is_on_arms_while_its_gateway_leaves():
     assert leaves_before_another("70m40s").judge("RECON-5").verdict == "violated"
 
 
-def asked_again(hangs_at: str, job: str = "j") -> Build:
-    """Armed at 70 minutes, and provisioned there again 4 s later; a call hangs for as long."""
-    build = Build(ONE + "faults: [{into: nas.provision, hang: 4s}]\n", external=True).up()
+def asked_again(hangs_at: str, job: str = "j", beside: str | None = None) -> Build:
+    """Armed at 70 minutes, and provisioned there again 4 s later; a call hangs for as long.
+
+    So does one of another machine, from `beside` on.
+    """
+    faults = "machines: [a, b]\nfaults: [{into: nas.provision, hang: 4s}]\n"
+    build = Build(ONE + faults, external=True).up().up(machine="b")
     build.arm("j", 0, "1h").fire("j", "1h", arms="2h")
     struck = {"index": 0, "seam": "nas.provision", "does": "hang", "job": job}
+    if beside is not None:
+        build.add(beside, "fault", "b", **struck)
     build.add(hangs_at, "fault", **struck)
     build.add("70m", "nas.cancelled", "nas", job_id="j").arm("j", "70m", "2h")
     return build.call("70m4s", "provision", "j")
@@ -81,6 +87,13 @@ def test_a_call_that_hung_was_asked_before_what_was_armed_meanwhile():
     assert asked_again("70m1s").judge("RECON-2").verdict == "violated"
     assert asked_again("69m").judge("RECON-2").verdict == "violated"
     assert asked_again("70m", job="k").judge("RECON-2").verdict == "violated"
+
+
+def test_who_was_at_it_already_cannot_have_known_what_another_armed_meanwhile():
+    """Its calls hung one after the other, and the list that it goes by is older than the arm."""
+    assert asked_again("70m", job="k", beside="4198s").judge("RECON-2").verdict != "violated"
+    assert asked_again("70m", job="k", beside="4195s").judge("RECON-2").verdict == "violated"
+    assert asked_again("4198s", job="k", beside="70m1s").judge("RECON-2").verdict == "violated"
 
 
 def resumed(*runs: str, ends_first: bool = False) -> Build:
