@@ -4,11 +4,18 @@ Against each control that a history can show, examples are drawn until one viola
 is pinned to, and that one is made small. Exit code 1 when one is not found, or stays big. Results
 are added to a file as they come; what is found there is not looked for again, and what was not is
 looked for from where it ended. `--afresh` forgets them: do so when what is drawn has changed.
+
+`found.jsonl`, beside this file, is the record of a search that was made: for each control the
+example, what it violates, and the scenario that it shrank to. It does not say what a search on
+today's code finds, unless it was made on it: how much of it was is printed first. What it shows is
+cheap to look at again, in minutes: `--replay` judges each recorded scenario, with the broken
+provider and with the reference, and fails where it shows nothing any more. `--record` adds what is
+found to it.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +25,7 @@ from contract_tests.controls import Control, broken
 from . import teeth
 
 RESULTS = Path(__file__).parents[2] / "build" / "explore-teeth.jsonl"
+RECORD = Path(__file__).with_name("found.jsonl")
 MOST_FAULTS = 3
 
 
@@ -30,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--days", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--afresh", action="store_true")
+    parser.add_argument("--replay", action="store_true", help="judge what is recorded, and no more")
+    parser.add_argument("--record", action="store_true", help="add what is found to the record")
     said = parser.parse_args(arguments)
     wanted = [control for control in broken() if control.name in said.controls or not said.controls]
     if unknown := set(said.controls) - {control.name for control in wanted}:
@@ -37,6 +47,10 @@ def main(arguments: Sequence[str]) -> int:
     if said.afresh:
         said.results.unlink(missing_ok=True)
     console = Console(highlight=False, soft_wrap=True)
+    recorded = teeth.read(RECORD)
+    console.print(known(recorded), markup=False)
+    if said.replay:
+        return replay(console, recorded, wanted)
     good = True
     for control in wanted:
         if reason := teeth.why_not(control):
@@ -47,6 +61,35 @@ def main(arguments: Sequence[str]) -> int:
         good = good and small
         word = "found" if small else "MISSED" if bite.index is None else "TOO BIG"
         console.print(f"{word:11}  {bite.line}", markup=False)
+        if said.record and small and recorded.get(control.name) != bite:
+            teeth.keep(bite, RECORD)
+    return int(not good)
+
+
+def known(recorded: Mapping[str, teeth.Bite]) -> str:
+    """What the record says, and of which code."""
+    there = [control.name for control in broken() if teeth.why_not(control) is None]
+    found = [recorded[name] for name in there if name in recorded]
+    today = sum(bite.made_on == teeth.digest() for bite in found)
+    last = max((bite.index or 0 for bite in found), default=0)
+    return (
+        f"recorded: {len(found)} of {len(there)} found, the last at example {last}, with "
+        f"{max((bite.faults for bite in found), default=0)} faults at most; {today} of them on "
+        "exactly this code"
+    )
+
+
+def replay(console: Console, recorded: Mapping[str, teeth.Bite], wanted: Sequence[Control]) -> int:
+    """Judge the recorded scenarios again; 1 when one shows nothing, or is missing."""
+    good = True
+    for control in wanted:
+        if teeth.why_not(control):
+            continue
+        bite = recorded.get(control.name)
+        shows = bite is not None and teeth.replayed(bite, control)
+        good = good and shows
+        word = "shows" if shows else "NOTHING" if bite else "NO RECORD"
+        console.print(f"{word:11}  {bite.line if bite else control.name}", markup=False)
     return int(not good)
 
 

@@ -4,6 +4,8 @@ The edited copy is what self-test judges too. A violation counts when it is of a
 is pinned to, and when the unedited reference, given the same scenario, does not show it.
 """
 
+import functools
+import hashlib
 import json
 import os
 import subprocess
@@ -17,6 +19,7 @@ from typing import Any
 
 from contract_tests.controls import Control
 from contract_tests.controls.bench import apply
+from contract_tests.report import kit
 from simulator.checkers import CHECKERS
 
 HUNT = Path(__file__).with_name("hunt.py")
@@ -35,6 +38,8 @@ class Bite:
     Attributes:
         control: Its name.
         target: Which provider was explored.
+        seed: What the examples were drawn from.
+        made_on: Which code it was, by `digest`.
         looked: How many examples were looked at.
         index: The example that counted; None when there was none.
         requirement: What it violates.
@@ -55,6 +60,8 @@ class Bite:
     replays: int = 0
     reason: str = ""
     scenario: str = ""
+    seed: int = 0
+    made_on: str = ""
 
     @property
     def line(self) -> str:
@@ -87,6 +94,7 @@ def explore_control(
 ) -> Bite:
     """Look at these examples until one counts, and make that one small."""
     target, ids = target_of(control), [one for one in control.rejects if one in CHECKERS]
+    made: dict[str, Any] = {"seed": seed, "made_on": digest()}
     with tempfile.TemporaryDirectory(prefix="hermes-explored-") as name:
         folder = Path(name)
         apply(control, folder)
@@ -97,8 +105,10 @@ def explore_control(
                     small := _shrunk(folder, whom, requirement, seen["scenario"])
                 ):
                     index = seen["index"]
-                    return Bite(control.name, target, index + 1, index, requirement, **small)
-    return Bite(control.name, target, max(indices, default=-1) + 1)
+                    return Bite(
+                        control.name, target, index + 1, index, requirement, **small, **made
+                    )
+    return Bite(control.name, target, max(indices, default=-1) + 1, **made)
 
 
 def _seen(folder: Path, indices: Sequence[int], **wanted: Any) -> Iterator[dict[str, Any]]:
@@ -141,6 +151,26 @@ def ask(folder: Path | None, does: str, **request: Any) -> dict[str, Any]:
     if done.returncode:
         raise RuntimeError(f"{does} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def replayed(bite: Bite, control: Control) -> bool:
+    """Whether the scenario that was kept still shows it, and the reference does not."""
+    given: dict[str, Any] = {
+        "target": bite.target, "registry": control.registry,
+        "requirements": [bite.requirement], "scenario": bite.scenario,
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="hermes-explored-") as name:
+        apply(control, Path(name))
+        return bool(ask(Path(name), "judge", **given)) and not ask(None, "judge", **given)
+
+
+@functools.cache
+def digest() -> str:
+    """SHA-256 over all that decides what is found: the judges, what is drawn, and what is edited."""
+    whole = hashlib.sha256(kit.digest().encode())
+    for name, file in kit.files_of("hermes_cron", (".py",)):
+        whole.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return whole.hexdigest()[:12]
 
 
 def read(file: Path) -> dict[str, Bite]:

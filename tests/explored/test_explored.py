@@ -47,9 +47,10 @@ def test_a_reason_speaks_of_a_control_that_would_be_explored():
 
 
 @pytest.fixture
-def answers(monkeypatch):
-    """What `hunt` answers, in turn, and what it was asked."""
+def answers(monkeypatch, tmp_path):
+    """What `hunt` answers, in turn, and what it was asked; nothing is recorded yet."""
     told, asked = [], []
+    monkeypatch.setattr(command, "RECORD", tmp_path / "found.jsonl")
 
     def ask(folder: Path | None, does: str, **request):
         asked.append((folder is not None, does, request))
@@ -115,6 +116,49 @@ def test_what_no_history_shows_is_told_with_the_reason(tmp_path, capsys):
     assert command.main([name, "--results", str(tmp_path / "none.jsonl")]) == 0
     assert f"cannot show  {name}: {teeth.REASONS['control'][name]}" in capsys.readouterr().out
     assert not (tmp_path / "none.jsonl").exists()
+
+
+def test_what_is_found_is_recorded_with_the_code_that_it_was_found_on(
+    answers, tmp_path, capsys, monkeypatch
+):
+    told, asked = answers
+    monkeypatch.setattr(teeth, "digest", lambda: "this")
+    told += [seen(5), {}, SMALL | {"faults": 4}, {}]
+    assert run(tmp_path / "big.jsonl", "--record") == 1
+    assert not command.RECORD.exists(), "it stayed big"
+    told += [seen(5), {}, SMALL, {}]
+    for _ in range(2):
+        assert run(tmp_path / "results.jsonl", "--record") == 0
+    bite = teeth.Bite(**json.loads(command.RECORD.read_text(encoding="utf-8")))  # one line
+    assert (bite.control, bite.index, bite.made_on) == (ONE, 5, "this")
+    assert "1 faults at most; 1 of them on exactly this code" in capsys.readouterr().out
+    monkeypatch.setattr(teeth, "digest", lambda: "another")
+    told += [{"TICK-2": "why"}, {}]
+    assert run(tmp_path / "none.jsonl", "--replay") == 0
+    assert "1 faults at most; 0 of them on exactly this code" in capsys.readouterr().out
+    assert [(edited, does) for edited, does, _ in asked[-2:]] == [(True, "judge"), (False, "judge")]
+
+
+@pytest.mark.parametrize(
+    ("edited", "reference"), [({}, {}), ({"TICK-2": "why"}, {"TICK-2": "why"})]
+)
+def test_a_record_that_shows_nothing_any_more_is_told(answers, tmp_path, capsys, edited, reference):
+    told, _ = answers
+    assert run(tmp_path / "none.jsonl", "--replay") == 1
+    assert f"NO RECORD    {ONE}" in capsys.readouterr().out
+    teeth.keep(teeth.Bite(ONE, "builtin", 6, 5, "TICK-2", **SMALL), command.RECORD)
+    told += [edited, reference]
+    assert run(tmp_path / "none.jsonl", "--replay") == 1
+    assert f"NOTHING      {ONE}: TICK-2 at example 5" in capsys.readouterr().out
+
+
+def test_the_record_is_of_controls_that_are_there_and_of_what_they_break():
+    for name, bite in teeth.read(command.RECORD).items():
+        assert teeth.why_not(CONTROLS[name]) is None
+        assert bite.requirement in CONTROLS[name].rejects
+        scenario = parse_scenario(bite.scenario)
+        assert len(scenario.faults) == bite.faults <= command.MOST_FAULTS
+        assert f"example-{bite.index}-of-seed-{bite.seed}" == scenario.name
 
 
 def test_a_process_that_fails_is_told():
