@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from hermes_cron import schedule as schedules
@@ -53,10 +54,13 @@ def instant(value: object, zone: tzinfo) -> datetime | None:
     A naive one is meant in `zone`. The offset is fixed: two times that carry the same zone are
     compared by the wall, and in a repeated hour the wall says that the later one comes first.
     """
-    if not isinstance(value, str):
-        return None
+    return _instant(value, zone) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=4096)  # the few times in a record are read a score of times for each run
+def _instant(text: str, zone: tzinfo) -> datetime | None:
     try:
-        at = datetime.fromisoformat(value)
+        at = datetime.fromisoformat(text)
         return fixed(zone_spans.to_utc(at, zone).astimezone(zone))
     except (ValueError, OverflowError):
         return None

@@ -237,7 +237,7 @@ def is_late(job: Mapping[str, Any], planned: datetime, now: datetime) -> bool:
     zone = records.zone_of(now)
     schedule = records.schedule_of(job)
     late_s = (now - planned).total_seconds()
-    return late_s > schedules.grace_s(schedule, zone, planned) and not records.same_instant(
+    return schedules.is_past_grace(schedule, late_s, zone, planned) and not records.same_instant(
         schedules.latest_not_after(schedule, slot, now, zone), planned
     )
 

@@ -26,6 +26,7 @@ Which expressions are understood stands in `hermes_cron.schedule.cron_fields`.
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from hermes_cron import clock
@@ -47,6 +48,7 @@ __all__ = [
     "ensure_not_past",
     "grace_s",
     "is_fixed",
+    "is_past_grace",
     "latest_not_after",
     "next_after",
     "next_on_grid",
@@ -179,6 +181,24 @@ def grace_s(schedule: Mapping[str, Any], zone: tzinfo, at: datetime | None = Non
     return min(max(period_s / 2, _LEAST_GRACE_S), _MOST_GRACE_S)
 
 
+def is_past_grace(schedule: Mapping[str, Any], late_s: float, zone: tzinfo, at: datetime) -> bool:
+    """Whether the occurrence ``at``, which starts ``late_s`` seconds late, counts as missed.
+
+    What starts within the least grace never does, and its period is not looked for.
+
+    Raises:
+        ScheduleError: the schedule cannot be read, or never comes.
+    """
+    if late_s > _LEAST_GRACE_S:
+        return late_s > grace_s(schedule, zone, at)
+    kind = _kind(schedule)
+    if kind == "cron":
+        _cron(schedule)
+    elif kind == "interval":
+        _period(schedule)
+    return False
+
+
 def ensure_not_past(schedule: Mapping[str, Any], now: datetime, zone: tzinfo) -> None:
     """Refuse a one-shot that is over, where a job is created, rescheduled or resumed (TIME-6).
 
@@ -205,6 +225,7 @@ def _spoken(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
+@lru_cache(maxsize=4096)  # one run asks twice, and jobs that stand side by side ask the same
 def _first_after(cron: CronExpr, after: int, zone: tzinfo) -> int | None:
     at = after
     while (span := span_after(zone, at)) is not None:

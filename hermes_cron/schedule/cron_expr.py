@@ -25,7 +25,7 @@ _LENGTHS = (28, 29, 30, 31)
 _LONGEST_WAIT_MONTHS = 41 * 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one an expression: equal is the same
 class CronExpr:
     """One expression, ready to be asked.
 
