@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Final
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 _SLOT = "hermes_cron.due"
 _AGENDA_SLOT = "hermes_cron.due.agenda"
 _LOOKED_SLOT = "hermes_cron.due.looked"
+_STEPPED_SLOT = "hermes_cron.due.stepped"
 _LOOK_AGAIN_S = 3600.0  # at what could not be repaired
 _NEXT_TICK_S = 1.0  # at what was repaired in vain, and at what is just coming to its end
 _ZONE_AGAIN_S = 300.0  # at whether the zone was changed, which may make a job due earlier
@@ -56,6 +57,22 @@ class _Quiet:
     until: float
     planned: float
     zone: tzinfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stepped:
+    """Since the clock may have been set back, these jobs could not be looked at, or not yet.
+
+    A next time of theirs that is too far off was computed while it was ahead. Where it was set to
+    comes after `since`, the last look.
+    """
+
+    since: datetime
+    job_ids: Collection[str]
+
+    def of(self, job_id: str) -> datetime | None:
+        """`since` for one of the jobs."""
+        return self.since if job_id in self.job_ids else None
 
 
 def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
@@ -89,11 +106,12 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
         return []
     heartbeat.tick_works()
     agenda: Agenda = slots.setdefault(_AGENDA_SLOT, Agenda())
-    stepped: datetime | None = None
+    # By the present clock the last look was so long ago as has really passed since.
+    last_look = records.later(now, slots.get(_LOOKED_SLOT, looked_s) - looked_s)
+    stepped = _Stepped(last_look, slots.get(_STEPPED_SLOT, ()))
     if quiet is None or at < quiet.since:
-        # The clock may have been ahead. Where it was set to comes after the last look, which by
-        # the present clock was so long ago as has really passed since.
-        stepped = records.later(now, slots.get(_LOOKED_SLOT, looked_s) - looked_s)
+        # The clock may have been ahead.
+        stepped = _Stepped(last_look, document.places)
         agenda = slots[_AGENDA_SLOT] = Agenda()
     verdicts = _look_at_all(agenda, document, now, stepped)
     if _MEND in verdicts.values():
@@ -104,6 +122,7 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
         for job_id in [one for one, verdict in verdicts.items() if verdict == _MEND]:
             # What was mended and stands as before was put back: by a disk, or an older program.
             verdicts[job_id] = at + (_NEXT_TICK_S if job_id in mended else _LOOK_AGAIN_S)
+    slots[_STEPPED_SLOT] = {one for one in stepped.job_ids if _is_on(document.get(one), now)}
     due = [job_id for job_id, verdict in verdicts.items() if verdict == _DUE]
     if not due:
         until = min(agenda.next_at(), *verdicts.values(), math.inf)
@@ -134,12 +153,11 @@ def advance(job_id: str, now: datetime) -> bool:
 
 
 def _look_at_all(
-    agenda: Agenda, document: Document, now: datetime, stepped: datetime | None = None
+    agenda: Agenda, document: Document, now: datetime, stepped: _Stepped | None = None
 ) -> dict[str, float]:
     """For each job that has to be looked at: due, to be mended, or the epoch until when neither.
 
-    Next times that are too far off are looked for when the clock may have been set back, to
-    `stepped` or later.
+    Next times that are too far off are looked for in what is `stepped`.
     """
     if document.broken:
         _report_broken(document)
@@ -149,7 +167,8 @@ def _look_at_all(
     for job_id in agenda.to_look_at(document, at, zone, running):
         job = document.get(job_id) or {}
         try:
-            verdict = _look(job, now, stepped, job_id in running)
+            since = None if stepped is None else stepped.of(job_id)
+            verdict = _look(job, now, since, job_id in running)
         except Exception:
             # One record of a shape that nobody thought of must not stop the others (LIVE-7).
             logger.exception(
@@ -165,7 +184,7 @@ def _look_at_all(
 
 
 def _look(  # noqa: PLR0911 - one line for each state that a job can be in
-    job: Mapping[str, Any], now: datetime, stepped: datetime | None, running: bool
+    job: Mapping[str, Any], now: datetime, since: datetime | None, running: bool
 ) -> float:
     if records.stay_reason(job) is not None:
         return math.inf
@@ -185,11 +204,16 @@ def _look(  # noqa: PLR0911 - one line for each state that a job can be in
     if records.is_spent(job):
         return _MEND
     if planned > now:
-        return _MEND if stepped and upkeep.is_ahead(job, stepped) else planned.timestamp()
+        return _MEND if since and upkeep.is_ahead(job, since) else planned.timestamp()
     try:
         return _MEND if upkeep.is_late(job, planned, now) else _DUE
     except ScheduleError:
         return _MEND
+
+
+def _is_on(job: Mapping[str, Any] | None, now: datetime) -> bool:
+    """Whether a run of the job is on, here or elsewhere, and so nobody looks when it comes next."""
+    return job is not None and (process.current().is_on(job["id"]) or claim_rules.is_held(job, now))
 
 
 def _is_hopeless(job: Mapping[str, Any], now: datetime) -> bool:
@@ -199,7 +223,7 @@ def _is_hopeless(job: Mapping[str, Any], now: datetime) -> bool:
     return records.compute_next_run(job.get("schedule"), None, now) is None
 
 
-def _mend_all(job_ids: list[str], now: datetime, stepped: datetime | None) -> set[str]:
+def _mend_all(job_ids: list[str], now: datetime, stepped: _Stepped) -> set[str]:
     """Repair and collapse, in one write; the records of what was missed go before it.
 
     Returns:
@@ -215,7 +239,7 @@ def _mend_all(job_ids: list[str], now: datetime, stepped: datetime | None) -> se
             before = records.hand_out(job)
             written = len(entries)
             try:
-                _mend(edit, job, now, stepped, entries)
+                _mend(edit, job, now, stepped.of(job_id), entries)
             except Exception:
                 job.clear()
                 job.update(before)
@@ -232,7 +256,7 @@ def _mend_all(job_ids: list[str], now: datetime, stepped: datetime | None) -> se
 
 
 def _mend(
-    edit: Edit, job: Job, now: datetime, stepped: datetime | None, entries: list[dict[str, Any]]
+    edit: Edit, job: Job, now: datetime, since: datetime | None, entries: list[dict[str, Any]]
 ) -> None:
     if records.stay_reason(job) is not None or claim_rules.is_held(job, now):
         return  # changed since the look
@@ -244,13 +268,13 @@ def _mend(
         edit.delete(job["id"])
         return
     entries += upkeep.mend(job, now)
-    if stepped and upkeep.is_ahead(job, stepped):
+    if since and upkeep.is_ahead(job, since):
         claimed = [
             str(entry.get("occurrence"))
             for entry in store.current_store().executions(job["id"])
             if entry.get("state") == "claimed"
         ]
-        upkeep.pull_back(job, stepped, claimed)
+        upkeep.pull_back(job, since, claimed)
     planned = records.instant(job.get("next_run_at"), records.zone_of(now))
     if planned is None or planned > now:
         return

@@ -187,7 +187,7 @@ def test_it_finds_what_a_look_at_all_finds(home, seed):
         home.change("bystander", nth=nth)  # so that nothing is known to be quiet
         home.wait(seconds=rng.choice([0, 20, 60, 400]))
         remembered = [job["id"] for job in jobs.get_due_jobs()]
-        at_all = due._look_at_all(Agenda(), store.current_store().read(), home.now(), False)
+        at_all = due._look_at_all(Agenda(), store.current_store().read(), home.now())
         assert remembered == [one for one, verdict in at_all.items() if verdict == due._DUE]
         found.update(remembered)
     process.current().running.clear()
