@@ -14,7 +14,6 @@ from contract_tests.cli.checking import check
 from contract_tests.cli.proving import self_test
 from contract_tests.cli.reading import badge, schema, verify_report
 from contract_tests.cli.telling import explain, list_
-from contract_tests.verdicts import EXIT_CODES
 from hermes_cron.cli import shell
 
 __all__ = ["cli", "main"]
@@ -31,11 +30,11 @@ def main() -> None:
         again = [sys.executable, *sys.orig_argv[1:]]
         os.execv(sys.executable, again)  # noqa: S606 - ourselves
     shell.drop_what_nobody_reads()
-    with shell.exiting_where_output_is_lost(EXIT_CODES["inconclusive"]):
+    with shell.judging():
         cli()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=shell.Judging, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hermes-cron")
 def cli() -> None:
     """Judge a cron provider by the contract.

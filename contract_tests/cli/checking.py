@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from contract_tests.verdicts import EXIT_CODES, PROFILES, Deviation, Profile, searches
-from hermes_cron.cli.shell import OutputError
+from hermes_cron.cli import shell
 
 # Loaded when a check runs: --help and wrong use answer at once.
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def check(
         report = _judged(subject, ids, settings, timeline=timeline, folder=scenarios_folder)
         _print(report, quiet=quiet)
         _write(report, files)
-    except (click.ClickException, OutputError):
+    except (click.ClickException, shell.OutputError):
         raise
     except Exception as error:  # a kit that breaks has found nothing, and 1 would say that it had
         click.echo(f"the kit itself failed: {type(error).__name__}: {error}", err=True)
@@ -138,7 +138,8 @@ def _judged(
     from contract_tests.report.smallest import write_smallest
 
     with Judge(subject, **settings) as judge:
-        assessment = judge.run(only=ids)
+        # Probes survive whatever is raised in them, Ctrl-C included.
+        assessment = judge.run(lambda _: shell.end_if_asked(), only=ids)
         if timeline:
             _show_runs(judge, ids or ())
         report = report_of(assessment)

@@ -1,4 +1,4 @@
-"""What the three commands do alike for a shell: tab completion, and a reader that leaves early."""
+"""What the three commands do alike for a shell: completion, signals, a reader that leaves early."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
 __all__ = [
+    "NO_VERDICT",
+    "Judging",
     "OutputError",
     "completion_command",
     "drop_what_cannot_be_written",
     "drop_what_nobody_reads",
+    "end_if_asked",
     "ending_in_order",
     "exiting_where_output_is_lost",
+    "judging",
 ]
+
+NO_VERDICT = 3
+"""The exit code of a command that could not come to its verdict."""
 
 _SHELLS = ("bash", "zsh", "fish")
 _HELP = """Print tab completion for SHELL, to be evaluated by it.
@@ -81,17 +90,38 @@ def drop_what_cannot_be_written() -> None:
 def ending_in_order() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end what is run here as Ctrl-C does: killed with all that it started.
 
-    Without it this process would be gone at once, and its script would run on unseen.
+    Without it this process would be gone at once, and its script would run on unseen. What is
+    ignored stays ignored: `nohup` is meant.
     """
     before = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in (signal.SIGTERM, signal.SIGHUP)
+        number: signal.signal(number, _end)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+        if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}
     }
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _ends.clear()
+
+
+_ends: list[int] = []  # the signals that asked for it
+
+
+def _end(number: int, _frame: object) -> None:
+    _ends.append(number)
+    raise KeyboardInterrupt
+
+
+def end_if_asked() -> None:
+    """Raise again what a signal raised, where code under test has swallowed it.
+
+    Raises:
+        KeyboardInterrupt: A signal came since `ending_in_order` began.
+    """
+    if _ends:
+        raise KeyboardInterrupt
 
 
 class OutputError(OSError):
@@ -117,6 +147,36 @@ def exiting_where_output_is_lost(code: int) -> Iterator[None]:
         drop_what_cannot_be_written()
         click.echo(f"Error: {error}", err=True)
         sys.exit(code)
+
+
+@contextlib.contextmanager
+def judging() -> Iterator[None]:
+    """Around a command whose exit code is its verdict: what cuts it off is never taken for one."""
+    with ending_in_order(), exiting_where_output_is_lost(NO_VERDICT):
+        try:
+            yield
+        except OutputError:
+            raise
+        except Exception:  # a defect of ours: the interpreter would exit with 1
+            traceback.print_exc()
+            sys.exit(NO_VERDICT)
+
+
+class Judging(click.Group):
+    """Commands whose exit codes are verdicts: click's own for Ctrl-C and errors says "violated"."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if error.exit_code != click.ClickException.exit_code:
+                raise
+            error.show()
+            ctx.exit(NO_VERDICT)
+        except KeyboardInterrupt:
+            click.echo("\nstopped before there was a verdict", err=True)
+            ctx.exit(NO_VERDICT)
 
 
 class _Unread(io.FileIO):

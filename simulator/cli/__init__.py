@@ -17,7 +17,6 @@ from hermes_cron.cli import shell
 __all__ = ["cli", "main"]
 
 _HASH_SEED = "PYTHONHASHSEED"
-_UNKNOWN = 3
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -29,11 +28,11 @@ def main() -> None:
         again = [sys.executable, *sys.orig_argv[1:]]
         os.execv(sys.executable, again)  # noqa: S606 - ourselves
     shell.drop_what_nobody_reads()
-    with shell.exiting_where_output_is_lost(_UNKNOWN):
+    with shell.judging():
         cli()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=shell.Judging, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hermes-cron")
 def cli() -> None:
     """Drive cron providers through virtual time, against a fake NAS and a fake store.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +36,7 @@ def explore_command(provider: str, out: Path, examples: int, **how: Any) -> int:
         raise click.UsageError(str(error)) from error
     console = Console(soft_wrap=True, highlight=False)
     began = time.perf_counter()
-    with Progress(
-        TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    ) as progress:  # fmt: skip
-        task = progress.add_task("", total=examples)
-
-        def on_progress(count: int) -> None:
-            progress.update(task, completed=count)
-
+    with _progress(console, examples) as on_progress:
         try:
             done = explore(provider, examples=examples, on_progress=on_progress, **how)
         except ExploreError as error:
@@ -50,6 +44,32 @@ def explore_command(provider: str, out: Path, examples: int, **how: Any) -> int:
     _print_found(console, done, provider, out)
     _print_reach(console, done, time.perf_counter() - began)
     return EXIT_CODES[done.verdict]
+
+
+@contextmanager
+def _progress(console: Console, examples: int) -> Iterator[Callable[[int], None]]:
+    """A bar; where standard output is no terminal, a line for each tenth, on standard error."""
+    if not console.is_terminal:
+        yield _by_tenths(examples)
+        return
+    with Progress(
+        TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("", total=examples)
+        yield lambda count: progress.update(task, completed=count)
+
+
+def _by_tenths(examples: int) -> Callable[[int], None]:
+    told = 0
+
+    def tell(count: int) -> None:
+        nonlocal told
+        if count * 10 // examples > told:
+            told = count * 10 // examples
+            click.echo(f"explored {count} of {examples} examples", err=True)
+
+    return tell
 
 
 def _print_found(console: Console, done: Exploration, provider: str, out: Path) -> None:

@@ -7,9 +7,7 @@ after a while: a machine that was killed in a run is kept for ever, so that it n
 from __future__ import annotations
 
 import gc
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
@@ -17,6 +15,7 @@ from simulator.detect import with_capabilities
 from simulator.explore.drawing import draw_scenario, learn_tasks
 from simulator.explore.looking import Seen, look_at
 from simulator.hosts import Host, reference_host
+from simulator.processes import processes
 from simulator.scenario import Scenario
 from simulator.target import Target, find_target
 
@@ -90,7 +89,7 @@ def chunks(looker: Looker, spec: str | None, examples: int, workers: int) -> Ite
     batch = workers * _CHUNKS_EACH
     for first in range(0, len(parts), batch):
         some = parts[first : first + batch]
-        with _pool(spec, looker, workers) as pool:
+        with processes(workers, _start, spec, looker.seed, looker.days) as pool:
             try:
                 yield from pool.map(_look, some)
             except BrokenProcessPool as error:
@@ -98,17 +97,6 @@ def chunks(looker: Looker, spec: str | None, examples: int, workers: int) -> Ite
                     f"a worker died while examples {some[0].start} to {some[-1].stop - 1} were "
                     "looked at; run them with --workers 1 to see why"
                 ) from error
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _pool(spec: str, looker: Looker, workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start,
-        initargs=(spec, looker.seed, looker.days),
-    )
 
 
 _looker: Callable[[Sequence[int]], list[Seen]] | None = None

@@ -10,8 +10,6 @@ them all when one fails, has to be asked in one process.
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from itertools import chain, repeat
@@ -26,6 +24,7 @@ from simulator.forecast import (
     read_question,
 )
 from simulator.hosts import reference_host
+from simulator.processes import processes
 from simulator.target import find_target
 
 __all__ = ["forecast_in_parts"]
@@ -48,8 +47,7 @@ def forecast_in_parts(question: Question, provider: str, workers: int) -> Foreca
     if len(parts) <= 1:
         return forecast(question, find_target(provider, reference_host()), reference_host())
     asked = [replace(question, jobs_file=_file(document, part)) for part in parts]
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(len(parts), mp_context=spawn) as pool:
+    with processes(len(parts)) as pool:
         try:
             answers = list(pool.map(_ask, asked, repeat(provider)))
         except BrokenProcessPool as error:

@@ -1,11 +1,12 @@
-"""What ends a run that does not reach the kernel any more, and Ctrl-C."""
+"""What ends a run that does not reach the kernel any more, and Ctrl-C and its like."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -14,10 +15,15 @@ from simulator.kernel.tasks import Hang
 
 __all__ = ["guarded"]
 
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_Handler = Callable[[int, FrameType | None], Any]
+
 
 @contextmanager
 def guarded(kernel: Kernel, hang_s: float) -> Iterator[None]:
     """A real timer that names the line that hangs, and a Ctrl-C that no task can swallow.
+
+    The same for SIGTERM and SIGHUP, where somebody handles them.
 
     Only in the main thread (others get no signals), and the timer only where nobody else uses it.
     """
@@ -25,7 +31,10 @@ def guarded(kernel: Kernel, hang_s: float) -> Iterator[None]:
         yield
         return
     free = hang_s > 0 and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    interrupt = signal.signal(signal.SIGINT, lambda *_: _interrupted(kernel))
+    handlers = {number: signal.getsignal(number) for number in _ENDS}
+    for number, handler in handlers.items():
+        if callable(handler):
+            signal.signal(number, partial(_outside_of_tasks, kernel, handler))
     alarm = signal.signal(signal.SIGALRM, _Watch(kernel, hang_s)) if free else None
     if free:
         signal.setitimer(signal.ITIMER_REAL, hang_s, hang_s)
@@ -35,14 +44,21 @@ def guarded(kernel: Kernel, hang_s: float) -> Iterator[None]:
         if free:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, alarm)
-        signal.signal(signal.SIGINT, interrupt)
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, handler)
 
 
-def _interrupted(kernel: Kernel) -> None:
-    """Ctrl-C: in a task it would be taken for a fault of the code under test."""
-    if not kernel.running or kernel.current is None:
-        raise KeyboardInterrupt
-    kernel.abandon(KeyboardInterrupt())
+def _outside_of_tasks(
+    kernel: Kernel, handler: _Handler, number: int, frame: FrameType | None
+) -> None:
+    """What it raises would be taken for a fault of the code under test: it ends the run instead."""
+    try:
+        handler(number, frame)
+    except BaseException as error:
+        if not kernel.running or kernel.current is None:
+            raise
+        kernel.abandon(error)
 
 
 class _Watch:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hermes_cron import jobs
+from hermes_cron.cli import shell
 
 BIN = Path(sys.executable).parent
 JOBS = Path(__file__).parents[2] / "simulator" / "examples" / "jobs.json"
@@ -180,8 +181,54 @@ def test_a_signal_ends_a_run_with_its_script(home, number):
         assert running.poll() is None
         time.sleep(0.02)
     running.send_signal(number)
-    assert b"KeyboardInterrupt" in running.communicate(timeout=60)[1]
+    assert b"KeyboardInterrupt" in running.communicate(timeout=300)[1]
     assert running.returncode == 1
     with pytest.raises(ProcessLookupError):
         os.killpg(int(pid.read_text()), 0)
     assert [one["state"] for one in jobs.list_executions(job["id"])] == ["failed"]
+
+
+CHECKING = ("hermes-contract", "check", "builtin")
+EXPLORING = ("hermes-sim", "explore", "--workers", "2", "--examples", "1000000")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("command", [CHECKING, EXPLORING], ids=lambda words: words[0])
+def test_a_signal_ends_a_judge_with_all_that_it_began_and_is_no_verdict(tmp_path, number, command):
+    work = tmp_path / "work"
+    work.mkdir()
+    # Whoever runs the tests in the background has this one ignored, and a child inherits that.
+    before = signal.signal(number, signal.SIG_DFL)
+    running = subprocess.Popen(
+        [BIN / command[0], *command[1:]],
+        env={**os.environ, "TMPDIR": str(work)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    signal.signal(number, before)
+    while not any(work.glob("hermes-*")):
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.send_signal(number)
+    # Its workers have these pipes too: the end comes when all of them are gone.
+    said = running.communicate(timeout=300)
+    assert (running.returncode, said) == (3, (b"", b"\nstopped before there was a verdict\n"))
+    assert list(work.glob("hermes-*")) == []
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored():
+    """`nohup hermes-sim explore`, and the terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with shell.ending_in_order():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_defect_of_ours_is_no_verdict(capsys):
+    with pytest.raises(SystemExit) as left, shell.judging():
+        raise ZeroDivisionError
+    assert left.value.code == 3
+    assert "ZeroDivisionError" in capsys.readouterr().err

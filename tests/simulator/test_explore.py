@@ -15,6 +15,7 @@ from simulator import drawn_faults, strategies
 from simulator.checkers import CHECKERS
 from simulator.cli import cli
 from simulator.explore import (
+    ExploreError,
     explore,
     pasteable_test,
     scenario_to_keep,
@@ -291,6 +292,28 @@ class TestCommand:
         assert "too little was tried" in done.output
         assert not (tmp_path / "none").exists()
 
+    def test_where_no_bar_can_be_drawn_each_tenth_is_a_line_beside_the_answer(self, tmp_path, calm):
+        done = self.invoke("-n", "200", out=tmp_path)
+        told = [f"explored {count} of 200 examples" for count in range(20, 220, 20)]
+        assert done.stderr.splitlines() == told
+        assert "explored" not in done.stdout
+
+    def test_a_worker_that_died_is_no_verdict(self, tmp_path, monkeypatch):
+        def explore(*_, **__):
+            raise ExploreError("a worker died")
+
+        monkeypatch.setattr("simulator.explore.explore", explore)
+        done = self.invoke(out=tmp_path)
+        assert (done.exit_code, done.stderr) == (3, "Error: a worker died\n")
+
+    def test_ctrl_c_is_no_verdict(self, tmp_path, monkeypatch):
+        def explore(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("simulator.explore.explore", explore)
+        done = self.invoke(out=tmp_path)
+        assert (done.exit_code, done.stderr) == (3, "\nstopped before there was a verdict\n")
+
     def test_an_unknown_provider_is_wrong_use(self, tmp_path):
         done = self.invoke("-p", "nobody", out=tmp_path)
         assert done.exit_code == 2
@@ -302,6 +325,6 @@ class TestCommand:
             [sys.executable, "-c", program, "explore"],
             cwd=tmp_path, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert done.returncode == 1
+        assert done.returncode == 3
         assert "pip install 'hermes-cron[explore]'" in done.stderr
         assert "Traceback" not in done.stderr
