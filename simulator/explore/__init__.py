@@ -8,7 +8,7 @@
 
 In the order in which things happen:
 
-- `drawing`: example `index` of `seed`, the same wherever it is drawn
+- `drawing`: example `index` of `seed`, the same wherever it is drawn; one in twenty is a rare one
 - `looking`: run one, judge it, keep what a report needs
 - `workers`: many of them, in their order, on one core or several
 - `reach`: what was really tried, and whether that is enough to say "nothing found"
