@@ -4,8 +4,9 @@ A commit is what the store took, whoever wrote it. What a single write does to t
 6 to 8) no history shows; the kit judges that on real files.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from simulator.checkers.commands import changes_at_once
@@ -201,12 +202,12 @@ def store_9(history: History, scenario: Scenario) -> Finding:
     facts = facts_of(history, scenario)
     judgement = Judgement("STORE-9", "no tick started two jobs")
     by_hand = {n for op in facts.ops if op.end is not None for n in op.end.data.get("stored", ())}
-    stored = [event for event in history.of("store.commit") if event.n not in by_hand]
-    numbers = [event.n for event in stored]
+    stored = history.of("store.commit")
+    numbers = array("q", (event.n for event in stored))  # a year of whole events is half a gigabyte
     for machine, ticks in facts.ticks.items():
         for place in sorted({ticks.begun_before(n) - 1 for n in numbers} - {-1}):
             tick = ticks[place]
-            written = (stored[place] for place in _within(numbers, tick))
+            written = (stored[at] for at in _within(numbers, tick) if numbers[at] not in by_hand)
             taking = [
                 (event, taken)
                 for event in written
@@ -223,7 +224,7 @@ def store_9(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _within(numbers: list[int], tick: Tick) -> range:
+def _within(numbers: Sequence[int], tick: Tick) -> range:
     """The places of those events that were seen during a tick, by the numbers of all."""
     if tick.end is None:
         return range(0)
