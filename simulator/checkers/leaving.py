@@ -35,7 +35,7 @@ def recon_5(history: History, scenario: Scenario) -> Finding:
 
 
 def _nothing_after_stop(facts: Facts, judgement: Judgement, life: Life, arms: list[Event]) -> None:
-    """Once the last gateway was asked to leave, nothing is armed until one boots."""
+    """Once the last gateway was asked to leave, nothing is armed or fired until one boots."""
     over = life.stop_requested or life.end
     if over is None or over.kind == "crash" or _others_stay(facts, over):
         return
@@ -43,10 +43,13 @@ def _nothing_after_stop(facts: Facts, judgement: Judgement, life: Life, arms: li
     commands = [(op.begin.n, op.end.n) for op in facts.ops if op.end is not None]
     for event in arms[bisect_left(arms, over.n, key=lambda event: event.n) :]:
         if event.n > back:
-            return
+            break
         by_command = any(first < event.n < last for first, last in commands)
         if not by_command and not _under_way(facts, event, over):
             judgement.violated(f"job {event.data['job_id']}: armed after the stop", over, event)
+    for fire in facts.fires:
+        for run in fire.runs if over.n < fire.begin.n < back else ():
+            judgement.violated(f"job {fire.job}: fired and run after the stop", over, run.begin)
 
 
 def _others_stay(facts: Facts, over: Event) -> bool:

@@ -122,6 +122,8 @@ CASES = [
     ("RECON-5", "violated", chronos("", ("1h",)).add("70m", "stop.requested").add("70m", "stopped").arm("j", "80m", "2h")),
     ("RECON-5", "violated", chronos("", ("1h",)).add("70m", "stop.requested").arm("j", "71m", "2h").add("72m", "stopped")),
     ("RECON-5", "held", chronos("", ("1h",)).add("70m", "stop.requested").add("72m", "stopped").up("73m").arm("j", "74m", "2h")),
+    ("RECON-5", "violated", chronos("", ("1h",)).add("70m", "stop.requested").fire("j", "71m").add("72m", "stopped")),
+    ("RECON-5", "held", chronos("", ("1h",)).add("3600500ms", "stop.requested").add("1h3s", "stopped")),
     ("RECON-5", "unknown", Build().up().loop()),
     ("RECON-6", "held", chronos(LIMITED, ("1h",))),
     ("RECON-6", "violated", chronos(LIMITED, ("1h",)).arm("j", "1h2s", "2h")),
