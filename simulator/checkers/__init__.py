@@ -18,6 +18,7 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     extras        runs that no occurrence is left for, and whose fault they are
     truth         what was so whenever the status was asked for
     rest          the registry whenever nothing is going on
+    evenly        instants that are mostly one interval apart, in few bytes
     drift         whether the ticks of a loop creep past their interval
     tick, tick_beside, fire, hook, once, claims, live, live_arms, starving, switched_off, clocks,
     recon, stat, stat_named, instants, refusals, store

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, overload
 
+from simulator.checkers.evenly import Evenly
 from simulator.checkers.happened import Tick
 from simulator.event import Event
 from simulator.history import History
@@ -61,7 +62,7 @@ class Track(Sequence[Event]):
     def __init__(self, machine: str, kind: str, said: _Said | None = None) -> None:
         """None yet. `said` takes what they say; tracks may share it."""
         self.machine, self.kind = machine, kind
-        self.ns, self.at_us = array("i"), array("q")
+        self.ns, self.at_us = array("i"), Evenly()
         self._said = _Said() if said is None else said
         self._which = array("B")
 
@@ -97,11 +98,13 @@ class Track(Sequence[Event]):
         """The events at these places; none, with the number -1, where a place is -1."""
         part = Track(self.machine, self.kind, self._said)
         part._which = array(self._which.typecode)
+        at_us = array("q")
         for place in places:
             there = place != NO_END
             part.ns.append(self.ns[place] if there else NO_END)
-            part.at_us.append(self.at_us[place] if there else 0)
+            at_us.append(self.at_us[place] if there else 0)
             part._which.append(self._which[place] if there else 0)
+        part.at_us.extend(at_us)
         return part
 
     def __len__(self) -> int:
