@@ -38,6 +38,10 @@ def test_they_are_the_integers_that_were_put_in(parts, data):
     assert [*numbers[span][:3]] == plain[span][:3]
 
 
+def test_what_begins_and_ends_like_a_range_is_none_yet():
+    assert [*evenly([[0, 1, 7, 3], [0, 2, 4, 5]])] == [0, 1, 7, 3, 0, 2, 4, 5]
+
+
 @pytest.mark.parametrize("place", [-3, 2])
 def test_there_are_none_beyond_the_ends(place):
     with pytest.raises(IndexError):
