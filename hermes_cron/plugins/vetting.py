@@ -65,7 +65,7 @@ def ask(
     Raises:
         ProviderRefusedError: It raised, whatever it raised, or did not come back.
     """
-    steps: list[str] = []
+    steps = ["the provider"]  # until it says more
     outcomes: list[Callable[[], _T]] = []
     turn, given_up = threading.Lock(), threading.Event()
 

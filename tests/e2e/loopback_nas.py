@@ -64,6 +64,7 @@ class LoopbackNas:
     Attributes:
         behave: what becomes of the next requests.
         url: where it listens.
+        hung: set once somebody is not answered.
     """
 
     def __init__(self, nas: FakeNas) -> None:
@@ -71,6 +72,7 @@ class LoopbackNas:
         self._nas = nas
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.hung = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -84,6 +86,7 @@ class LoopbackNas:
 
     def hang(self, exchange: Exchange) -> None:
         """No word, until the caller has gone."""
+        self.hung.set()
         with suppress(OSError):
             exchange.connection.recv(1)
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -52,14 +51,12 @@ def test_help_teaches_with_examples(command):
         assert all(len(line) <= 80 for line in text.splitlines()), name
 
 
-def test_help_and_completion_are_fast_and_load_little():
+def test_help_and_completion_load_little():
     script = "import sys\nfrom hermes_cron import cli\ntry: cli.main(['--help'])\nexcept SystemExit: print(sorted(m for m in sys.modules if m.startswith('hermes_cron.')), file=sys.stderr)"
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stderr.strip() == "['hermes_cron.cli', 'hermes_cron.cli.shell']"
-    assert time.monotonic() - began < 3  # 0.07 s alone; a loaded machine takes longer
 
 
 def test_create_says_when_the_job_comes(command):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,21 +80,21 @@ def test_no_script_is_a_clear_failure(scripts, script):
 
 def test_what_a_script_leaves_in_the_background_is_not_waited_for(scripts):
     (scripts / "s.sh").write_text("sleep 300 & echo $!")
-    began = time.monotonic()
     success, text = runners.run_script("s.sh", timeout_s=60)
     os.kill(int(text), 9)  # it was still there
     assert success is True
-    assert time.monotonic() - began < 30
 
 
-def test_a_script_that_hangs_is_killed_with_its_children(scripts):
-    (scripts / "s.sh").write_text("sleep 60 & echo $! > child; wait")
-    began = time.monotonic()
-    ok, said = runners.run_script("s.sh", timeout_s=0.5)
-    assert (ok, time.monotonic() - began < 10) == (False, True)
-    assert "0.5 s" in said
-    pid = int((scripts / "child").read_text())
-    for _ in range(200):
+def test_a_script_that_hangs_is_killed_with_its_children(scripts, monkeypatch):
+    (scripts / "s.sh").write_text("sleep 600 & echo $! > new; mv new child; wait")
+    child = scripts / "child"
+    # Its time is up when its child lives, however long that takes here.
+    monkeypatch.setattr(runners, "time", SimpleNamespace(monotonic=lambda: 99 * child.exists()))
+    ok, said = runners.run_script("s.sh", timeout_s=98.5)
+    assert ok is False
+    assert "98.5 s" in said
+    pid = int(child.read_text())
+    for _ in range(6000):
         try:
             state = Path(f"/proc/{pid}/stat").read_text().split()[2]
         except FileNotFoundError:
