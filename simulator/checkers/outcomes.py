@@ -45,6 +45,8 @@ def decide(facts: Facts, match: JobMatch, due: Due) -> None:
     held_up = _held_up_into(match, due, deadline_us) if disturbed else None
     if held_up is not None:  # that run is on when this one is to begin
         deadline_us = max(deadline_us, held_up.end_us + allowed_us)
+        window = touching(match.windows, due.at_us, deadline_us)  # and then something else is wrong
+        deadline_us = max(deadline_us, window[1] + after_us(facts) if window is not None else 0)
     begun = due.run is not None and due.run.begin.at_us <= deadline_us
     if facts.blocking and not begun and facts.runs_on(deadline_us) >= MANY_RUNS:
         deadline_us += _PLACE_US
