@@ -190,7 +190,9 @@ def stamp(
     if claim["counted"]:
         records.count(job, +1)
     if occurrence is not None:
-        job["last_occurrence"] = claim["occurrence"]
+        last = records.instant(job.get("last_occurrence"), records.zone_of(now))
+        if last is None or last < occurrence:  # one that was taken early, before a trigger, stays
+            job["last_occurrence"] = claim["occurrence"]
     if once:
         job["next_run_at"] = None
         job["run_claim"] = {"at": claim["at"], "by": claim["by"]}
@@ -260,6 +262,8 @@ def give_back(job: Job, now: datetime) -> None:
     planned = records.instant(job.get("next_run_at"), zone)
     if occurrence is not None and (planned is None or occurrence < planned):
         job["next_run_at"] = claim["occurrence"]
+        if job.get("last_occurrence") == claim["occurrence"]:
+            job["last_occurrence"] = None  # a resume may plan it again
 
 
 def close(job: Job, now: datetime) -> None:

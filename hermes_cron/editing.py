@@ -226,7 +226,7 @@ def _is_over(job: Mapping[str, Any]) -> bool:
 
 def _planned(job: Job, now: datetime, next_run: NextRun) -> str | None:
     schedules.ensure_not_past(records.schedule_of(job), now, records.zone_of(now))
-    planned = next_run(job.get("schedule"))
+    planned = _not_again(job, next_run(job.get("schedule")), now)
     if planned is not None and job.get("state") == "error":
         job["state"] = "scheduled"
     return planned
@@ -250,21 +250,30 @@ def resume(job: Job, now: datetime, next_run: NextRun) -> dict[str, Any]:
     if records.kind_of(job) in records.RECURRING:
         schedules.next_after(records.schedule_of(job), now, records.zone_of(now))  # or says why not
     claim = claim_rules.claim_of(job)
-    next_at = next_run(job.get("schedule"))
+    next_at = _not_again(job, next_run(job.get("schedule")), now)
     if records.kind_of(job) == "interval":
         job.pop("grid_at", None)
         if claim is not None:
             claim["withdrawn"] = True
-    elif claim is not None and next_at is not None and _is_for(claim, next_at, now):
+    elif records.kind_of(job) == "once" and claim is not None and _was_taken(job, next_at, now):
         next_at = job.get("next_run_at")
     return {**_ENABLED, "next_run_at": next_at}
 
 
-def _is_for(claim: dict[str, Any], occurrence: str, now: datetime) -> bool:
-    """Whether a claim is for that occurrence."""
+def _not_again(job: Job, planned: str | None, now: datetime) -> str | None:
+    """What is planned from now; what follows it where it was taken already, a little early."""
+    at = records.instant(planned, records.zone_of(now))
+    if at is None or records.kind_of(job) == "once" or not _was_taken(job, planned, now):
+        return planned
+    following = schedules.next_after(records.schedule_of(job), at, records.zone_of(now))
+    return None if following is None else following.isoformat()
+
+
+def _was_taken(job: Job, occurrence: str | None, now: datetime) -> bool:
+    """Whether that occurrence is the last that was claimed, and was not given back."""
     zone = records.zone_of(now)
-    taken, other = records.instant(claim.get("occurrence"), zone), records.instant(occurrence, zone)
-    return taken is not None and other is not None and records.same_instant(taken, other)
+    at, taken = (records.instant(text, zone) for text in (occurrence, job.get("last_occurrence")))
+    return at is not None and taken is not None and records.same_instant(at, taken)
 
 
 def trigger(job: Job, now: datetime) -> None:

@@ -2,8 +2,8 @@
 
 A record is the dict of one job in `jobs.json`, possibly written by hermes-agent or by hand, so
 nothing in it is sure. Beyond hermes-agent's fields ours are `fire_token` (the last fencing token
-given), `last_occurrence` (the last instant that was claimed), `grid_at` (a slot of the grid, where
-`next_run_at` is none) and `claimed_ahead` (what was run while the clock was ahead).
+given), `last_occurrence` (the latest instant that was claimed), `grid_at` (a slot of the grid,
+where `next_run_at` is none) and `claimed_ahead` (what was run while the clock was ahead).
 """
 
 from __future__ import annotations

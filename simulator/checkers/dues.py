@@ -1,6 +1,6 @@
 """The occurrences of a job: when each was due, whether it had to run, what may become of it."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
@@ -141,7 +141,7 @@ def _ahead_us(facts: Facts, machine: str | None) -> int:
 
 
 def dues_of(
-    facts: Facts, plan: Plan, runs: list[BodyRun], taken_us: list[int], cut: list[Window]
+    facts: Facts, plan: Plan, runs: list[BodyRun], taken: list[tuple[int, int]], cut: list[Window]
 ) -> list[Due]:
     """Every occurrence, to the end of the history or until it had run as often as it may.
 
@@ -149,18 +149,17 @@ def dues_of(
         facts: Of the run.
         plan: What was wanted of the job.
         runs: Its runs, in order.
-        taken_us: When the occurrence of each of them was taken.
+        taken: By which event, by its number, and when the occurrence of each of them was taken.
         cut: Occurrences that were taken and came to no run: (when due, when taken).
     """
     job, dues = plan.job.id, []
-    near_us = allowance_us(facts)
+    near_us, taken = allowance_us(facts), sorted(taken)
     # A fire that is early, or a clock that is ahead, takes at the end what comes just after it.
     over_us = facts.end_us + leeway_us(facts)
     # A tick that was on then may take what comes until it is over.
     last_us = max([over_us, *(run.begin.at_us for run in runs[-1:])])
     for index, part in enumerate(plan.segments):
-        until_us = min(part.settled_us, last_us)
-        for at_us in oracle.occurrences(part.schedule, part.from_us, until_us):
+        for at_us in _instants(facts, plan, index, last_us, taken):
             due = Due(job, at_us, index)
             # The job was being changed: whether this one counts is a matter of microseconds.
             due.optional = part.to_n != FOREVER and at_us + near_us >= part.to_us
@@ -194,7 +193,7 @@ def dues_of(
     if limit is not None and len(runs) >= limit:
         last = runs[limit - 1].begin.at_us
         dues = [due for due in dues if due.at_us <= last + leeway_us(facts)]
-    used = sorted([*taken_us, *(at_us for _, at_us in cut)])
+    used = sorted(at_us for _, at_us in (*taken, *cut))
     if limit is not None and len(used) >= limit:
         # What was taken and cut off may count as one of the runs that the job has (ONCE-9); and the
         # last run may be one by hand, just before an occurrence, or begin as another is asked for.
@@ -202,6 +201,26 @@ def dues_of(
             since_us = due.at_us - used[limit - 1]
             due.optional = due.optional or since_us > 0 or (due.manual and since_us == 0)
     return dues
+
+
+def _instants(
+    facts: Facts, plan: Plan, index: int, last_us: int, taken: list[tuple[int, int]]
+) -> list[int]:
+    """When it was due by one part of its plan. What was taken ahead comes no more by the next."""
+    part = plan.segments[index]
+    came = oracle.occurrences(part.schedule, part.from_us, min(part.settled_us, last_us))
+    before = _taken_ahead(facts, plan.segments[index - 1], taken) if index else []
+    return [at for at in came if at not in before] + _taken_ahead(facts, part, taken)
+
+
+def _taken_ahead(facts: Facts, part: Segment, taken: list[tuple[int, int]]) -> list[int]:
+    """What comes after the end of a part, and was taken a little early before it."""
+    over_us, early = part.settled_us, leeway_us(facts)
+    place = bisect_left(taken, (part.to_n, 0))
+    if over_us == FOREVER or not place or taken[place - 1][1] < over_us - early:
+        return []
+    until_us = taken[place - 1][1] + early
+    return list(oracle.occurrences(part.schedule, max(over_us, part.from_us), until_us))
 
 
 def _done_by_hand(plan: Plan, dues: list[Due]) -> None:

@@ -6,6 +6,7 @@ missed for a reason, missed for none, late, a second run of one occurrence, a ru
 """
 
 from bisect import bisect_left, bisect_right
+from itertools import islice, takewhile
 from typing import Any
 
 from simulator.checkers.cut import cut_short
@@ -15,7 +16,7 @@ from simulator.checkers.facts import Facts
 from simulator.checkers.happened import COMMAND, BodyRun
 from simulator.checkers.outcomes import after_us, decide, touching
 from simulator.checkers.plan import plan_of
-from simulator.checkers.struck import INSIDE, lasts_us, rule_of
+from simulator.checkers.struck import keeps_the_jobs, lasts_us, rule_of
 from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -41,7 +42,7 @@ def _match(facts: Facts, plan: Plan) -> JobMatch:
     match.cut = cut_short(facts, plan, runs)
     taken = _taken(facts, plan, runs)
     match.dues = dues_of(
-        facts, plan, runs, [_decided_us(facts, event) for event in taken], match.cut
+        facts, plan, runs, [(event.n, _decided_us(facts, event)) for event in taken], match.cut
     )
     match.windows = disturbances(facts, plan, runs, after_us(facts))
     _assign(facts, match, runs, taken)
@@ -97,7 +98,7 @@ def _held_up(facts: Facts) -> dict[int, int]:
     """Since when a machine hung in a write of the jobs, by the number of what was then stored."""
     stored, found = facts.history.of("store.commit"), dict[int, int]()
     for fault in facts.history.of("fault"):
-        if fault.data.get("does") != "hang" or fault.data.get("seam") not in INSIDE:
+        if fault.data.get("does") != "hang" or not keeps_the_jobs(fault):
             continue
         if (rule := rule_of(facts, fault)) is not None and rule.after:
             continue  # its write had been stored
@@ -122,7 +123,9 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun], taken_by: list[E
         decided_us = _decided_us(facts, taken) + early_us(facts, run.begin.machine)
         index = bisect_right(instants, decided_us) - 1
         while index > 0 and (
-            _not_yet(match, match.dues[index], taken) or _is_later(match.dues[index], run, by_hand)
+            _not_yet(match, match.dues[index], taken)
+            or _is_later(match.dues[index], run, by_hand)
+            or _was_taken_ahead(match, match.dues[index], taken)
         ):
             index -= 1
         due = match.dues[index] if index >= 0 else None
@@ -134,7 +137,7 @@ def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun], taken_by: list[E
             due = _came_meanwhile(match, segment)
         if due is not None and due.run is not None and _free_beside(match.dues, index):
             due = match.dues[index - 1]  # asked for at the very instant of its schedule
-        ahead = match.dues[index + 1] if index + 1 < len(match.dues) else None
+        ahead = _next_known(facts, match, index, taken, run.begin.machine)
         near = (
             ahead is not None
             and ahead.segment == segment
@@ -202,6 +205,25 @@ def _not_yet(match: JobMatch, due: Due, taken: Event) -> bool:
     """Whether an occurrence at this instant, or just ahead, was wanted only after the claim."""
     part = match.plan.segments[due.segment]
     return (part.from_n >= taken.n and due.at_us >= taken.at_us) or due.asked_n > taken.n
+
+
+def _was_taken_ahead(match: JobMatch, due: Due, taken: Event) -> bool:
+    """Whether only who took it early had this occurrence: its schedule was another's since."""
+    part = match.plan.segments[due.segment]
+    return due.at_us > part.settled_us and taken.n > part.settled_n
+
+
+def _next_known(
+    facts: Facts, match: JobMatch, index: int, taken: Event, machine: str
+) -> Due | None:
+    """The occurrence after this place; of those just ahead the first that was wanted then."""
+    following = match.dues[index + 1] if index + 1 < len(match.dues) else None
+    until_us = taken.at_us + leeway_us(facts, machine)
+    near = takewhile(lambda due: due.at_us <= until_us, islice(match.dues, index + 1, None))
+    wanted = (
+        d for d in near if not (_not_yet(match, d, taken) or _was_taken_ahead(match, d, taken))
+    )
+    return next(wanted, following)
 
 
 def _free_beside(dues: list[Due], index: int) -> bool:

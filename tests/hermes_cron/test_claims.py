@@ -1027,3 +1027,28 @@ def test_a_fire_that_is_late_takes_nothing_but_what_it_was_promised(home, hourly
         assert not jobs.claim_job_for_fire("job")
         assert home.job()["next_run_at"] == iso(home, seconds=2700)
     assert jobs.claim_job_for_fire("job"), "a claim of nobody's fire keeps its meaning"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: jobs.resume_job("job"),
+        lambda: jobs.update_job("job", {"schedule": "0,30 * * * *"}),
+        lambda: jobs.trigger_job("job") and jobs.claim_due(jobs.get_due_jobs()),
+    ],
+    ids=["resumed", "with another schedule", "triggered"],
+)
+@pytest.mark.parametrize("given_back", [False, True], ids=["taken", "given back"])
+def test_what_was_taken_early_is_not_planned_again(home, change, given_back):
+    nine = iso(home, hours=1)
+    home.plant(schedule={"kind": "cron", "expr": "0 * * * *"}, next_run_at=nine)
+    home.wait(minutes=59, seconds=55)
+    promise = claims.reserve("job", nine).execution
+    if given_back:
+        assert claims.release(promise)
+    else:
+        assert jobs.claim_job_for_fire("job")
+        assert scheduler.run_one_job(jobs.get_job("job"))
+    home.wait(seconds=1)
+    change()
+    assert (home.job()["next_run_at"] == nine) is given_back
