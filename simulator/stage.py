@@ -165,10 +165,8 @@ class RunStage:
 
         return call
 
-    def consult(
-        self, seam: str, *, job: str | None = None, lock: str | None = None
-    ) -> Fault | None:
-        """The fault that strikes this passage; it is recorded as fired."""
+    def consult(self, seam: str, *, job: str | None = None, **about: object) -> Fault | None:
+        """The fault that strikes this passage; it is recorded as fired, with what is known."""
         if seam not in self._struck:
             return None
         world = self._world
@@ -185,7 +183,7 @@ class RunStage:
         if struck is None:
             return None
         index, fault = struck
-        known = {"job": job, "lock": lock, "phase": phase}
+        known = {"job": job, **about, "phase": phase}
         data = {key: value for key, value in known.items() if value is not None}
         world.history.append(
             "fault", world.name_here(), index=index, seam=fault.into, does=fault.effect, **data
@@ -214,7 +212,10 @@ class RunStage:
                 kernel.deviate(task, nth)
         if name not in self._struck:
             return None
-        fault = self.consult(name, job=_job_of(context), lock=context.get("lock"))
+        locks = self._world.volume.locks
+        holds = sorted(lock for lock, (_, holder) in locks.items() if holder is task)
+        about = {"lock": context.get("lock"), "holds": holds or None}
+        fault = self.consult(name, job=_job_of(context), **about)
         if fault is None:
             return None
         self.strike(fault)

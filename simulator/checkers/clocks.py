@@ -10,7 +10,7 @@ from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import COMMAND, FOREVER, SLACK_US, Tick, Window
 from simulator.checkers.live import when
-from simulator.checkers.struck import INSIDE, deadline_us, held_locks
+from simulator.checkers.struck import deadline_us, held_locks, keeps_the_jobs
 from simulator.durations import SECOND_US, format_duration
 from simulator.event import Event
 from simulator.history import History
@@ -122,7 +122,7 @@ def kept_locks(facts: Facts) -> list[tuple[Event, Window]]:
     """Who kept the lock of the jobs, and when: a write that hangs, or no gateway at all."""
     found = [(event, window) for event, lock, window in held_locks(facts) if lock == "jobs"]
     for event in facts.history.of("fault"):
-        if event.data.get("does") == "hang" and event.data.get("seam") in INSIDE:
+        if event.data.get("does") == "hang" and keeps_the_jobs(event):
             fault = facts.scenario.faults[event.data["index"]]
             if not fault.after:  # who dies has no lock any more
                 until_us = min(event.at_us + (fault.hang or 0), _gone_us(facts, event))

@@ -9,10 +9,10 @@ from simulator.event import Event
 from simulator.fault_rule import SEAMS, Fault
 
 __all__ = [
-    "INSIDE",
     "deadline_us",
     "hangs_of",
     "held_locks",
+    "keeps_the_jobs",
     "lasts_us",
     "renewing_held_up",
     "rule_of",
@@ -21,7 +21,7 @@ __all__ = [
     "zone_at",
 ]
 
-INSIDE = ("store.write", "store.sync", "store.replace")
+_INSIDE = ("store.write", "store.sync", "store.replace")
 """The steps of a write of the jobs, at which a process that hangs keeps their lock."""
 _BEFORE = ("store.lock", "store.read")
 """What comes before them."""
@@ -60,7 +60,7 @@ def _hangs(facts: Facts, machine: str) -> list[Window]:
 def renewing_held_up(facts: Facts, machine: str) -> list[Window]:
     """When a claim could not be renewed there: a call for the jobs hung, or all was suspended."""
     return facts.history.derived(
-        ("renewing held up", machine), lambda: _held_up(facts, machine, {*_BEFORE, *INSIDE})
+        ("renewing held up", machine), lambda: _held_up(facts, machine, {*_BEFORE, *_INSIDE})
     )
 
 
@@ -80,6 +80,14 @@ def _held_up(facts: Facts, machine: str, seams: Collection[str]) -> list[Window]
         if op.do == "suspend" and op.step is not None and op.step.machine == machine
     ]
     return merge(windows)
+
+
+def keeps_the_jobs(struck: Event) -> bool:
+    """Whether the process that a fault struck has the lock of the jobs, as far as is known.
+
+    In every step of their write, and where something is told in the middle of one.
+    """
+    return struck.data.get("seam") in _INSIDE or "jobs" in struck.data.get("holds", ())
 
 
 def lasts_us(facts: Facts, event: Event) -> int:

@@ -359,10 +359,11 @@ def test_where_nobody_ticks_nobody_says_by_which_interval_a_job_is_late():
     assert overdue("62m", dies=False).judge("STAT-12").verdict == "violated"
 
 
-def held_up_in_its_write(seam: str, *runs: str, other: bool = False) -> Build:
+def held_up_in_its_write(seam: str, *runs: str, other: bool = False, **about: object) -> Build:
     """The claim of one hour, or a write before it, hangs for 65 minutes, and then it runs."""
     build = Build(f"{ONE}faults: [{{into: {seam}, on: claim, hang: 65m}}]\n").up().loop(last="1h")
-    build.add("1h", "fault", index=0, seam=seam, does="hang", phase="claim").loop(first="125m")
+    about |= {"seam": seam, "does": "hang", "phase": "claim"}
+    build.add("1h", "fault", index=0, **about).loop(first="125m")
     if other:
         build.store("125m", "other")
     for token, at in enumerate(("125m", *runs)):
@@ -377,6 +378,8 @@ def test_a_claim_is_of_what_was_due_before_the_disk_held_up_its_write():
     twice = held_up_in_its_write("store.sync", "126m", "127m", "3h")
     assert twice.judge("ONCE-10").verdict == "violated"
     assert held_up_in_its_write("store.lock", "126m", "3h").judge("LIVE-5").verdict == "violated"
+    tells = held_up_in_its_write("store.lock", "126m", "3h", lock="executions", holds=["jobs"])
+    assert tells.judge("LIVE-5").verdict != "violated"
     other = held_up_in_its_write("store.sync", "126m", "3h", other=True)
     assert other.judge("LIVE-5").verdict == "violated", "this claim was made after it"
 
