@@ -165,7 +165,7 @@ class RunStage:
 
         return call
 
-    def consult(self, seam: str, *, job: str | None = None, **about: object) -> Fault | None:
+    def consult(self, seam: str, *, job: str | None = None, **about: Any) -> Fault | None:
         """The fault that strikes this passage; it is recorded as fired, with what is known."""
         if seam not in self._struck:
             return None
