@@ -21,7 +21,7 @@ __all__ = ["BLOCK", "ROOM", "Block", "Columns", "Picked", "Row", "Shelf", "colum
 BLOCK = 4096
 """How many events one block holds."""
 
-ROOM = 8 * 2**20
+ROOM = 4 * 2**20
 """How many bytes, by estimate, the events that are held unfolded take at most."""
 
 Row = tuple[int, str, str, dict[str, Any]]
