@@ -99,7 +99,7 @@ class Answer:
         return f"returned {self.value!r}"
 
 
-def ask(function: Callable[[], Any], *, wait_s: float = 10.0) -> Answer:
+def ask(function: Callable[[], Any], *, wait_s: float = 20.0) -> Answer:
     """Call ``function`` on a thread of its own, and survive whatever it raises."""
     answer = Answer(late=True)
 

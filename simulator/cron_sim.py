@@ -47,6 +47,10 @@ from simulator.world import Run, simulate
 __all__ = ["CronSim"]
 
 
+def _temporary() -> Path:
+    return Path(tempfile.mkdtemp(prefix="cron-sim-"))
+
+
 class CronSim(Script):
     """One provider and one scenario, said word by word, run, and looked at.
 
@@ -65,7 +69,7 @@ class CronSim(Script):
         tape: Mapping[str, Any] | None = None,
         scenario: Scenario | str | Path | None = None,
         name: str = "cron-sim",
-        folder: Path | None = None,
+        folder: Path | Callable[[], Path] = _temporary,
         capabilities: Collection[str] = (),
         host: Host | None = None,
         sentence_of: Callable[[str], str] = lambda _requirement: "",
@@ -83,7 +87,8 @@ class CronSim(Script):
             tape: A seed and choices, like {"seed": 7, "choices": [["a#1/gateway", 2, "1s"]]}.
             scenario: A scenario, or a file of one, to start from instead of the five before.
             name: What the scenario is called, in small letters with hyphens.
-            folder: Where a failed `check` leaves the scenario; a temporary one when not given.
+            folder: Where a failed `check` leaves the scenario, or what makes that place once there
+                is anything to leave; a temporary one when not given.
             capabilities: What it declares, "blocking" or "external"; what it shows when not given.
             host: The code around the provider; this distribution's own when not given.
             sentence_of: Gives what a requirement demands, for messages.
@@ -196,8 +201,9 @@ class CronSim(Script):
 
     def replay(self) -> str:
         """How to get this run again: a command over the scenario, written to a file for it."""
-        folder = self._folder or Path(tempfile.mkdtemp(prefix="cron-sim-"))
-        path = self.save(folder / f"{self._base.name}.yaml", hold=self._failed)
+        if not isinstance(self._folder, Path):
+            self._folder = self._folder()
+        path = self.save(self._folder / f"{self._base.name}.yaml", hold=self._failed)
         if self._handed.word is not None:
             place = (
                 f"PYTHONPATH={shlex.quote(self._handed.pythonpath)} "

@@ -21,7 +21,7 @@ extra: pip install 'hermes-cron[explore]'.
 import re
 import sys
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -76,7 +76,7 @@ class CronMachine(RuleBasedStateMachine):
         cls = type(self)
         if cls.provider is None:
             raise TypeError(f"{cls.__name__} names no provider: write provider = MyProvider in it")
-        said = {"name": _name(cls), "folder": _folder(cls), **cls.words}
+        said = {"name": _name(cls), "folder": partial(_folder, cls), **cls.words}
         self.sim = CronSim(cls.provider, capabilities=_capabilities(cls), **said)
         self._made = 0
 
@@ -209,7 +209,7 @@ def _capabilities(cls: type[CronMachine]) -> frozenset[str]:
 
 @cache
 def _folder(cls: type[CronMachine]) -> Path:
-    """Where what fails is left; the last example is the smallest."""
+    """Where what fails is left, made when the first does; the last example is the smallest."""
     return Path(tempfile.mkdtemp(prefix=f"{_name(cls)}-"))
 
 

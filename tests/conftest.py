@@ -4,12 +4,15 @@ Generated examples are the same ones each time in CI, new ones elsewhere.
 """
 
 import os
+import tempfile
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
-settings.register_profile("here", deadline=None, print_blob=True)
+# How long a draw takes is the machine's affair, and not the property's.
+HOW = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("ci", derandomize=True, **HOW)
+settings.register_profile("here", **HOW)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 FIGURE = "figure"
@@ -22,6 +25,16 @@ def figure(record_property):
     Reports carry it, so that it gets there from the processes of `-n 2` as well.
     """
     return lambda sentence: record_property(FIGURE, sentence)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _left_behind_in_pytests_own_folder(tmp_path_factory):
+    """What failing runs leave for people, and what killed processes do, goes as pytest's own does."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = str(tmp_path_factory.mktemp("tmp"))
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 def pytest_terminal_summary(terminalreporter):

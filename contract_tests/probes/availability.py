@@ -13,6 +13,7 @@ from contract_tests.surroundings import Answer, Watch, ask, captured_logs, home,
 __all__: list[str] = []  # probes are found by their ids
 
 AT_ONCE_S = 1.0
+ASKED_AGAIN = 5
 SETTINGS = ("portal_url", "callback_url", "expected_audience")
 
 # What a provider's own section, the sections above it and the login can hold by accident.
@@ -66,8 +67,13 @@ def leaves_no_trace(context: Context) -> Outcome:
             return unknown(f"with {label}, no provider could be made: {answer}")
         if answer.late:
             return violated(f"with {label}, is_available() {answer}")
-        if answer.took_s > AT_ONCE_S:
-            return violated(f"with {label}, is_available() took {answer.took_s:.1f} s")
+        # Slow once may be the machine's doing; slow each time is the provider's.
+        took_s = [answer.took_s]
+        while min(took_s) > AT_ONCE_S and len(took_s) < ASKED_AGAIN:
+            again = _ask_in(context, f"untouched {label} {len(took_s)}", prepare)[1]
+            took_s.append(float("inf") if again.late else again.took_s)
+        if min(took_s) > AT_ONCE_S:
+            return violated(f"with {label}, is_available() took {min(took_s):.1f} s")
     return held("nothing was written, and each answer came at once")
 
 

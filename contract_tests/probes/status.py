@@ -23,8 +23,8 @@ from simulator.target import Target, from_class
 
 __all__: list[str] = []  # probes are found by their ids
 
-READ_WAIT_S = 10.0
-LOCKED_WAIT_S = 3.0
+READ_WAIT_S = 20.0  # of a busy machine; milliseconds, else
+LOCKED_WAIT_S = 8.0  # so too, and shorter than a host's own patience with a lock
 EXIT_CODES = {"healthy": 0, "unhealthy": 1, "unknown": 3}
 # Whoever tells an operator what to do uses one of these; a mere fact has none of them.
 ADVICE = re.compile(

@@ -1,6 +1,6 @@
 """Probes against providers and hosts of the tests' own, each with one thing wrong."""
 
-import functools
+import itertools
 import logging
 import socket
 import subprocess
@@ -143,14 +143,38 @@ def test_a_plugin_that_calls_itself_builtin_is_not_taken_for_it():
 
 
 def test_an_availability_that_hangs_is_not_known_to_keep_off_the_network(monkeypatch):
-    monkeypatch.setattr(availability, "ask", functools.partial(ask, wait_s=0.2))
     gate = threading.Event()
-    slow = changed(Quiet, is_available=lambda self: gate.wait(5))
+
+    def is_available(self):
+        gate.wait(60)
+
+    def impatient(question):  # with what hangs, and with nothing else
+        return ask(question, wait_s=0.2 if question.__name__ == "is_available" else 60)
+
+    monkeypatch.setattr(availability, "ask", impatient)
+    slow = changed(Quiet, is_available=is_available)
     assert verdict(slow, "AVAIL-1")[0] is Ruling.NOT_RUN
     ruling, evidence = verdict(slow, "AVAIL-3")
     gate.set()
     assert ruling is Ruling.FAIL
     assert "did not come back" in evidence
+
+
+@pytest.mark.parametrize(("slow", "ruling"), [(2, Ruling.PASS), (99, Ruling.FAIL)])
+def test_an_answer_that_is_slow_each_time_is_the_providers_fault(slow, ruling, monkeypatch):
+    """And one that is not is the machine's."""
+    took_s = itertools.chain([1.5] * slow, itertools.repeat(0.1))
+
+    def timed(question):
+        answer = ask(question)
+        if question.__name__ == "is_available":
+            answer.took_s = next(took_s)
+        return answer
+
+    monkeypatch.setattr(availability, "ask", timed)
+    judged, evidence = verdict(Quiet, "AVAIL-3")
+    assert judged is ruling
+    assert ("is_available() took 1.5 s" in evidence) is (ruling is Ruling.FAIL)
 
 
 def test_a_thread_of_its_own_behind_a_start_that_returns_is_told_what_is_wrong():

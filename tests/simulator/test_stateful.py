@@ -1,6 +1,7 @@
 """The state machine: the references pass it, providers with one mistake do not."""
 
 import shlex
+import tempfile
 
 import pytest
 from explored_providers import CatchesExceptions, LeavesAtOnce, RunsWhateverComes
@@ -87,8 +88,10 @@ def test_a_failed_example_is_not_judged_once_more():
     assert not one.sim.has_run
 
 
-def test_a_subclass_adds_rules_of_its_own():
+def test_a_subclass_adds_rules_of_its_own(tmp_path, monkeypatch):
     seen = []
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     class Own(CronMachine):
         provider = "builtin"
@@ -100,6 +103,7 @@ def test_a_subclass_adds_rules_of_its_own():
 
     with pytest.raises(AssertionError, match="a rule's own"):
         run_state_machine_as_test(Own, settings=SETTINGS)
+    assert list(tmp_path.iterdir()) == [], "no run was violated: nothing is left"
 
 
 def test_a_provider_must_be_named():
