@@ -234,6 +234,7 @@ class Gateway:
         stopper.join(max(0.0, deadline - time.monotonic()))
         thread.join(max(0.0, deadline - time.monotonic()))
         left_on = {*self._fires.close(deadline), *_wait_for_runs(deadline)}
+        _write_what_waits(deadline)
         for job_id in sorted(left_on):
             run = process.current().running.get(job_id)
             logger.warning(
@@ -264,6 +265,15 @@ def _wait_for_runs(deadline: float) -> list[str]:
         clock.sleep(min(step_s, left_s))
         step_s = min(2 * step_s, 1.0)
     return list(state.running)
+
+
+def _write_what_waits(deadline: float) -> None:
+    """Try once more what the store refused: nobody else knows the result of a run."""
+    if process.current().pending:
+        # In a thread: a write that hangs must not outlast the drain.
+        writer = threading.Thread(target=pending.retry, name="cron-last-writes", daemon=True)
+        writer.start()
+        writer.join(max(0.0, deadline - time.monotonic()))
 
 
 def run_start(

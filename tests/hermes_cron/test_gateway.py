@@ -15,6 +15,7 @@ from hermes_cron import (
     gateway_evidence,
     jobs,
     liveness,
+    pending,
     process,
     recovery,
     scheduler,
@@ -566,6 +567,24 @@ def test_what_hangs_is_left_behind_after_the_bounded_drain(run, caplog, where):
     assert running.ended.clean is False
     assert told() is None
     hang.set()
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_write_that_waits_is_tried_once_more_before_it_leaves(run, hangs):
+    """It may hang; the drain is bounded all the same."""
+    tried, hang = [], threading.Event()
+
+    def write():
+        tried.append(True)
+        hang.wait(SOON_S if hangs else 0)
+
+    running = run(External(), drain_s=0.1 if hangs else SOON_S)
+    pending.later(write)
+    running.stop.set()
+    running.thread.join(SOON_S)
+    assert (running.ended.clean, tried) == (True, [True])
+    hang.set()
+    wait_for(lambda: not process.current().pending)
 
 
 def test_a_stop_that_raises_is_said_and_the_gateway_leaves(run, caplog):
