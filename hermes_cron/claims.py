@@ -131,8 +131,23 @@ def _reserve(  # noqa: PLR0911 - the table of WIRE.md, a line each
         return Reservation("ignored", "running")
     if not settle(edit, job, now, entries) or records.is_spent(job):
         return Reservation("ignored", "duplicate")
+    if occurrence is not None:
+        entries += _pass_over(job, occurrence, now)
     take(job, now, "webhook", claim_rules.TTL_S, entries)
     return Reservation("reserved", "", claim_rules.execution_of(job))
+
+
+def _pass_over(job: Job, occurrence: datetime, now: datetime) -> list[dict[str, Any]]:
+    """Plan what a fire is for, where an earlier one was given back just now; records of that.
+
+    The fire may be early: it would take the earlier one, and its own would come right after it.
+    """
+    planned = records.instant(job.get("next_run_at"), records.zone_of(now))
+    if planned is None or planned >= occurrence:
+        return []
+    missed = executions.missed(job, planned, occurrence, now)
+    job["next_run_at"] = occurrence.isoformat()
+    return missed
 
 
 def _not_its_occurrence(job: Job, occurrence: datetime, now: datetime) -> str | None:

@@ -1052,3 +1052,13 @@ def test_what_was_taken_early_is_not_planned_again(home, change, given_back):
     home.wait(seconds=1)
     change()
     assert (home.job()["next_run_at"] == nine) is given_back
+
+
+@pytest.mark.parametrize("early_s", [0, 5])
+def test_a_fire_takes_what_it_names_and_not_what_was_given_back_before_it(home, hourly, early_s):
+    assert claims.reserve("job", iso(home)).outcome == "reserved"
+    nine = home.job()["next_run_at"]
+    home.wait(seconds=3600 - early_s)
+    assert claims.reserve("job", nine).execution.occurrence == nine
+    assert home.job()["next_run_at"] == iso(home, seconds=3600 + early_s)
+    assert ("missed", "08:00") in home.trace("job")
