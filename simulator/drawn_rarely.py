@@ -140,14 +140,35 @@ def _cancel_refused_once(draw: Draw, met: _Where) -> Situation:
 
 
 def _forgets_unseen(draw: Draw, met: _Where) -> Situation:
-    """The registry loses what is armed while it does not say what is, or arms nothing."""
-    refused = draw(st.sampled_from((("nas.list",), ("nas.list", "nas.provision"))))
-    lasts = draw(st.sampled_from(("30s", "20m", "2h")))
-    answer = draw(st.sampled_from((503, "html", "shape")))
-    faults = [{"into": into, "answer": answer, **met.during("-20s", lasts)} for into in refused]
+    """The registry loses what is armed while it does not say what is, nor arms, or not really."""
+    lasts = draw(st.sampled_from(("30s", "20m", "2h", "2h")))
+    refused = draw(st.sampled_from(((), (("nas.provision", 503),), (("nas.provision", "shape"),))))
+    faults = [
+        {"into": into, "answer": answer, **met.during("-20s", lasts)}
+        for into, answer in (("nas.list", draw(st.sampled_from((503, "html")))), *refused)
+    ]
     return Situation(
         faults, [{"at": met.at(draw(st.sampled_from(("-10s", "1s")))), "do": "forget"}]
     )
+
+
+def _changed_in_a_call(draw: Draw, met: _Where) -> Situation:
+    """A job is changed while the registry is still being told of the change before."""
+    into, first, then = draw(
+        st.sampled_from(
+            (
+                ("nas.cancel", {"do": "pause"}, "resume"),
+                ("nas.provision", {"do": "update", "set": {"schedule": "every 90m"}}, "pause"),
+                ("nas.provision", {"do": "update", "set": {"schedule": "every 7h"}}, "remove"),
+            )
+        )
+    )
+    hang = {"into": into, "hang": "4s", **met.during("-2m", "20s")}
+    changes = [
+        {"at": met.at("-110s"), "job": met.other, **first},
+        {"at": met.at("-109s"), "job": met.other, "do": then},
+    ]
+    return Situation([hang], changes)
 
 
 _Kind = Callable[[Draw, _Where], Situation]
@@ -158,7 +179,9 @@ _BLOCKING: tuple[_Kind, ...] = (
     _asked_before_a_clean_tick,
     _two_look_at_once,
 )
-_EXTERNAL: tuple[_Kind, ...] = (_leaves_at_work, _cancel_refused_once, _forgets_unseen)
+_EXTERNAL: tuple[_Kind, ...] = (
+    _leaves_at_work, _cancel_refused_once, _forgets_unseen, _changed_in_a_call,
+)  # fmt: skip
 
 
 @st.composite
