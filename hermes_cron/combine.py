@@ -55,8 +55,12 @@ class Combiner(Generic[Wanted, Got]):
                 with self._guard:
                     batch, self._wishes = self._wishes, []
                 self._write_all(batch)
-        if wish.error is not None:
-            raise wish.error
+        error, wish.error = wish.error, None
+        if error is not None:
+            try:
+                raise error
+            finally:  # or its traceback and this frame would hold each other
+                del error
         return wish.got
 
     def _write_all(self, batch: Sequence[Wish[Wanted, Got]]) -> None:

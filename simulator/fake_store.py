@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from hermes_cron.store import (
     LOCK_TIMEOUT_S,
@@ -126,7 +126,7 @@ class FakeStore:
             try:
                 stale = self._seam("store.read") == "stale"
             except OSError as error:
-                self._cannot_read(error)
+                raise self._cannot_read(error) from error
         document = self.volume.document
         if stale and not fresh and self.volume.document_before is not None:
             document = self.volume.document_before
@@ -167,7 +167,7 @@ class FakeStore:
             if volume.forbidden:
                 volume.check("write")
         except OSError as error:
-            self._cannot_write(error, "write", name)
+            raise self._cannot_write(error, "write", name) from error
         volume.signals[name] = text
         self._told(name, text)
 
@@ -240,7 +240,7 @@ class FakeStore:
                 self._seam("store.lock", lock=name)
             self.volume.check("lock")
         except OSError as error:
-            self._cannot_write(error, "lock", name)
+            raise self._cannot_write(error, "lock", name) from error
         locks = self.volume.locks
         mine = (self, self._task() if self._task is not None else threading.get_ident())
 
@@ -248,11 +248,12 @@ class FakeStore:
             return locks.setdefault(name, mine) is mine
 
         if locks.get(name) == mine:
-            self._refuse(StoreBusy(f"this task holds the lock {name!r} already"), "lock")
+            busy = f"this task holds the lock {name!r} already"
+            raise self._refused(StoreBusy(busy), "lock")
         if not take() and (self._wait is None or not self._wait(take, timeout_s)):
             holder = getattr(locks[name][0], "name", locks[name][0])
             message = f"{holder} has held the lock {name!r} for more than {timeout_s:g} s"
-            self._refuse(StoreBusy(f"{message}, so nothing was done"), "lock")
+            raise self._refused(StoreBusy(f"{message}, so nothing was done"), "lock")
         try:
             yield
         finally:
@@ -274,7 +275,7 @@ class FakeStore:
             self._pass("store.replace", changes=listed)
         except OSError as error:
             self.volume.temporaries = 0
-            self._cannot_write(error, step, _JOBS)
+            raise self._cannot_write(error, step, _JOBS) from error
         self.volume.temporaries = 0
         document.updated_at = datetime.fromtimestamp(self._clock(), UTC).isoformat()
         self.volume.replace(document)
@@ -286,15 +287,16 @@ class FakeStore:
     def _read_with_care(self) -> Document:
         self._alive()
         try:
-            document = self.volume.load(_JOBS)
+            document = self.volume.load()
         except OSError as error:
-            self._cannot_read(error)
+            raise self._cannot_read(error) from error
         except StoreUnreadable as error:
-            self._refuse(error, "read")
+            self._refused(error, "read")
+            raise
         if document is None:
             if self._seen or self.volume.present:
                 message = f"{_JOBS} is missing, but there was one before; nothing was written"
-                self._refuse(StoreUnreadable(message, reason="missing"), "read")
+                raise self._refused(StoreUnreadable(message, reason="missing"), "read")
             return self._empty
         return document
 
@@ -306,7 +308,7 @@ class FakeStore:
                 self._seam(seam, **context)
             self.volume.check("write")
         except OSError as error:
-            self._cannot_write(error, "write", what)
+            raise self._cannot_write(error, "write", what) from error
 
     def _pass(self, seam: str, **context: Any) -> None:
         if self._seam is not None:
@@ -316,23 +318,26 @@ class FakeStore:
         if self.dead:
             raise RuntimeError(f"{self.name} is dead: its store cannot be used any more")
 
-    def _cannot_read(self, error: OSError) -> NoReturn:
+    # What is to be raised is returned: a frame that held its own error would be kept by that, until
+    # the garbage collector comes.
+
+    def _cannot_read(self, error: OSError) -> StoreError:
         reason = "permission" if error.errno in {errno.EACCES, errno.EPERM} else "io"
         message = f"{_JOBS} cannot be read: {error.strerror or error}; nothing was changed"
-        self._refuse(StoreUnreadable(message, reason=reason), "read", error)
+        return self._refused(StoreUnreadable(message, reason=reason), "read")
 
-    def _cannot_write(self, error: OSError, step: str, what: str) -> NoReturn:
+    def _cannot_write(self, error: OSError, step: str, what: str) -> StoreError:
         reason = _REASONS.get(error.errno or 0, "io")
         message = f"{what} could not be written ({step}: {error.strerror or error})"
         failure = StoreWriteFailed(
             f"{message}; the old state stands", reason=reason, step=step, number=error.errno
         )
-        self._refuse(failure, step, error)
+        return self._refused(failure, step)
 
-    def _refuse(self, error: StoreError, step: str, cause: OSError | None = None) -> NoReturn:
+    def _refused(self, error: StoreError, step: str) -> StoreError:
         if self._record is not None:
             self._record("store.refused", step=step, reason=error.reason, by=self.name)
-        raise error from cause or error.__cause__
+        return error
 
 
 def _conforms(fake: FakeStore) -> JobStore:

@@ -75,6 +75,7 @@ class Volume:
         self.on_release: list[Callable[[str], None]] = []
         self._jobs: Document | bytes | None = None
         self._before: Document | bytes | None = None
+        self._flaws: dict[bytes, StoreUnreadable] = {}  # why what is damaged cannot be parsed
         self.forbidden: dict[str, int] = {}
         self._writes = 0
         if records is not None:
@@ -105,7 +106,7 @@ class Volume:
         if number is not None:
             raise OSError(number, f"{what} is forbidden")
 
-    def load(self, name: str) -> Document | None:
+    def load(self) -> Document | None:
         """The jobs, read with care; None when there is no file.
 
         Raises:
@@ -113,7 +114,10 @@ class Volume:
             StoreUnreadable: the file is damaged.
         """
         self.check("read")
-        return parse(self._jobs, name=name) if isinstance(self._jobs, bytes) else self._jobs
+        if not isinstance(self._jobs, bytes):
+            return self._jobs
+        flaw = self._flaws[self._jobs]
+        raise StoreUnreadable(str(flaw), reason=flaw.reason) from flaw.__cause__
 
     def keep_aside(self, name: str) -> str | None:
         """Copy a damaged jobs file, once for each content; the name of the copy."""
@@ -199,7 +203,8 @@ class Volume:
         self._jobs = data
         try:
             document = parse(data)
-        except StoreUnreadable:
+        except StoreUnreadable as error:
+            self._flaws[data] = error
             self._look()
             return
         self._writes += 1

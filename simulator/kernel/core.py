@@ -315,7 +315,7 @@ class Core:
         if heap and heap[0][0] <= self._until:
             us, _, _, handle, _ = heappop(heap)
             self._count(us)
-            handle.fn(*handle.args)
+            handle.call()
             return None
         self.now_us = max(self.now_us, self._until)
         if heap:

@@ -121,7 +121,6 @@ def thread_start(thread: Any) -> None:
     if thread._started._flag:  # noqa: SLF001
         raise RuntimeError("threads can only be started once")
     task = kernel.spawn(_run_thread, thread, name=thread.name, daemon=thread.daemon)
-    task.thread = thread
     thread._sim_task = task  # noqa: SLF001
     thread._ident = thread._native_id = task.ident  # noqa: SLF001
     thread._started._flag = True  # noqa: SLF001

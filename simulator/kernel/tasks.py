@@ -145,6 +145,12 @@ class Handle:
         self.fn, self.args = fn, args
         self.cancelled = False
 
+    def call(self) -> None:
+        """Call it, and let go of what it holds: that often holds this handle."""
+        fn, args = self.fn, self.args
+        self.fn, self.args = _nothing, ()
+        fn(*args)
+
     def cancel(self) -> None:
         """It will not be called; after the call this does nothing."""
         self.cancelled = True
@@ -170,7 +176,7 @@ class Task:
     __slots__ = (
         "args", "clock", "daemon", "decisions", "delays", "done", "epoch", "error", "fn", "glet",
         "gone", "ident", "joiners", "kernel", "machine", "name", "resting", "since_us", "spins",
-        "thread", "timed", "waits_for", "woken",
+        "timed", "waits_for", "woken",
     )  # fmt: skip
 
     def __init__(
@@ -194,7 +200,6 @@ class Task:
         self.waits_for: object | None = None
         self.error: BaseException | None = None
         self.joiners: list[Task] = []
-        self.thread: Any = None
 
     def switch(self) -> None:
         """Go on with this task; a new one starts with an empty context, like a real thread."""

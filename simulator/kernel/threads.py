@@ -112,5 +112,4 @@ def _stand_in(task: Task) -> threading.Thread:
     thread._sim_task = task  # type: ignore[attr-defined]  # noqa: SLF001
     thread._ident = thread._native_id = task.ident  # type: ignore[attr-defined]  # noqa: SLF001
     thread._started._flag = True  # type: ignore[attr-defined]  # noqa: SLF001
-    task.thread = thread
     return thread

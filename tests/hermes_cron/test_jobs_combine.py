@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+from contextlib import suppress
 
 import pytest
 from jobs_home import make_home
@@ -104,3 +106,17 @@ def test_no_completion_of_many_threads_is_lost(home):
     for thread in in_threads(40, lambda number: jobs.mark_job_run(f"job{number}", True)):
         thread.join(20)
     assert all(job["last_status"] == "ok" for job in store.current_store().read().jobs)
+
+
+def test_a_write_that_fails_needs_no_garbage_collector():
+    """A gateway whose disk is full for hours fails at each fire."""
+
+    def write(wishes):
+        raise OSError(len(wishes))
+
+    combiner = Combiner(write)
+    gc.collect()
+    for _ in range(20):
+        with suppress(OSError):
+            combiner.run("x")
+    assert gc.collect() == 0

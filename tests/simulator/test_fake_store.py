@@ -1,10 +1,13 @@
 """The store in memory: its seams, its history, and what can go wrong on its disk."""
 
 import errno
+import gc
 import threading
+from contextlib import suppress
 
 import pytest
 
+import simulator.volume
 from hermes_cron.store import StoreBusy, StoreUnreadable, StoreWriteFailed
 from simulator.fake_store import FakeStore
 from simulator.volume import Volume
@@ -301,3 +304,36 @@ def test_evidence_is_bounded(monkeypatch):
     assert jobs.outputs("a") == ["output/a/t7.md", "output/a/t8.md"]
     jobs.save_output("a", "t0", "newer, whatever its name says")
     assert jobs.outputs("a") == ["output/a/t8.md", "output/a/t0.md"]
+
+
+@pytest.mark.parametrize("damage", ["garbage", "failing", "unreadable", "deleted", "read-only"])
+def test_what_it_refuses_needs_no_garbage_collector(script, damage):
+    volume = Volume([{"id": "a"}])
+    store = FakeStore(volume, record=script.record)
+    store.read()
+    volume.damage(damage)
+    gc.collect()
+    for _ in range(20):
+        with suppress(StoreUnreadable, StoreWriteFailed), store.edit() as edit:
+            edit.put({"id": "b"})
+    assert [kind for kind, _ in script.history] == ["store.refused"] * 20
+    assert gc.collect() == 0
+
+
+def test_a_damaged_file_is_parsed_once(monkeypatch):
+    volume, parsed = Volume([{"id": "a"}]), []
+    parse = simulator.volume.parse
+    monkeypatch.setattr(
+        simulator.volume, "parse", lambda data, **how: parsed.append(data) or parse(data, **how)
+    )
+    undo = volume.damage("garbage")
+    errors = []
+    for _ in range(3):
+        with pytest.raises(StoreUnreadable, match="is not valid JSON") as caught:
+            FakeStore(volume).read()
+        errors.append(caught.value)
+    assert len(parsed) == 1
+    assert len({id(error) for error in errors}) == 3
+    assert {type(error.__cause__) for error in errors} == {UnicodeDecodeError}
+    undo()
+    assert FakeStore(volume).read().get("a") == {"id": "a"}

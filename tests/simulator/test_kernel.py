@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -333,3 +334,32 @@ def test_two_runs_in_one_process_see_the_same():
             exec(compile(PROGRAM, "program", "exec"), {})
         outputs.add(out.getvalue())
     assert len(outputs) == 1
+
+
+def test_tasks_that_end_and_calls_that_are_made_need_no_garbage_collector(kernel):
+    class Held:
+        """Held by what it makes the kernel hold."""
+
+    gone = []
+
+    def held_by_a_timer(name):
+        held = Held()
+        held.handle = kernel.call_at(START + 1, lambda: held)
+        weakref.finalize(held, gone.append, name)
+
+    def held_by_a_thread(name):
+        thread = threading.Thread(target=time.sleep, args=(1,))
+        thread.held = held = Held()
+        weakref.finalize(held, gone.append, name)
+        thread.start()
+
+    def main():
+        held_by_a_timer("timer")
+        held_by_a_thread("thread")
+        time.sleep(2)
+        assert gone == ["timer", "thread"]
+
+    failures = []
+    kernel.on_task_error = lambda _task, error: failures.append(error)
+    run(kernel, main)
+    assert not failures
