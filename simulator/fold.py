@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from simulator.event import Event
@@ -30,8 +31,12 @@ REGISTRY_KINDS = ("nas.armed", "nas.cancelled", "nas.fired", "nas.forgot")
 
 def instant_us(text: object) -> int | None:
     """Microseconds of an ISO instant with an offset; None for anything else."""
-    if not isinstance(text, str):
-        return None
+    return _instant_us(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _instant_us(text: str) -> int | None:
+    """A dozen judges read the same records, one after another."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

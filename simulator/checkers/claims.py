@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from simulator.checkers.commands import runs_at_once
@@ -24,7 +24,7 @@ Record = dict[str, Any]
 _RESULT = ("fire_claim", "last_run_at", "last_status", "last_error", "repeat", "enabled", "state")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Held:
     """A claim as it stands in a record.
 
@@ -68,7 +68,7 @@ def _takeovers(facts: Facts, job: str) -> Iterator[tuple[Event, _Held | None, _H
         if after is not None:
             same = before if before is not None and before.key == after.key else None
             kept = same is not None and same.at_us == after.at_us
-            after = replace(after, stored_us=same.stored_us if same and kept else event.at_us)
+            after.stored_us = same.stored_us if same and kept else event.at_us
             if same is None:
                 yield event, before, after
         before = after

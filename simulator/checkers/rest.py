@@ -6,7 +6,7 @@ end of the next occasion.
 """
 
 import heapq
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 from simulator.checkers.arms import Wrong, compare, malformed
@@ -260,7 +260,8 @@ def _judge(facts: Facts, rest: Rest) -> None:
         if match.plan.unjudged is not None:
             continue
         excuses = facts.history.derived(("excuses", job), lambda job=job: _excuses(facts, job))  # type: ignore[misc]
-        if any(start <= rest.at_us <= end for start, end in excuses):
+        last = bisect_right(excuses, (rest.at_us, FOREVER)) - 1
+        if last >= 0 and rest.at_us <= excuses[last][1]:
             continue
         rest.judged.add(job)
         wrong = compare(facts, match, rest.armed.get(job), rest.at_us)

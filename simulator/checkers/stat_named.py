@@ -115,7 +115,8 @@ def _is_overdue(facts: Facts, match: JobMatch, record: dict[str, Any], status: E
     if waits_us is None or record.get("fire_claim"):
         return False
     runs = [run for run in facts.runs.get(match.plan.job.id, ()) if run.begin.n < status.n]
-    ended = [_let_go_us(facts, run) for run in runs if run.end is not None][-1:]
+    last = next((run for run in reversed(runs) if run.end is not None), None)
+    ended = [] if last is None else [_let_go_us(facts, last)]
     if status.at_us - max([waits_us, *ended]) <= limit_us:  # it could not begin before
         return False
     if any(status.n < run.end_n for run in runs):
