@@ -17,13 +17,19 @@ from typing import Any, Self, TypeVar, cast
 from simulator.event import Event, HistoryError, encode
 from simulator.packing import BLOCK, Block, Columns, Picked, Row, Shelf, columns_of
 
-__all__ = ["FORMAT", "History"]
+__all__ = ["FORMAT", "PLAIN", "PLAIN_IF_SHORT", "History"]
 
 FORMAT = 1
 """The version of the line format; stands in the first line of every history."""
 
 PLAIN = 4 * BLOCK
 """So many events are kept as they are; a longer history is folded block by block behind them."""
+
+PLAIN_IF_SHORT = 20 * BLOCK
+"""As `PLAIN`, of a run that its header says to end within `SHORT_US`: some 35 MiB, which a run of
+months has no room for, in place of the time that folding and unfolding take."""
+
+SHORT_US = 14 * 86_400 * 1_000_000
 
 _AT_ONCE = 2  # blocks that are folded when another one is full: little by little, but fewer stay
 
@@ -59,7 +65,9 @@ class History:
         self._blocks: list[Block] = []
         self._rows: list[Row | Event] = []  # behind the blocks; events as far as somebody looked
         self._first = 0  # the number of the first of them
-        self._room = PLAIN
+        horizon_us = self.header.get("horizon_us")
+        short = isinstance(horizon_us, int) and horizon_us <= SHORT_US
+        self._room = PLAIN_IF_SHORT if short else PLAIN
         self._shelf = Shelf()
         self._picked: dict[tuple[str, ...], tuple[int, Picked]] = {}
         self._texts: dict[int, str] = {}

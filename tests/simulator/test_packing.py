@@ -5,9 +5,10 @@ from itertools import count
 import pytest
 
 from simulator import history as histories
-from simulator.history import History
+from simulator.history import PLAIN, PLAIN_IF_SHORT, History
 from simulator.packing import BLOCK, ROOM
 
+DAY_US = 86_400_000_000
 MANY = 3 * BLOCK + 17
 
 
@@ -95,3 +96,17 @@ def test_who_looks_everywhere_holds_little(pair):
     for n in range(0, MANY, 97):
         assert folded[n].n == n
         assert folded._shelf._size <= ROOM
+
+
+@pytest.mark.parametrize(
+    ("horizon_us", "folds"), [(None, True), (15 * DAY_US, True), (DAY_US, False)]
+)
+def test_a_run_that_ends_soon_is_folded_later(horizon_us, folds):
+    history = History({"horizon_us": horizon_us}, lambda: 0)
+    for _ in range(PLAIN + 1):
+        history.append("tick.begin", "a")
+    assert (len(history._rows) < PLAIN) is folds
+    for _ in range(PLAIN_IF_SHORT - PLAIN):
+        history.append("tick.begin", "a")
+    assert len(history._rows) < PLAIN_IF_SHORT
+    assert len(history) == PLAIN_IF_SHORT + 1
