@@ -222,6 +222,18 @@ def test_the_grace_is_half_the_period_within_bounds(text, seconds):
     at = datetime(2026, 3, 10, 9, tzinfo=UTC)
     parsed = schedule.parse_schedule(text, now=at)
     assert schedule.grace_s(parsed, UTC, at) == seconds
+    assert not schedule.is_past_grace(parsed, seconds, UTC, at)
+    assert schedule.is_past_grace(parsed, seconds + 1e-6, UTC, at)
+
+
+@pytest.mark.parametrize("late_s", [0, 119, 9000])
+@pytest.mark.parametrize(
+    "unreadable",
+    [{}, {"kind": "cron", "expr": "61 * * * *"}, {"kind": "interval", "minutes": 0}],
+)
+def test_nothing_is_late_nor_in_time_by_a_schedule_that_cannot_be_read(unreadable, late_s):
+    with pytest.raises(ScheduleError):
+        schedule.is_past_grace(unreadable, late_s, UTC, datetime(2026, 3, 10, 9, tzinfo=UTC))
 
 
 def test_the_grace_is_that_of_the_occurrence_in_question(monkeypatch):
