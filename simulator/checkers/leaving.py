@@ -45,7 +45,8 @@ def _nothing_after_stop(facts: Facts, judgement: Judgement, life: Life, arms: li
         if event.n > back:
             break
         by_command = any(first < event.n < last for first, last in commands)
-        if not by_command and not _under_way(facts, event, over):
+        under_way = _under_way(facts, event, over) or _held_back(facts, event, over)
+        if not by_command and not under_way:
             judgement.violated(f"job {event.data['job_id']}: armed after the stop", over, event)
     for fire in facts.fires:
         for run in fire.runs if over.n < fire.begin.n < back else ():
@@ -69,4 +70,14 @@ def _under_way(facts: Facts, armed: Event, over: Event) -> bool:
         and fault.n < over.n
         and armed.at_us <= fault.at_us + lasts_us(facts, fault)
         for fault in facts.faults
+    )
+
+
+def _held_back(facts: Facts, armed: Event, over: Event) -> bool:
+    """Whether the tape may have held back the fire that armed it, just before its call."""
+    return 0 < armed.at_us - over.at_us <= facts.held_us and any(
+        fire.job == armed.data.get("job_id")
+        and fire.begin.n < over.n
+        and (fire.end is None or armed.n < fire.end.n)
+        for fire in facts.fires
     )

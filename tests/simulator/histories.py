@@ -230,11 +230,13 @@ class Build:
     def history(self) -> History:
         """All of it in order, with the end of the world."""
         now = 0
+        tape = self.scenario.tape
         history = History(
             {
                 "zone": self.scenario.zone,
                 "interval_s": self.scenario.interval,
                 "capabilities": ["external"] if self.external else ["blocking"],
+                "tape": {"choices": [(o.task, o.nth, o.delay_us) for o in tape.entries]},
             },
             lambda: now,
         )

@@ -51,18 +51,22 @@ def test_a_run_is_that_of_the_claim_that_was_recorded_before_it():
     assert late_by_its_claim().judge("LIVE-6").verdict == "violated"
 
 
-def leaves_before_another(arms_at: str) -> Build:
+def leaves_before_another(arms_at: str, *, fires_at: str = "1h", held: str = "20s") -> Build:
     """Of two gateways that are asked to leave, one does, and 30 s later the other; an arm."""
-    build = Build(f"machines: [a, b]\n{ONE}", external=True).up().up(machine="b")
+    tape = f"tape: {{seed: 1, choices: [['b#1/cron-fire-1', 5, {held}]]}}\n"
+    build = Build(f"machines: [a, b]\n{tape}{ONE}", external=True).up().up(machine="b")
+    build.add(fires_at, "fire.begin", "b", job="j")
     build.add("70m", "stop.requested").add("70m", "stop.requested", "b")
     build.add("70m", "stopped").add("70m30s", "stopped", "b")
     return build.arm("j", arms_at, "2h")
 
 
-def test_a_fire_that_is_on_arms_while_its_gateway_leaves():
-    """Though another has gone; not when the last has."""
+def test_a_fire_that_the_tape_held_back_arms_while_its_gateway_leaves():
+    """It was about to; not one that came later, nor for longer."""
     assert leaves_before_another("70m20s").judge("RECON-5").verdict == "held"
-    assert leaves_before_another("70m40s").judge("RECON-5").verdict == "violated"
+    assert leaves_before_another("70m21s").judge("RECON-5").verdict == "violated"
+    assert leaves_before_another("70m20s", held="0s").judge("RECON-5").verdict == "violated"
+    assert leaves_before_another("70m20s", fires_at="70m1s").judge("RECON-5").verdict == "violated"
 
 
 def asked_again(hangs_at: str, job: str = "j", beside: str | None = None) -> Build:
