@@ -6,7 +6,7 @@ from enum import Enum
 from itertools import pairwise
 
 from simulator import oracle
-from simulator.checkers.effects import effect_us, stored_n
+from simulator.checkers.effects import effect_us, stored_n, took_effect_n
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import (
     CLAIM_TTL_US,
@@ -178,7 +178,7 @@ def dues_of(
         if part.meanwhile_us is not None and part.meanwhile_us <= part.from_us:
             dues.append(Due(job, part.meanwhile_us, index, optional=True))
     for op in plan.manual:
-        index = plan.segment_at(op.begin.n + 1)
+        index = plan.segment_at(max(op.begin.n + 1, took_effect_n(facts, op)))
         lapsed = _lapsed(facts, op)
         at_us = effect_us(facts, op) if op.do == "trigger" else op.begin.at_us
         due = Due(job, at_us, index, manual=True, optional=lapsed)

@@ -17,7 +17,7 @@ from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.fold import instant_us
 
-__all__ = ["as_counted", "came_meanwhile_us", "effect_us", "stored_n"]
+__all__ = ["as_counted", "came_meanwhile_us", "effect_us", "stored_n", "took_effect_n"]
 
 _DECIDES = ("schedule", "next_run_at", "enabled", "state")
 """What an operation changes in the record of its job."""
@@ -32,6 +32,12 @@ def effect_us(facts: Facts, op: Op) -> int:
 def stored_n(facts: Facts, op: Op) -> int:
     """The number of the last write that may be the operation's; of its beginning without one."""
     return max((event.n for event, _ in _writes_of(facts, op)), default=op.begin.n)
+
+
+def took_effect_n(facts: Facts, op: Op) -> int:
+    """The number of the write that an operation first stored; of its beginning without one."""
+    write = _write_of(facts, op)
+    return op.begin.n if write is None else write[0].n
 
 
 def came_meanwhile_us(facts: Facts, op: Op) -> int | None:

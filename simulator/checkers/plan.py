@@ -16,7 +16,13 @@ from simulator.checkers.beginnings import (
     on_stated_grid,
     read_schedule,
 )
-from simulator.checkers.effects import as_counted, came_meanwhile_us, effect_us, stored_n
+from simulator.checkers.effects import (
+    as_counted,
+    came_meanwhile_us,
+    effect_us,
+    stored_n,
+    took_effect_n,
+)
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Op
 from simulator.checkers.struck import rule_of, zone_at
@@ -48,7 +54,7 @@ def plan_of(facts: Facts, job: Job) -> Plan:
         begin(facts, plan, facts.scenario.start_us, -1)
     if any((rule := rule_of(facts, event)) and rule.damage == "lost" for event in facts.faults):
         plan.unjudged = "a write of the store was lost"
-    for op in ops:
+    for op in sorted(ops, key=lambda op: took_effect_n(facts, op)):
         if op.job is None:
             _from_outside(facts, plan, op)
             continue
@@ -58,10 +64,10 @@ def plan_of(facts: Facts, job: Job) -> Plan:
         if (op.failed and not _stored_between(facts, op)) or _was_gone(facts, op):
             continue
         plan.ops.append(op)
+        parts = len(plan.segments)
         _apply(facts, plan, op)
-        part = plan.segments[-1] if plan.segments else None
-        if part is not None and part.from_n == op.begin.n and op.do not in _AT_ONCE:
-            part.meanwhile_us = came_meanwhile_us(facts, op)
+        if len(plan.segments) > parts and op.do not in _AT_ONCE:
+            plan.segments[-1].meanwhile_us = came_meanwhile_us(facts, op)
     return plan
 
 
@@ -238,7 +244,7 @@ def _reschedule(facts: Facts, plan: Plan, op: Op, wanted: Mapping[str, Any]) -> 
         schedule = old.schedule
     else:
         schedule = as_counted(facts, op, str(wanted["schedule"]), schedule)
-    plan.segments.append(Segment(schedule, counts_from(schedule, begin_us), op.begin.n))
+    plan.segments.append(Segment(schedule, counts_from(schedule, begin_us), _since_n(plan, op)))
 
 
 def _next_changed(facts: Facts, op: Op) -> bool:
@@ -262,9 +268,17 @@ def _close(plan: Plan, op: Op) -> bool:
         return False
     last = plan.segments[-1]
     assert op.end is not None
-    last.to_us, last.to_n = op.begin.at_us, op.begin.n
+    last.to_us, last.to_n = max(op.begin.at_us, last.from_us), max(op.begin.n, last.from_n)
     last.settled_us, last.settled_n = op.end.at_us, op.end.n
     return True
+
+
+def _since_n(plan: Plan, op: Op) -> int:
+    """The event that an operation counts from: its beginning, or that of one stored before it."""
+    last = plan.segments[-1] if plan.segments else None
+    if last is None:
+        return op.begin.n
+    return max(op.begin.n, last.from_n if last.to_n == FOREVER else last.to_n)
 
 
 def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
@@ -299,4 +313,4 @@ def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
     from_us = counts_from(schedule, begin_us)
     if isinstance(schedule, oracle.Once) and (was_on or op.do in _AT_ONCE):
         from_us = begin_us  # what was due before belongs to the part before, or is what was asked
-    plan.segments.append(Segment(schedule, from_us, op.begin.n))
+    plan.segments.append(Segment(schedule, from_us, _since_n(plan, op)))
