@@ -165,6 +165,7 @@ def _not_its_occurrence(job: Job, occurrence: datetime, now: datetime) -> str | 
 
 def claim(job_id: str, ttl_s: float) -> bool:
     """`jobs.claim_job_for_fire`."""
+    _store_kept_result(job_id)
     entries: list[dict[str, Any]] = []
     won = False
     with store.current_store().edit() as edit:

@@ -1062,3 +1062,28 @@ def test_a_fire_takes_what_it_names_and_not_what_was_given_back_before_it(home, 
     assert claims.reserve("job", nine).execution.occurrence == nine
     assert home.job()["next_run_at"] == iso(home, seconds=3600 + early_s)
     assert ("missed", "08:00") in home.trace("job")
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda home: jobs.claim_job_for_fire("job"),
+        lambda home: claims.reserve("job", home.job()["next_run_at"]).outcome == "reserved",
+    ],
+    ids=["claim", "reserve"],
+)
+def test_a_result_that_waits_is_stored_before_the_next_claim(home, monkeypatch, take):
+    """Its own retry waits as well: another thread is at it. The run is over all the same."""
+    home.plant(schedule={"kind": "interval", "minutes": 2})
+    assert jobs.claim_job_for_fire("job")
+
+    def refuse(*_args, **_more):
+        raise store.StoreBusy("held")
+
+    with monkeypatch.context() as refused:
+        refused.setattr(jobs, "mark_job_run", refuse)
+        assert scheduler.run_one_job(jobs.get_job("job"))
+    monkeypatch.setattr(pending, "retry", lambda: None)
+    home.wait(minutes=2)
+    assert take(home)
+    assert home.job()["last_status"] == "ok"
