@@ -153,7 +153,9 @@ def test_a_record_that_shows_nothing_any_more_is_told(answers, tmp_path, capsys,
 
 
 def test_the_record_is_of_controls_that_are_there_and_of_what_they_break():
-    for name, bite in teeth.read(command.RECORD).items():
+    recorded = teeth.read(command.RECORD)
+    assert recorded
+    for name, bite in recorded.items():
         assert teeth.why_not(CONTROLS[name]) is None
         assert bite.requirement in CONTROLS[name].rejects
         scenario = parse_scenario(bite.scenario)
