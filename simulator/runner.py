@@ -99,7 +99,10 @@ def select(wanted: Sequence[str]) -> list[tuple[str, Scenario]]:
         if name in library:
             chosen.append((name, library[name]))
         elif path.is_dir():
-            chosen += [(str(file), load_scenario(file)) for file in scenario_files(path)]
+            files = scenario_files(path)
+            if not files:
+                raise ScenarioError(f"the folder {name} has no scenario: they are *.yaml")
+            chosen += [(str(file), load_scenario(file)) for file in files]
         elif path.exists():
             chosen.append((name, load_scenario(path)))
         else:

@@ -47,6 +47,11 @@ def hint(word: object, known: Iterable[str]) -> str:
 def say_mistake(problem: ErrorDetails) -> str:
     """One mistake of a `ValidationError` in words; where it is only when they do not say that."""
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "string_pattern_mismatch":
+        # Ids of requirements are in capitals; all other names are plain words.
+        is_requirement = "A-Z" in problem["ctx"]["pattern"]
+        right = "an id like TICK-2" if is_requirement else "small letters, digits and hyphens only"
+        message = f"{problem['input']!r} is no name here: {right}"
     where = ".".join(str(part) for part in problem["loc"])
     return message if problem["type"] in {"value_error", "unknown_key"} else f"{where}: {message}"
 

@@ -91,10 +91,14 @@ def from_attribute(spec: str) -> Target:
     """A target from `module:attribute`; the current folder and PYTHONPATH are in sight.
 
     Raises:
-        TargetError: No such module or attribute, or importing it failed; the cause is said.
+        TargetError: No such module or attribute, importing it failed, or it is no provider and
+            makes none; the cause is said.
     """
     module, attribute = _module_of(spec)
-    _attribute(module, attribute)
+    found = _attribute(module, attribute)
+    if not callable(found) and not hasattr(found, "start"):
+        kind = type(found).__name__
+        raise TargetError(f"{spec} is no provider: it is of type {kind} and has no start()")
     return Target(label=spec, make=lambda: _made(_attribute(_afresh(module), attribute), spec))
 
 

@@ -113,7 +113,7 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
             continue
         if _is_unasked(life) and left is not None and _met_our_limits(history, left):
             continue
-        if _is_unasked(life) and _raised_last(life, ticks) is None:
+        if _is_unasked(life) and _raised_last(facts, life, ticks) is None:
             judgement.violated(f"machine {life.machine}: {_how_it_left(life)}", life.started, left)
             continue
         if asked is not None and life.end_us >= asked.at_us:
@@ -151,7 +151,7 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
     judgement = Judgement("TICK-2", "no tick raised")
     errors = [event for event in history.of("log") if event.data.get("level") == "ERROR"]
     for life, ticks in lives_with_ticks(facts):
-        _left_unasked(judgement, life, ticks)
+        _left_unasked(facts, judgement, life, ticks)
         for index in ticks.unclean():
             tick = ticks[index]
             assert tick.end is not None, "a tick that raised has an end"
@@ -172,9 +172,9 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _left_unasked(judgement: Judgement, life: Life, ticks: Ticks) -> None:
+def _left_unasked(facts: Facts, judgement: Judgement, life: Life, ticks: Ticks) -> None:
     """A loop that ended after a tick that raised, though nobody asked: a fallback hides it only."""
-    raised = _raised_last(life, ticks)
+    raised = _raised_last(facts, life, ticks)
     if _is_unasked(life) and raised is not None:
         judgement.reached(raised)
         judgement.violated(
@@ -247,21 +247,38 @@ def _met_our_limits(history: History, left: Event) -> bool:
     return any(event.n < left.n for event in history.of("not_simulated"))
 
 
-def _raised_last(life: Life, ticks: Ticks) -> Event | None:
-    """The end of the last tick before start was left, if that tick raised."""
+def _raised_last(facts: Facts, life: Life, ticks: Ticks) -> Event | None:
+    """The end of the last tick before start was left, if that tick raised and nothing after it."""
     left = life.start_left
     if left is None:
         return None
     before = range(ticks.begun_before(left.n) - 1, -1, -1)
     last = next((place for place in before if ticks.ended_before(place, left.n)), None)
-    return None if last is None or ticks[last].clean else ticks[last].end
+    if last is None or ticks[last].clean:
+        return None
+    end = ticks[last].end
+    assert end is not None, "a tick that raised has an end"
+    return None if _left_with_its_wait(facts, end, left) else end
+
+
+def _left_with_its_wait(facts: Facts, end: Event, left: Event) -> bool:
+    """Whether start raised what its wait was made to raise after that tick, and not the tick's."""
+    if error_name(left.data.get("error")) == error_name(end.data["error"]):
+        return False
+    return any(
+        end.n < event.n < left.n
+        and event.machine == left.machine
+        and event.data.get("seam") == "wait"
+        and event.data.get("does") == "raise"
+        for event in facts.faults
+    )
 
 
 def _how_it_left(life: Life) -> str:
     left = life.start_left
     assert left is not None, "asked of loops that were left only"
     if left.kind == "provider.raised":
-        return f"start raised {error_name(left.data.get('error'))}, and no tick had"
+        return f"start raised {error_name(left.data.get('error'))}, and it was no tick's"
     return (
         "start returned, and nobody had asked it to stop; the host then takes the loop for dead "
         "and starts the built-in, also beside a thread of the provider's own"

@@ -1,7 +1,15 @@
 """TICK and STAT checkers, each with a history that holds, one that is violated, one that says nothing."""
 
+import logging
+
 import pytest
 from histories import Build
+
+from hermes_cron import CronScheduler, jobs, scheduler
+from simulator.scenario_file import parse_scenario
+from simulator.target import from_class
+from simulator.verdict import judge
+from simulator.world import simulate
 
 
 def world(**loop) -> Build:
@@ -202,3 +210,40 @@ def test_after_what_takes_longer_than_an_interval_a_loop_may_keep_another_grid()
     for at in range(0, 3600, 70):
         struck.add(at + 1, "fault", index=0, seam="tick", does="hang")
     assert struck.judge("TICK-8").verdict != "violated"
+
+
+class EndsWithItsWait(CronScheduler):
+    """Survives its ticks, and not its waits."""
+
+    name = "ends-with-its-wait"
+
+    def start(self, stop_event, *, adapters=None, loop=None, interval=60):
+        jobs.record_ticker_heartbeat()
+        while not stop_event.is_set():
+            clean = True
+            try:
+                scheduler.tick(verbose=False, sync=False)
+            except BaseException:
+                logging.getLogger("theirs").exception("tick failed")
+                clean = False
+            jobs.record_ticker_heartbeat(success=clean)
+            stop_event.wait(interval)
+
+
+@pytest.mark.parametrize(
+    ("error", "violated"), [("RuntimeError", "TICK-1"), ("KeyboardInterrupt", "TICK-2")]
+)
+def test_a_loop_that_its_wait_ended_was_not_ended_by_the_tick_before_it(error, violated):
+    """Unless what it raised is what that tick did: nobody can tell the two apart."""
+    scenario = parse_scenario(f"""
+name: a-wait-ends-it
+start: 2026-03-29T00:30:00
+lasts: 5m
+jobs: [{{id: report, schedule: every 10m}}]
+faults:
+  - {{into: tick, raise: KeyboardInterrupt, until: 10m}}
+  - {{into: wait, raise: {error}, nth: 2}}
+""")
+    run = simulate(scenario, from_class(EndsWithItsWait))
+    wrong = {one.id for one in judge(run.history, scenario).findings if one.verdict == "violated"}
+    assert wrong & {"TICK-1", "TICK-2"} == {violated}

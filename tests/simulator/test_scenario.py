@@ -121,6 +121,10 @@ def test_it_is_frozen_and_differs_by_value():
         ("lasts: 6h", "F:5: key 'lasts' stands twice"),
         ("for: [blockin]", "F:5: for.0: Input should be 'blocking' or 'external'"),
         ("strt: 1", "F:5: unknown key 'strt'; did you mean 'start'?"),
+        (
+            "machines: {Größe: {}}",
+            "machines.0.id: 'Größe' is no name here: small letters, digits and hyphens only",
+        ),
         ("on: 1", "F:5: unknown key 'on'; did you mean"),
         (
             "faults:\n- {into: tick, raise: KeyError}\n- {into: tik, raise: KeyError}",
@@ -187,7 +191,10 @@ def test_it_is_frozen_and_differs_by_value():
         ("steps: [{at: 7, do: status}]", "F:5: .*7 has no unit: write 7s"),
         ("machines: {a: {skw: 1s}}", "F:5: unknown key 'skw'; did you mean 'skew'?"),
         ("machines: [nas]", "F:5: 'nas' is not a gateway"),
-        ("expect: {hold: [TICK2]}", "F:5: expect.hold.0: String should match"),
+        (
+            "expect: {hold: [TICK2]}",
+            "F:5: expect.hold.0: 'TICK2' is no name here: an id like TICK-2",
+        ),
         ("expect: {runs: {rep: 1}}", "F:5: no job 'rep'"),
         ("a: [", "F:5: not YAML"),
         ("? [a]\n: b", "F:5: a key must be a word"),

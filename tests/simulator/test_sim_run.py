@@ -65,6 +65,15 @@ def test_every_form_of_a_provider_runs(provider):
     assert sim.runs("report") == 3
 
 
+def test_what_cannot_be_run_is_wrong_use(tmp_path):
+    for words, said in (
+        ([str(tmp_path)], "has no scenario: they are *.yaml"),
+        (["-p", "logging:root"], "logging:root is no provider: it is of type RootLogger"),
+    ):
+        done = CliRunner().invoke(cli, ["run", *words])
+        assert (done.exit_code, said in done.stderr) == (2, True), done.output
+
+
 def test_a_plugins_folder_runs(monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[1] / "outsiders")
     sim = CronSim("clockwork").job("report", "every 1h")
