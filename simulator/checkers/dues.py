@@ -178,7 +178,7 @@ def dues_of(
         if part.meanwhile_us is not None and part.meanwhile_us <= part.from_us:
             dues.append(Due(job, part.meanwhile_us, index, optional=True))
     for op in plan.manual:
-        index = plan.segment_at(max(op.begin.n + 1, took_effect_n(facts, op)))
+        index = _part_of(facts, plan, op)
         lapsed = _lapsed(facts, op)
         at_us = effect_us(facts, op) if op.do == "trigger" else op.begin.at_us
         due = Due(job, at_us, index, manual=True, optional=lapsed)
@@ -221,6 +221,17 @@ def _taken_ahead(facts: Facts, part: Segment, taken: list[tuple[int, int]]) -> l
         return []
     until_us = taken[place - 1][1] + early
     return list(oracle.occurrences(part.schedule, max(over_us, part.from_us), until_us))
+
+
+def _part_of(facts: Facts, plan: Plan, op: Op) -> int:
+    """The part of a plan that a run belongs to which was asked for: it began with the operation.
+
+    One that went on while others were stored may have to wait for them.
+    """
+    index = plan.segment_at(op.begin.n + 1)
+    if index >= 0 and plan.segments[index].from_n == op.begin.n:
+        return index
+    return plan.segment_at(max(op.begin.n + 1, took_effect_n(facts, op)))
 
 
 def _done_by_hand(plan: Plan, dues: list[Due]) -> None:
