@@ -63,16 +63,17 @@ class _Quiet:
 class _Stepped:
     """Since the clock may have been set back, these jobs could not be looked at, or not yet.
 
-    A next time of theirs that is too far off was computed while it was ahead. Where it was set to
-    comes after `since`, the last look.
+    A next time of theirs that is too far off, seen from `base`, was computed while it was ahead.
+    Where it was set to comes after `since`, the last look.
     """
 
     since: datetime
+    base: datetime
     job_ids: Collection[str]
 
-    def of(self, job_id: str) -> datetime | None:
-        """`since` for one of the jobs."""
-        return self.since if job_id in self.job_ids else None
+    def is_ahead(self, job: Mapping[str, Any]) -> bool:
+        """Whether it is one of the jobs, with such a next time."""
+        return job.get("id") in self.job_ids and upkeep.is_ahead(job, self.base)
 
 
 def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
@@ -108,10 +109,11 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     agenda: Agenda = slots.setdefault(_AGENDA_SLOT, Agenda())
     # By the present clock the last look was so long ago as has really passed since.
     last_look = records.later(now, slots.get(_LOOKED_SLOT, looked_s) - looked_s)
-    stepped = _Stepped(last_look, slots.get(_STEPPED_SLOT, ()))
+    # What was on then may have been claimed rightly since: its next time is seen from now.
+    stepped = _Stepped(last_look, now, slots.get(_STEPPED_SLOT, ()))
     if quiet is None or at < quiet.since:
         # The clock may have been ahead.
-        stepped = _Stepped(last_look, document.places)
+        stepped = _Stepped(last_look, last_look, document.places)
         agenda = slots[_AGENDA_SLOT] = Agenda()
     verdicts = _look_at_all(agenda, document, now, stepped)
     if _MEND in verdicts.values():
@@ -167,8 +169,7 @@ def _look_at_all(
     for job_id in agenda.to_look_at(document, at, zone, running):
         job = document.get(job_id) or {}
         try:
-            since = None if stepped is None else stepped.of(job_id)
-            verdict = _look(job, now, since, job_id in running)
+            verdict = _look(job, now, stepped, job_id in running)
         except Exception:
             # One record of a shape that nobody thought of must not stop the others (LIVE-7).
             logger.exception(
@@ -184,7 +185,7 @@ def _look_at_all(
 
 
 def _look(  # noqa: PLR0911 - one line for each state that a job can be in
-    job: Mapping[str, Any], now: datetime, since: datetime | None, running: bool
+    job: Mapping[str, Any], now: datetime, stepped: _Stepped | None, running: bool
 ) -> float:
     if records.stay_reason(job) is not None:
         return math.inf
@@ -204,7 +205,7 @@ def _look(  # noqa: PLR0911 - one line for each state that a job can be in
     if records.is_spent(job):
         return _MEND
     if planned > now:
-        return _MEND if since and upkeep.is_ahead(job, since) else planned.timestamp()
+        return _MEND if stepped and stepped.is_ahead(job) else planned.timestamp()
     try:
         return _MEND if upkeep.is_late(job, planned, now) else _DUE
     except ScheduleError:
@@ -239,7 +240,7 @@ def _mend_all(job_ids: list[str], now: datetime, stepped: _Stepped) -> set[str]:
             before = records.hand_out(job)
             written = len(entries)
             try:
-                _mend(edit, job, now, stepped.of(job_id), entries)
+                _mend(edit, job, now, stepped, entries)
             except Exception:
                 job.clear()
                 job.update(before)
@@ -256,7 +257,7 @@ def _mend_all(job_ids: list[str], now: datetime, stepped: _Stepped) -> set[str]:
 
 
 def _mend(
-    edit: Edit, job: Job, now: datetime, since: datetime | None, entries: list[dict[str, Any]]
+    edit: Edit, job: Job, now: datetime, stepped: _Stepped, entries: list[dict[str, Any]]
 ) -> None:
     if records.stay_reason(job) is not None or claim_rules.is_held(job, now):
         return  # changed since the look
@@ -268,13 +269,13 @@ def _mend(
         edit.delete(job["id"])
         return
     entries += upkeep.mend(job, now)
-    if since and upkeep.is_ahead(job, since):
+    if stepped.is_ahead(job):
         claimed = [
             str(entry.get("occurrence"))
             for entry in store.current_store().executions(job["id"])
             if entry.get("state") == "claimed"
         ]
-        upkeep.pull_back(job, since, claimed)
+        upkeep.pull_back(job, stepped.since, claimed)
     planned = records.instant(job.get("next_run_at"), records.zone_of(now))
     if planned is None or planned > now:
         return
