@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Container, Mapping
 from typing import Any
 
-from hermes_cron import clock, config, liveness, process, store
+from hermes_cron import clock, config, process, store
 
 __all__ = [
     "PREFIX",
@@ -47,13 +46,11 @@ class GatewayEvidence:
     def begin(self, *, interval_s: float) -> None:
         """Write the first version."""
         me = process.current()
-        # Under simulation the pid is not this process's, and /proc knows nothing of it.
-        known_as = liveness.identity(me.pid) if me.pid == os.getpid() else None
         self._facts = {
             "pid": me.pid,
             "host": me.host,
             "boot_id": me.boot_id,
-            "identity": known_as,
+            "identity": me.identity_of(me.pid),
             "started_at": clock.epoch(),
             "interval_s": interval_s,
             "configured": configured_name(),
@@ -140,7 +137,7 @@ def is_live(facts: Mapping[str, Any]) -> bool:
         return False
     if pid == me.pid:  # ours, or that of an earlier process that had our pid
         return facts.get("boot_id") == me.boot_id
-    return me.pid_is_alive(pid) and liveness.is_the_same(pid, facts.get("identity"))
+    return me.lives_on(pid, facts.get("identity"))
 
 
 def sweep(alive: set[int]) -> None:

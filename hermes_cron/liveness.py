@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["identity", "is_the_same"]
+__all__ = ["identity"]
 
 _PROC = Path("/proc")
 _START_TICKS = 19  # its place after the command's name, proc(5) counts from the pid
@@ -29,13 +29,3 @@ def identity(pid: int) -> str | None:
     if len(fields) <= _START_TICKS or fields[0] in "ZX":
         return None
     return f"{boot}:{fields[_START_TICKS]}"
-
-
-def is_the_same(pid: int, known_as: str | None) -> bool:
-    """True unless it is known that `pid` is no longer the process whose `identity` was `known_as`.
-
-    Args:
-        pid: a process that exists.
-        known_as: its identity when the evidence was written, None when it could not be told.
-    """
-    return known_as is None or identity(pid) == known_as

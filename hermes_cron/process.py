@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from hermes_cron import liveness
+
 if TYPE_CHECKING:
     from hermes_cron.dispatch import Dispatcher
     from hermes_cron.leases import LeaseKeeper
@@ -82,6 +84,7 @@ class ProcessState:
         boot_id: tells this process from an earlier one with the same id.
         host: the machine, as it stands in claims. `$HERMES_MACHINE_ID` overrides the host's name.
         pid_is_alive: asks this host about another process.
+        identity_of: asks this host what tells a process from an earlier one that had its pid.
         lock: guards `running` and `pending`. Held for dictionary operations only, never over I/O.
         running: the executions that this process holds, queued ones too, by job id.
         pending: writes that failed and wait for the next occasion, oldest first.
@@ -96,6 +99,7 @@ class ProcessState:
     boot_id: str
     host: str
     pid_is_alive: Callable[[int], bool] = _pid_is_alive
+    identity_of: Callable[[int], str | None] = liveness.identity
     lock: threading.Lock = field(default_factory=threading.Lock)
     running: dict[str, Execution] = field(default_factory=dict)
     pending: list[Callable[[], object]] = field(default_factory=list)
@@ -114,6 +118,19 @@ class ProcessState:
         """Whether this process holds the job for a run whose result it has not stored yet."""
         run = self.running.get(job_id)
         return run is not None and not run.over
+
+    def lives_on(self, pid: int, known_as: str | None) -> bool:
+        """Whether a pid of this host still is the process whose identity was `known_as`.
+
+        True unless it is known that the process ended or that its pid went to another.
+
+        Args:
+            pid: another process than this one.
+            known_as: its identity when the evidence was written, None when it could not be told.
+        """
+        if not self.pid_is_alive(pid):
+            return False
+        return known_as is None or self.identity_of(pid) == known_as
 
     def is_gone(self, holder: object, boot_id: object) -> bool:
         """Whether the process that signed a claim is known to be dead.

@@ -108,7 +108,12 @@ class ReferenceHost:
         stage = self._stage
         assert stage is not None, "processes are made inside a run"
         return process.ProcessState(
-            pid=pid, boot_id=boot_id, host=machine, pid_is_alive=stage.lives
+            pid=pid,
+            boot_id=boot_id,
+            host=machine,
+            pid_is_alive=stage.lives,
+            # No pid comes twice in a run, and /proc tells of the processes of the real machine.
+            identity_of=lambda _: None,
         )
 
     def run_gateway(self, provider: Any, stop_event: Any, *, interval_s: int) -> Any:

@@ -1,6 +1,7 @@
 """What a scenario says happens, happens: faults, steps, machines; and what proves nothing says so."""
 
 import gc
+from pathlib import Path
 
 import pytest
 
@@ -256,3 +257,22 @@ def test_an_agent_that_arms_the_past_again_and_again_does_not_stop_time(tmp_path
     run = simulate(scenario, from_attribute("stubborn:Stubborn"))
     assert run.history.of("world.end")[0].data["reason"] == "horizon"
     assert 100 < len(run.history.of("nas.deliver")) <= 1860
+
+
+def test_the_processes_of_the_real_machine_are_none_of_the_run_s(monkeypatch):
+    """A history once told the start of a real process that had the pid of a simulated one."""
+    crash = {"do": "crash", "at": "1h5m", "machine": "a", "for": "5m"}
+    alone, _ = run(steps=[crash])
+    monkeypatch.setattr("pathlib.Path.read_text", _as_if_each_pid_lived(Path.read_text))
+    assert run(steps=[crash])[0].to_bytes() == alone.to_bytes()
+
+
+def _as_if_each_pid_lived(read_text):
+    """`Path.read_text` on a machine on which somebody has each pid."""
+
+    def read(path, *arguments, **options):
+        if path.parts[:2] == ("/", "proc") and path.name == "stat":
+            return f"{path.parts[2]} (sh) S " + " ".join(["1"] * 40)
+        return read_text(path, *arguments, **options)
+
+    return read
