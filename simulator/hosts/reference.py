@@ -362,6 +362,11 @@ class _Ear(logging.Handler):
         """None is needed: nothing interrupts a task that records."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without the lock, which Python 3.13 takes without asking whether there is one."""
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         """Record it, unless it is chatter."""
         if record.levelno < logging.WARNING and record.name != LOOP_LOGGER:
