@@ -276,3 +276,16 @@ def _as_if_each_pid_lived(read_text):
         return read_text(path, *arguments, **options)
 
     return read
+
+
+def test_what_is_logged_is_heard_by_a_python_that_takes_the_lock_of_each_handler(monkeypatch):
+    """As 3.13 does; under it every loop once ended at its first line in the log."""
+    plain, _ = run()
+
+    def handle(handler, record):
+        with handler.lock:
+            handler.emit(record)
+        return True
+
+    monkeypatch.setattr("logging.Handler.handle", handle)
+    assert run()[0].to_bytes() == plain.to_bytes()
