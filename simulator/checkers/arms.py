@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from simulator import oracle
-from simulator.checkers.disturbance import (
-    claimed_by,
-    failed_claims,
-    settled_us,
-    until_next_occasion,
-)
+from simulator.checkers.disturbance import failed_claims, until_next_occasion
 from simulator.checkers.dues import JobMatch
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import CLAIM_TTL_US, COMMAND, EARLY_LEEWAY_US, BodyRun
+from simulator.checkers.left_claims import left_claims
 from simulator.checkers.stored import Record
 from simulator.checkers.wanted import Segment, commits_of, last_commit
 from simulator.durations import SECOND_US
@@ -125,9 +121,7 @@ def _held(facts: Facts, job: str, ran: list[BodyRun], at_us: int) -> int:
 def _died(facts: Facts, job: str, at_us: int) -> list[Event]:
     """Who died with the job's claim before an instant, when that could not be seen yet."""
     return [
-        crash
-        for crash in facts.history.of("crash")
-        if crash.at_us <= at_us <= settled_us(facts, crash) and claimed_by(facts, job, crash)
+        left.crash for left in left_claims(facts, job) if left.crash.at_us <= at_us <= left.until_us
     ]
 
 

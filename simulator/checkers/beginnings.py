@@ -5,7 +5,7 @@ from typing import Any
 from simulator import oracle
 from simulator.checkers.effects import as_counted
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER, Op
+from simulator.checkers.happened import EARLY_LEEWAY_US, FOREVER, Op
 from simulator.checkers.struck import zone_at
 from simulator.checkers.wanted import Plan, Segment, commits_by_job
 from simulator.durations import DAY_US, SECOND_US
@@ -151,10 +151,12 @@ def on_stated_grid(
             break
         stated = _instant_us(facts, record.get("next_run_at"))
         latest_us = event.at_us + schedule.period_us + facts.skew_us
-        if stated is None or not at_us < stated <= latest_us:
+        early_us = EARLY_LEEWAY_US if facts.external else 0
+        if stated is None or not at_us < stated <= latest_us + early_us:
             continue
+        if before is not None and (stated - before.first_us) % before.period_us == 0:
+            grid = before  # also where what comes now was taken a little early
         # What is to come at once states no grid; by a clock that is ahead it lies ahead.
-        kept = before is not None and (stated - before.first_us) % before.period_us == 0
-        if kept or stated > at_us + facts.skew_us:
+        elif at_us + facts.skew_us < stated <= latest_us:
             grid = oracle.Every(stated, schedule.period_us)
     return grid or schedule

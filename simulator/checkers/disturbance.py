@@ -15,15 +15,15 @@ from simulator.checkers.happened import (
     Window,
     merge,
 )
+from simulator.checkers.left_claims import left_claims, settled_us, woken_since_us
 from simulator.checkers.misread import read_behind, unread
 from simulator.checkers.struck import held_locks, lasts_us, rule_of, start_struck
-from simulator.checkers.wanted import Plan, commits_by_job, last_commit
+from simulator.checkers.wanted import Plan, commits_by_job
 from simulator.durations import HOUR_US
 from simulator.event import Event
 from simulator.fold import instant_us
 
 __all__ = [
-    "claimed_by",
     "damage",
     "disturbances",
     "failed_call",
@@ -31,7 +31,6 @@ __all__ = [
     "failed_claims",
     "general_disturbances",
     "hurt_store",
-    "settled_us",
     "until_next_occasion",
 ]
 
@@ -155,11 +154,7 @@ def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
         for event in failed_claims(facts)
         if event.data.get("job") == job
     ]
-    windows += [
-        (crash.at_us, settled_us(facts, crash))
-        for crash in facts.history.of("crash")
-        if claimed_by(facts, job, crash)
-    ]
+    windows += [(left.crash.at_us, left.until_us) for left in left_claims(facts, job)]
     if not facts.blocking:
         windows += [until_next_occasion(facts, event) for event in read_behind(facts, job)]
         windows += _cut_fires(facts, job) + crowded_out(facts, job)
@@ -218,13 +213,6 @@ def _comes_across_us(plan: Plan, boot_us: int) -> int:
     return min(firsts, default=FOREVER)
 
 
-def claimed_by(facts: Facts, job: str, crash: Event) -> bool:
-    """Whether the machine that died had the job's claim in the store."""
-    claim = (last_commit(facts, job, crash.n)[1] or {}).get("fire_claim")
-    by = claim.get("by") if isinstance(claim, dict) else None
-    return str(by).rpartition(":")[0] == crash.machine
-
-
 def _claimed_by_tick(facts: Facts, struck: Event) -> set[str]:
     """The jobs that a tick claimed in one write, where a fault struck that claim after it."""
     rule = rule_of(facts, struck)
@@ -259,22 +247,6 @@ def _late_timer(facts: Facts, struck: Event) -> Window:
     return (fire_us, fire_us + ((rule.delay or 0) if rule is not None else 0))
 
 
-def settled_us(facts: Facts, died: Event) -> int:
-    """Until when the claim of a machine that died may keep its job: its time (HOST.md), or less.
-
-    Whoever is woken after its time can see it; so can the next process of the machine itself.
-    """
-    until_us = died.at_us + CLAIM_TTL_US + facts.skew_us
-    if facts.blocking:
-        return until_us
-    back = (
-        life.start_left.at_us
-        for life in facts.lives.get(died.machine, ())
-        if life.boot.n > died.n and life.start_left is not None
-    )
-    return min(_woken_since_us(facts, until_us), next(back, FOREVER))
-
-
 def _cut_fires(facts: Facts, job: str) -> list[Window]:
     """From each fire of an external provider that came to no run to when that can be seen.
 
@@ -305,13 +277,7 @@ def _while_claimed(facts: Facts, failed: Event) -> Window:
     until_us = failed.at_us + CLAIM_TTL_US + facts.skew_us
     if facts.blocking:
         return (failed.at_us, until_us)
-    return (failed.at_us, _woken_since_us(facts, until_us))
-
-
-def _woken_since_us(facts: Facts, at_us: int) -> int:
-    """When the first occasion after an instant was over; FOREVER without one."""
-    index = bisect_left(facts.occasions, at_us, key=lambda occasion: occasion[0].at_us)
-    return facts.occasions[index][1].at_us if index < len(facts.occasions) else FOREVER
+    return (failed.at_us, woken_since_us(facts, until_us))
 
 
 def _near(facts: Facts, instants: list[int], at_us: int) -> bool:

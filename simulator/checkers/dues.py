@@ -210,12 +210,13 @@ def _instants(
     part = plan.segments[index]
     came = oracle.occurrences(part.schedule, part.from_us, min(part.settled_us, last_us))
     before = _taken_ahead(facts, plan.segments[index - 1], taken) if index else []
-    return [at for at in came if at not in before] + _taken_ahead(facts, part, taken)
+    ahead = _taken_ahead(facts, part, taken)
+    return [at for at in came if at not in before and at not in ahead] + ahead
 
 
 def _taken_ahead(facts: Facts, part: Segment, taken: list[tuple[int, int]]) -> list[int]:
-    """What comes after the end of a part, and was taken a little early before it."""
-    over_us, early = part.settled_us, leeway_us(facts)
+    """What comes after a part began to end, and was taken a little early before it."""
+    over_us, early = part.to_us, leeway_us(facts)
     place = bisect_left(taken, (part.to_n, 0))
     if over_us == FOREVER or not place or taken[place - 1][1] < over_us - early:
         return []

@@ -9,14 +9,13 @@ Where many come at once a loop may begin them one after another: storms are not 
 from bisect import bisect_left, bisect_right
 
 from simulator import oracle
-from simulator.checkers.disturbance import claimed_by, settled_us
 from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, MANY_RUNS, NAS_BACKOFF_US, BodyRun, Window
+from simulator.checkers.left_claims import LeftClaim, left_claims, settled_us
 from simulator.checkers.struck import lasts_us
 from simulator.checkers.wanted import last_commit
 from simulator.durations import SECOND_US
-from simulator.event import Event
 
 __all__ = ["after_us", "decide", "touching"]
 
@@ -106,8 +105,25 @@ def touching(windows: list[Window], start_us: int, end_us: int) -> Window | None
 def _busy_until(facts: Facts, due: Due) -> int | None:
     """Until when another run of the same job was on, if it was on at this occurrence.
 
-    That is by every clock: to one that is ahead the occurrence came before.
+    That is by every clock: to one that is ahead the occurrence came before. To whoever is woken it
+    is on, too, while a claim of a machine that died stands: whether a run is behind it nobody sees.
     """
+    runs_us = _runs_until(facts, due)
+    left = [] if facts.blocking else left_claims(facts, due.job)
+    left_us = (one.until_us for one in left if _stood_at(one, due))
+    return max([*left_us, *([] if runs_us is None else [runs_us])], default=None)
+
+
+def _stood_at(left: LeftClaim, due: Due) -> bool:
+    """Whether a claim that a dead machine left stood at an occurrence, and was not taken for it."""
+    if not left.taken.at_us < due.at_us < left.until_us:
+        return False
+    its_run = due.run is not None and left.taken.n < due.run.begin.n < left.crash.n
+    return not its_run and (left.for_us is None or abs(left.for_us - due.at_us) >= SECOND_US)
+
+
+def _runs_until(facts: Facts, due: Due) -> int | None:
+    """Until when another run of the same job was on, if one was."""
     runs = facts.runs.get(due.job, [])
     index = bisect_right(runs, due.at_us, key=lambda run: run.begin.at_us) - 1
     if due.manual:  # asked for in the instant in which another began, or was taken
@@ -119,7 +135,7 @@ def _busy_until(facts: Facts, due: Due) -> int | None:
     if index < 0:
         return None
     until_us = max(runs[index].end_us, _held_up_us(facts, runs[index]))
-    died = runs[index].died or _died_before_it_told(facts, runs, index)
+    died = runs[index].died
     if died is not None and not facts.blocking:  # to whoever is woken it is still on
         until_us = max(until_us, settled_us(facts, died))
     return until_us if until_us > due.at_us - facts.skew_us else None
@@ -133,21 +149,6 @@ def _was_taken(facts: Facts, due: Due, run: BodyRun) -> bool:
     ]
     tokens = [claim.get("token") if isinstance(claim, dict) else None for claim in claims]
     return tokens[0] is not None and tokens[0] == tokens[1]
-
-
-def _died_before_it_told(facts: Facts, runs: list[BodyRun], index: int) -> Event | None:
-    """The crash of the machine of a run that had ended, and whose claim stood still."""
-    run, until_n = runs[index], runs[index + 1].begin.n if index + 1 < len(runs) else FOREVER
-    return next(
-        (
-            crash
-            for crash in facts.history.of("crash")
-            if run.end_n < crash.n < until_n
-            and crash.machine == run.begin.machine
-            and claimed_by(facts, run.job, crash)
-        ),
-        None,
-    )
 
 
 def _held_up_us(facts: Facts, run: BodyRun) -> int:

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from simulator.checkers.disturbance import claimed_by, settled_us
 from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import FOREVER, Life, Tick, Window, merge
+from simulator.checkers.left_claims import left_claims
 from simulator.checkers.matching import match_all
 from simulator.checkers.misread import lost_writes
 from simulator.checkers.reading import age_us, read_at_us
@@ -305,9 +305,9 @@ def _troubled(facts: Facts) -> list[Window]:
     ]
     windows += [(event.at_us, FOREVER) for event in lasting]
     windows += [
-        (crash.at_us, settled_us(facts, crash) + while_us)
-        for crash in history.of("crash")
-        if any(claimed_by(facts, job.id, crash) for job in facts.scenario.jobs)
+        (left.crash.at_us, left.until_us + while_us)
+        for job in facts.scenario.jobs
+        for left in left_claims(facts, job.id)
     ]
     windows += [
         (event.at_us, max(_well_us(facts, job, event) for job in jobs))
