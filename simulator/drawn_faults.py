@@ -4,7 +4,7 @@ Most faults are anchored to events, the others to instants near those at which j
 `simulator.strategies`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
@@ -13,7 +13,16 @@ from pydantic import ValidationError
 from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.fault_rule import EFFECTS, PHASES, SEAMS, Fault
 
-__all__ = ["ANSWERS", "CAPABILITIES", "OUTAGES", "RAISED", "instants", "mostly", "multiples"]
+__all__ = [
+    "ANSWERS",
+    "CAPABILITIES",
+    "OUTAGES",
+    "RAISED",
+    "instants",
+    "machines_said",
+    "mostly",
+    "multiples",
+]
 
 CAPABILITIES = frozenset({"blocking", "external"})
 
@@ -45,6 +54,11 @@ _NEEDS = {
 def mostly(common: Any, *rest: Any) -> st.SearchStrategy[Any]:
     """`common` in half of the cases, one of the rest in the other."""
     return st.sampled_from((common,) * len(rest) + rest)
+
+
+def machines_said(ids: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Machines as a file says them; the clock of the second is ahead."""
+    return {machine: {"skew": "2s"} if machine == "b" else {} for machine in ids}
 
 
 @st.composite

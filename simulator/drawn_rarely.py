@@ -14,11 +14,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from simulator import oracle
-from simulator.drawn_faults import OUTAGES, RAISED
+from simulator.drawn_faults import OUTAGES, RAISED, machines_said, mostly
 from simulator.drawn_together import Draw, Meeting
+from simulator.durations import DAY_US, parse_duration
 from simulator.scenario import Scenario
 
-__all__ = ["Situation", "situations"]
+__all__ = ["Situation", "rarely", "situations"]
 
 _JUMPS = ("-1h", "-1h", "-10m", "-3h")
 
@@ -182,6 +183,40 @@ _BLOCKING: tuple[_Kind, ...] = (
 _EXTERNAL: tuple[_Kind, ...] = (
     _leaves_at_work, _cancel_refused_once, _forgets_unseen, _changed_in_a_call,
 )  # fmt: skip
+
+
+@st.composite
+def rarely(draw: st.DrawFn, plain: Scenario, days: int) -> Scenario:
+    """The scenario, but for what happens in it: a rare situation or two.
+
+    Of what happened one fault and one step are left, at most.
+
+    Args:
+        draw: Hypothesis'.
+        plain: The scenario.
+        days: How long it lasts at most; every second lasts longer than before.
+    """
+    lasts_us = draw(mostly(plain.lasts, DAY_US // 2, days * DAY_US))
+    plain = plain.model_copy(update={"lasts": max(plain.lasts, lasts_us)})
+    found = draw(st.lists(situations(plain), min_size=1, max_size=2))
+    wanted = next((one.machines for one in found if one.machines), None)
+    machines = wanted or [machine.id for machine in plain.machines]
+    happens: dict[str, list[Any]] = {}
+    for kind, drawn in (("faults", plain.faults), ("steps", plain.steps)):
+        must = [one for one in drawn if getattr(one, "do", None) == "create"]
+        others = [one.plain() for one in drawn if one not in must][: draw(st.integers(0, 1))]
+        rare = (dict(said) for one in found for said in getattr(one, kind))
+        happens[kind] = [one.plain() for one in must] + [
+            one for one in (*others, *rare) if one.get("machine") in {None, *machines}
+        ]
+    happens["steps"].sort(key=lambda step: parse_duration(step["at"]))
+    instead = {job_id: job for one in found for job_id, job in one.jobs.items()}
+    return Scenario.model_validate(
+        plain.plain()
+        | happens
+        | {"machines": machines_said(machines)}
+        | {"jobs": [{"id": j.id, **instead[j.id]} if j.id in instead else j for j in plain.jobs]}
+    )
 
 
 @st.composite

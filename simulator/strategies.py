@@ -12,10 +12,10 @@ mark of the job's second run"), and several of them to the same event: what goes
 two seconds is hardly ever drawn by instants. What has an instant, steps above all, is mostly near
 one of a few that the scenario shares, and jobs share schedules: trouble is where things meet. Every
 number is drawn from a small range, because Hypothesis mixes constants of the modules that happen to
-be loaded into large ones. What takes more than two such things is drawn by `rare_scenarios`.
+be loaded into large ones. What takes more than two such things is drawn with `rare=True`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,46 +28,24 @@ from simulator.drawn_faults import (
     RAISED,
     faults,
     instants,
+    machines_said,
     mostly,
-    multiples,
 )
-from simulator.drawn_rarely import situations
+from simulator.drawn_ground import SCHEDULES, STARTS, TAKES, Ground, grounds, timestamps
+from simulator.drawn_rarely import rarely
 from simulator.drawn_together import meetings
-from simulator.durations import DAY_US, SECOND_US, format_duration, parse_duration
+from simulator.durations import SECOND_US, format_duration, parse_duration
 from simulator.kernel.tape import MAX_CHOICES, Choice, Tape
 from simulator.scenario import Scenario
 from simulator.steps import OPERATIONS, Step
 from simulator.volume import DAMAGES
 
-__all__ = ["faults", "jobs", "rare_scenarios", "scenarios", "steps", "tapes"]
+__all__ = ["faults", "jobs", "scenarios", "steps", "tapes"]
 
-_STARTS = (
-    ("UTC", "2026-03-02T08:00:00"),
-    ("UTC", "2026-12-31T19:00:17"),
-    ("Asia/Kolkata", "2026-06-10T07:45:00"),
-    ("Europe/Berlin", "2026-03-29T00:30:00"),
-    ("Europe/Berlin", "2026-10-25T00:30:00"),
-    ("America/New_York", "2026-03-08T00:30:00"),
-    ("Australia/Lord_Howe", "2026-10-04T00:30:00"),
-)
-"""Two hours or less before what is special about them: most scenarios last three."""
-_HOURS = (3, 3, 3, 3, 3, 3, 6, 6, 6, 12)
-_FREQUENT = {
-    "every 30m": 30, "every 20m": 20, "every 10m": 10, "every 7m": 7, "*/5 * * * *": 5,
-    "*/15 * * * *": 15,
-}  # fmt: skip
-"""Schedules that are due at least twice an hour, and how many minutes lie between."""
-_AT_NIGHT = ("30 2 * * *", "15,45 1-4 * * *", "*/20 2 * * *")
-"""For what starts after midnight: elsewhere they would name nothing within reach."""
-_SCHEDULES = (
-    *_FREQUENT, "every 1h", "every 90m", "0 * * * *", "25 */2 * * *", "30 2 * * *", "* * * * *",
-    "40m", "100m",
-)  # fmt: skip
-_TAKES = (*("1s",) * 5, "0s", "20s", "3m", "8m", "40m")
 _NO_SCHEDULES = ("0 0 31 2 *", "61 * * * *", "every 0m", "at noon")
 _NEVER = "2031-01-01T00:00:00+00:00"
 _SETS = (
-    *({"schedule": schedule} for schedule in (*_SCHEDULES, *_NO_SCHEDULES)),
+    *({"schedule": schedule} for schedule in (*SCHEDULES, *_NO_SCHEDULES)),
     *({"state": "paused"},) * 3,
 )
 _SPEECHLESS = "simulator.raising.SpeechlessError"
@@ -90,8 +68,8 @@ def jobs(
     *,
     job_id: str = "job",
     breakable: bool = True,
-    schedules: Sequence[str] = _SCHEDULES,
-    takes: Sequence[str] = _TAKES,
+    schedules: Sequence[str] = SCHEDULES,
+    takes: Sequence[str] = TAKES,
 ) -> dict[str, Any]:
     """One job, as a file would say it.
 
@@ -142,7 +120,7 @@ def steps(
         "fire_at": st.just("last"),
         "times": st.integers(1, 3),
         "by": st.sampled_from(("2s", "-2s", "10m", "-10m", "1h", "-1h")),
-        "to": st.sampled_from(sorted({zone for zone, _start in _STARTS})),
+        "to": st.sampled_from(sorted({zone for zone, _start in STARTS})),
         "what": st.sampled_from(sorted(DAMAGES)),
     }
     unfit = {"create", *(() if "external" in capabilities else ("deliver", "forget"))}
@@ -187,6 +165,7 @@ def scenarios(
     capabilities: Collection[str] = CAPABILITIES,
     days: int = 1,
     tasks: Sequence[str] = (),
+    rare: bool = False,
 ) -> Scenario:
     """A whole scenario: one or two machines, a few jobs, steps and faults, a tape.
 
@@ -198,134 +177,96 @@ def scenarios(
         capabilities: What the provider declares.
         days: How long it lasts at most; most scenarios are shorter.
         tasks: Names of tasks that the tape may hold back.
+        rare: Whether a rare situation or two happen in it, and little else; see
+            `simulator.drawn_rarely`.
     """
-    zone, start = draw(st.sampled_from(_STARTS))
-    crowd = draw(st.integers(0, 9)) == 9  # noqa: PLR2004 - one in ten
-    lasts_us = draw(st.sampled_from((3,) if crowd else (*_HOURS, 24 * days))) * DAY_US // 24
-    machines = draw(st.sampled_from((["a"], ["a"], ["a"], ["a", "b"], ["a", "b"])))
-    job_ids = [f"job-{nth}" for nth in range(1, draw(_counts(crowd=crowd)) + 1)]
-    special = [*draw(_timestamps(start)), *(_AT_NIGHT if "T00" in start else ())]
-    some = st.sampled_from([*_SCHEDULES, *special])
-    often = draw(st.sampled_from(sorted(_FREQUENT)))
-    shared = [often, *draw(st.lists(some, max_size=0 if crowd else 2))]
-    known: dict[str, Any] = {
-        "job_ids": job_ids,
-        "machines": machines,
-        "lasts_us": lasts_us,
-        "capabilities": capabilities,
-        "moments": draw(st.lists(multiples(lasts_us, _FREQUENT[often]), min_size=1, max_size=2)),
-    }
-    anchors = draw(
-        st.lists(st.tuples(st.sampled_from(job_ids), st.integers(1, 6)), min_size=1, max_size=2)
+    ground = draw(grounds(capabilities, days))
+    drawn_jobs = draw(_jobs_of(ground))
+    late = len(drawn_jobs) > 1 and draw(st.integers(0, 4)) == 0
+    standing = drawn_jobs[:-1] if late else drawn_jobs  # what is not there yet cannot be changed
+    ids = [job["id"] for job in standing]
+    drawn_steps = draw(_changes(ground, ids))
+    if late:
+        step, instead = draw(_made_late(ground))
+        drawn_jobs[-1] |= instead
+        drawn_steps.append(step)
+    drawn_steps += draw(_tried_by_hand(ground, standing))
+    drawn_faults = _drawn(
+        draw, faults(**ground.known, anchors=ground.anchors), draw(mostly(2, 1, 3, 4, 6))
     )
-    takes = [draw(st.sampled_from(_TAKES))] if crowd else _TAKES
-    drawn_jobs = [
+    if draw(st.integers(0, 2)) == 0:
+        more_faults, more_steps = draw(meetings(**ground.known | {"job_ids": ids}, sets=_SETS))
+        drawn_faults += more_faults
+        drawn_steps += more_steps
+    plain = Scenario.model_validate(
+        {
+            "name": name,
+            "for": sorted(capabilities),
+            "zone": ground.zone,
+            "start": ground.start,
+            "lasts": format_duration(ground.lasts_us),
+            "interval": draw(st.sampled_from((60,) * 6 + (20, 300))),
+            "machines": machines_said(ground.machines),
+            "jobs": drawn_jobs,
+            "steps": sorted(drawn_steps, key=lambda step: step.at),
+            "faults": drawn_faults,
+            "tape": draw(tapes(tasks=[t for t in tasks if t.split("#")[0] in ground.machines])),
+        }
+    )
+    return draw(rarely(plain, days)) if rare else plain
+
+
+@st.composite
+def _jobs_of(draw: st.DrawFn, ground: Ground) -> list[dict[str, Any]]:
+    """All jobs; the record of the first is never broken, so that something runs."""
+    return [
         draw(
             jobs(
                 job_id=job_id,
                 breakable=nth > 0,
-                schedules=shared if nth else shared[:1],
-                takes=takes,
+                schedules=ground.schedules if nth else ground.schedules[:1],
+                takes=ground.takes,
             )
         )
-        for nth, job_id in enumerate(job_ids)
+        for nth, job_id in enumerate(ground.job_ids)
     ]
-    late = len(job_ids) > 1 and draw(st.integers(0, 4)) == 0
-    standing = job_ids[:-1] if late else job_ids  # what is not there yet cannot be changed
-    focus = [job_id for job_id, _nth in anchors if job_id in standing] * (len(standing) // 2)
-    changed = steps(**known | {"job_ids": standing + focus})
-    drawn_steps = _drawn(draw, changed, draw(mostly(1, 0, 2, 3, 4)))
-    if late:
-        made = {"at": draw(instants(lasts_us, known["moments"])), "do": "create"}
-        drawn_jobs[-1] |= draw(_made_late(start, made["at"]))
-        drawn_steps.append(Step.model_validate({**made, "job": job_ids[-1]}))
-    broken = [job["id"] for job in drawn_jobs if job["id"] in standing and "record" in job]
-    by_hand: bool = draw(st.booleans())
-    if broken and by_hand:  # somebody tries by hand what does not run
-        tried = {"do": draw(st.sampled_from(("run", "trigger"))), "job": broken[0]}
-        drawn_steps.append(Step.model_validate({"at": draw(instants(lasts_us)), **tried}))
-    drawn_faults = _drawn(draw, faults(**known, anchors=anchors), draw(mostly(2, 1, 3, 4, 6)))
-    if draw(st.integers(0, 2)) == 0:
-        more_faults, more_steps = draw(meetings(**known | {"job_ids": standing}, sets=_SETS))
-        drawn_faults += more_faults
-        drawn_steps += more_steps
-    return Scenario.model_validate(
-        {
-            "name": name,
-            "for": sorted(capabilities),
-            "zone": zone,
-            "start": start,
-            "lasts": format_duration(lasts_us),
-            "interval": draw(st.sampled_from((60,) * 6 + (20, 300))),
-            "machines": {m: ({"skew": "2s"} if m == "b" else {}) for m in machines},
-            "jobs": drawn_jobs,
-            "steps": sorted(drawn_steps, key=lambda step: step.at),
-            "faults": drawn_faults,
-            "tape": draw(tapes(tasks=[t for t in tasks if t.split("#")[0] in machines])),
-        }
-    )
 
 
 @st.composite
-def rare_scenarios(
-    draw: st.DrawFn,
-    *,
-    name: str = "drawn",
-    capabilities: Collection[str] = CAPABILITIES,
-    days: int = 1,
-    tasks: Sequence[str] = (),
-) -> Scenario:
-    """A scenario as `scenarios` draws it, but for what happens in it: a rare situation or two.
+def _changes(draw: st.DrawFn, ground: Ground, standing: Sequence[str]) -> list[Step]:
+    """Steps, mostly about jobs that faults are anchored to."""
+    focus = [job_id for job_id, _nth in ground.anchors if job_id in standing]
+    about = [*standing, *focus * (len(standing) // 2)]
+    return _drawn(draw, steps(**ground.known | {"job_ids": about}), draw(mostly(1, 0, 2, 3, 4)))
 
-    Of all else that was drawn one fault and one step are left, at most; every second lasts longer.
-    See `scenarios` for the arguments, and `simulator.drawn_rarely` for what is rare.
+
+@st.composite
+def _made_late(draw: st.DrawFn, ground: Ground) -> tuple[Step, dict[str, Any]]:
+    """The step that makes the last job, and what is different about that job.
+
+    Its schedule may be one that must be refused then.
     """
-    plain = draw(scenarios(name=name, capabilities=capabilities, days=days, tasks=tasks))
-    lasts_us = draw(mostly(plain.lasts, DAY_US // 2, days * DAY_US))
-    plain = plain.model_copy(update={"lasts": max(plain.lasts, lasts_us)})
-    found = draw(st.lists(situations(plain), min_size=1, max_size=2))
-    wanted = next((one.machines for one in found if one.machines), None)
-    machines = wanted or [machine.id for machine in plain.machines]
-    instead = {job_id: job for one in found for job_id, job in one.jobs.items()}
-    happens: dict[str, list[Any]] = {}
-    for kind, drawn in (("faults", plain.faults), ("steps", plain.steps)):
-        must = [one for one in drawn if getattr(one, "do", None) == "create"]
-        others = [one.plain() for one in drawn if one not in must][: draw(st.integers(0, 1))]
-        rare = (dict(said) for one in found for said in getattr(one, kind))
-        happens[kind] = [one.plain() for one in must] + [
-            one for one in (*others, *rare) if one.get("machine") in {None, *machines}
-        ]
-    happens["steps"].sort(key=lambda step: parse_duration(step["at"]))
-    return Scenario.model_validate(
-        plain.plain()
-        | happens
-        | {"machines": {m: ({"skew": "2s"} if m == "b" else {}) for m in machines}}
-        | {"jobs": [{"id": j.id, **instead[j.id]} if j.id in instead else j for j in plain.jobs]}
-    )
-
-
-def _counts(*, crowd: bool) -> st.SearchStrategy[int]:
-    """How many jobs."""
-    return st.integers(9, 12) if crowd else st.integers(1, 4)
-
-
-@st.composite
-def _timestamps(draw: st.DrawFn, start: str, first: int = 1) -> list[str]:
-    """Two wall times on a full ten minutes, the `first` such or later, as a one-shot's schedule."""
-    tens = draw(st.lists(st.integers(first, 15), min_size=2, max_size=2))
-    hour = datetime.fromisoformat(start).replace(second=0)
-    return [(hour + timedelta(minutes=10 * ten)).isoformat() for ten in tens]
-
-
-@st.composite
-def _made_late(draw: st.DrawFn, start: str, at: str) -> dict[str, Any]:
-    """What is different about a job that a step makes: also what must be refused then."""
+    at = draw(instants(ground.lasts_us, ground.moments))
     ago = timedelta(microseconds=parse_duration(draw(st.sampled_from(("30s", "110s", "3m", "1h")))))
-    made = datetime.fromisoformat(start) + timedelta(microseconds=parse_duration(at))
+    made = datetime.fromisoformat(ground.start) + timedelta(microseconds=parse_duration(at))
     past = (made - ago).replace(microsecond=0).isoformat()
-    wrong = st.sampled_from([*_NO_SCHEDULES, *draw(_timestamps(start, -6)), past, past])
+    wrong = st.sampled_from([*_NO_SCHEDULES, *draw(timestamps(ground.start, -6)), past, past])
     schedule = {"schedule": draw(wrong)} if draw(st.integers(0, 2)) == 0 else {}
-    return {"created": "by a step", "record": {}, **schedule}
+    step = Step.model_validate({"at": at, "do": "create", "job": ground.job_ids[-1]})
+    return step, {"created": "by a step", "record": {}, **schedule}
+
+
+@st.composite
+def _tried_by_hand(
+    draw: st.DrawFn, ground: Ground, standing: Sequence[Mapping[str, Any]]
+) -> list[Step]:
+    """Somebody may try by hand what does not run."""
+    broken = [job["id"] for job in standing if "record" in job]
+    by_hand = draw(st.booleans())
+    if not broken or not by_hand:
+        return []
+    tried = {"do": draw(st.sampled_from(("run", "trigger"))), "job": broken[0]}
+    return [Step.model_validate({"at": draw(instants(ground.lasts_us)), **tried})]
 
 
 def _drawn(draw: st.DrawFn, strategy: st.SearchStrategy[Any], count: int) -> list[Any]:

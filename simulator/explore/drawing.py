@@ -3,8 +3,8 @@
 Each example is a search of Hypothesis of its own, without its database, deadline and profiles, and
 without its mutations, which would make every second example all but a copy of one before it.
 
-The last of every twenty is drawn by `rare_scenarios`: that is the share of a search that goes to
-what the other nineteen, which `scenarios` draws, would hardly ever come to.
+In the last of every twenty something rare happens: that is the share of a search that goes to what
+the other nineteen would hardly ever come to.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from hypothesis import seed as seeded
 from simulator.hosts import Host
 from simulator.kernel.tape import Tape
 from simulator.scenario import Scenario
-from simulator.strategies import rare_scenarios, scenarios
+from simulator.strategies import scenarios
 from simulator.target import Target
 from simulator.world import simulate
 
 __all__ = ["RARE_EVERY", "draw_scenario", "learn_tasks"]
 
 RARE_EVERY = 20
-"""How many examples there are for each that is drawn by `rare_scenarios`: the last of so many."""
+"""How many examples there are for each in which something rare happens: the last of so many."""
 
 _ONE_EXAMPLE = settings(
     max_examples=2,  # the first that Hypothesis draws is always the simplest of all
@@ -71,17 +71,16 @@ def draw_scenario(
         tasks: Names of tasks that the tape may hold back; see `learn_tasks`.
     """
     drawn: list[Scenario] = []
-    is_rare = index % RARE_EVERY == RARE_EVERY - 1
-    strategy = rare_scenarios if is_rare else scenarios
 
     @seeded(f"{seed}/{index}")
     @_ONE_EXAMPLE
     @given(
-        strategy(
+        scenarios(
             name=f"example-{index}-of-seed-{seed}",
             capabilities=capabilities,
             days=days,
             tasks=tasks,
+            rare=index % RARE_EVERY == RARE_EVERY - 1,
         )
     )
     def keep(scenario: Scenario) -> None:

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import drawn_faults, drawn_rarely, drawn_together, fault_rule, strategies
+from simulator import (
+    drawn_faults,
+    drawn_ground,
+    drawn_rarely,
+    drawn_together,
+    fault_rule,
+    strategies,
+)
 from simulator.durations import MINUTE_US, parse_duration
 from simulator.explore import drawing
 from simulator.explore.drawing import draw_scenario
@@ -84,7 +91,7 @@ def test_steps_of_one_scenario_share_their_instants(many):
 
 def test_most_scenarios_have_something_due_often_and_a_crowd_has_it_at_once(many):
     many = [one for nth, one in enumerate(many, 1) if nth % drawing.RARE_EVERY]
-    often = [any(job.schedule in strategies._FREQUENT for job in one.jobs) for one in many]
+    often = [any(job.schedule in drawn_ground.FREQUENT for job in one.jobs) for one in many]
     assert all(often)
     crowds = [scenario for scenario in many if len(scenario.jobs) > 8]
     assert len(many) // 20 < len(crowds) < len(many) // 5
@@ -161,9 +168,8 @@ def test_what_meets_is_near_one_instant(capabilities):
 
 
 def test_the_last_of_twenty_is_a_rare_one(monkeypatch):
-    monkeypatch.setattr(drawing, "rare_scenarios", lambda **_known: st.just("rare"))
-    rare = [nth for nth, scenario in enumerate(drawn(41)) if scenario == "rare"]
-    assert rare == [19, 39]
+    monkeypatch.setattr(drawing, "scenarios", lambda *, rare, **_known: st.just(rare))
+    assert [nth for nth, rare in enumerate(drawn(41)) if rare] == [19, 39]
 
 
 RARE = {
