@@ -209,7 +209,7 @@ class Gateway:
             return f"start raised {in_a_line(error)}"
         if stop_event.is_set():
             return None
-        if provider_calls.is_external(provider) and not provider_calls.has_beaten():
+        if provider_calls.is_external(provider) and not heartbeat.has_beaten():
             self._evidence.tell(started=True)
             return None
         return "its loop ended although nobody asked it to stop"

@@ -16,6 +16,9 @@ A loop calls `loop_began` and, through the job API, `record_ticker_heartbeat`; a
 `tick_under_way`, and calls `tick_works` when it finds something to do: a tick that finds nothing is
 over before anybody could read of it, and need not be written down. The heartbeat tells that the
 loop's own tick is over; a tick by hand, in another thread, tells that itself. None of these raises.
+
+What a loop told stays behind it until another has told of itself: whose the last heartbeat was has
+to be known of a gateway that has not come to its own yet.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ import math
 import threading
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from hermes_cron import clock, gateway_evidence, process, store
 
@@ -36,11 +40,13 @@ __all__ = [
     "SUCCESS",
     "age_s",
     "beat",
+    "has_beaten",
     "loop_began",
     "loop_ended",
     "tick_failed",
     "tick_under_way",
     "tick_works",
+    "told",
 ]
 
 logger = logging.getLogger(__name__)
@@ -70,6 +76,7 @@ class _Loop:
     thread: int | None = None  # the one that beats
     failing: str = _FINE
     complained: bool = False
+    alone: bool = False  # what loops of dead processes told is removed
 
     def text(self) -> str:
         tick_since = "null" if self.tick_since is None else repr(self.tick_since)
@@ -93,13 +100,14 @@ def loop_began(interval_s: float | None = None) -> None:
 
 
 def loop_ended() -> None:
-    """The loop of this process ends in order: its evidence goes with it."""
-    loop: _Loop | None = process.current().slots.pop(_SLOT, None)
-    if loop is not None:
-        try:
-            store.current_store().remove_signal(loop.name)
-        except Exception as error:  # a status that says more than there is; not worth a failure
-            logger.debug("the evidence %s could not be removed: %s", loop.name, error)
+    """The loop of this process ends in order: what is told from now on is another's."""
+    process.current().slots.pop(_SLOT, None)
+
+
+def has_beaten() -> bool:
+    """Whether the loop of this process has told that it lives, since it began."""
+    loop: _Loop | None = process.current().slots.get(_SLOT)
+    return loop is not None and loop.heartbeat_at != "null"
 
 
 class _Tick(AbstractContextManager[None]):
@@ -165,7 +173,12 @@ def beat(*, success: bool) -> None:
         loop.success_at = at
         loop.failing = _FINE
         written = _write(loop, SUCCESS, at) or written
-    if _write(loop, loop.name, loop.text()) or written:
+    if _write(loop, loop.name, loop.text()):
+        written = True
+        if not loop.alone:
+            loop.alone = True
+            _sweep()
+    if written:
         gateway_evidence.make_good()
 
 
@@ -179,6 +192,36 @@ def age_s(signal: str) -> float | None:
     if not math.isfinite(age) or age < -FUTURE_S or age > clock.epoch():
         return None
     return max(0.0, age)
+
+
+def told() -> list[dict[str, Any]]:
+    """What each loop on this home says about itself; what cannot be read is left out.
+
+    Raises:
+        OSError: the evidence as a whole cannot be looked at.
+    """
+    home = store.current_store()
+    found = []
+    for name in home.signals():
+        if name.startswith(EVIDENCE_PREFIX):
+            try:
+                facts = json.loads(home.read_signal(name) or "")
+            except (OSError, ValueError):
+                continue
+            if isinstance(facts, dict) and isinstance(facts.get("pid"), int):
+                found.append(facts)
+    return found
+
+
+def _sweep() -> None:
+    """Remove what loops of this host told whose process is dead: this one's has told of itself."""
+    me, home = process.current(), store.current_store()
+    try:
+        for pid in (facts["pid"] for facts in told() if facts.get("host") == me.host):
+            if pid != me.pid and not me.pid_is_alive(pid):
+                home.remove_signal(f"{EVIDENCE_PREFIX}{pid}")
+    except Exception as error:  # left-overs mislead nobody: a status looks at what is alive
+        logger.debug("what dead loops told was not swept: %s", error)
 
 
 def _loop() -> _Loop:

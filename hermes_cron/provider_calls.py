@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType
 from typing import Any
 
-from hermes_cron import heartbeat, process, scheduler_provider, store
+from hermes_cron import scheduler_provider
 from hermes_cron.scheduler_provider import CronScheduler
 
-__all__ = ["accepted", "has_beaten", "hook", "is_external", "name_of"]
+__all__ = ["accepted", "hook", "is_external", "name_of"]
 
 _HOOKS = ("fire_due", "reconcile", "on_jobs_changed")
 
@@ -35,18 +34,6 @@ def _redefines(kind: type, hook: str) -> bool:
         return False
     is_interface = home.__name__ == CronScheduler.__name__
     return not (is_interface and "start" in getattr(home, "__abstractmethods__", ()))
-
-
-def has_beaten() -> bool:
-    """True when this process recorded a heartbeat since its provider was started: it had a loop."""
-    try:
-        text = store.current_store().read_signal(
-            f"{heartbeat.EVIDENCE_PREFIX}{process.current().pid}"
-        )
-        facts = json.loads(text or "{}")
-        return facts["boot_id"] == process.current().boot_id and facts["heartbeat_at"] is not None
-    except Exception:  # evidence that cannot be read is no reason to call a provider dead
-        return False
 
 
 def hook(provider: CronScheduler, name: str) -> Callable[..., Any]:

@@ -223,7 +223,8 @@ class ReferenceStatusBench:
     ) -> None:
         """See `StatusBench`."""
         heartbeat, jobs = self._host["heartbeat"], self._host["jobs"]
-        with self._as(pid, boot):
+        with self._as(pid, boot) as me:
+            me.pid_is_alive = lambda _pid: True  # whatever else told of itself, lives
             with self._ago(began_s):
                 heartbeat.loop_began(interval_s)
             if clean_s is not None:
@@ -300,12 +301,12 @@ class ReferenceStatusBench:
         return out.getvalue(), 0, None
 
     @contextmanager
-    def _as(self, pid: int, boot: str) -> Iterator[None]:
+    def _as(self, pid: int, boot: str) -> Iterator[Any]:
         """Be another process of this machine."""
         module = self._host["process"]
         other = module.ProcessState(pid=pid, boot_id=boot, host=self._machine)
         with mock.patch.object(module, "current", return_value=other):
-            yield
+            yield other
 
     @contextmanager
     def _ago(self, seconds: float) -> Iterator[None]:

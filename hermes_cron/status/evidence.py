@@ -123,7 +123,7 @@ def gather() -> Evidence:
     pids = ask("the gateway processes", lambda: [int(pid) for pid in gateway.find_gateway_pids()])
     told = ask("the gateways' evidence", gateway_evidence.read_all) or {}
     gateways = [facts for facts in told.values() if facts["pid"] in (pids or ())]
-    loops, foreign = _assign(ask("the loops' evidence", _loops) or [], pids or [], gateways)
+    loops, foreign = _assign(ask("the loops' evidence", heartbeat.told) or [], pids or [], gateways)
     found_jobs, given_up, store_error = _jobs()
     provider, external, fallback = _provider(gateways, pids, ask)
     return Evidence(
@@ -158,21 +158,6 @@ def number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) and value >= 0 else None
-
-
-def _loops() -> list[dict[str, Any]]:
-    """What each loop on this home says about itself."""
-    home = store.current_store()
-    found = []
-    for name in home.signals():
-        if name.startswith(heartbeat.EVIDENCE_PREFIX):
-            try:
-                facts = json.loads(home.read_signal(name) or "")
-            except (OSError, ValueError):
-                continue
-            if isinstance(facts, dict) and isinstance(facts.get("pid"), int):
-                found.append(facts)
-    return found
 
 
 def _interval(told: Sequence[Mapping[str, Any]]) -> float:

@@ -89,8 +89,42 @@ def test_the_loop_says_more_beside_them(home):
     jobs.record_ticker_heartbeat(success=True)
     assert (evidence()["failing_since"], evidence()["error"]) == (None, None)
     assert evidence()["success_at"] == home.epoch()
+
+
+def test_what_a_loop_told_stays_until_another_has_told_of_itself(home, monkeypatch):
+    """STAT-8: whose the last heartbeat was is known while a gateway waits for its home."""
+    heartbeat.loop_began(60)
+    jobs.record_ticker_heartbeat()
     heartbeat.loop_ended()
-    assert store.current_store().read_signal("ticker-100") is None
+    told = evidence()
+    assert told["heartbeat_at"] == home.epoch()
+    home.restart()
+    home.state.pid_is_alive = lambda pid: pid == 300
+    for pid, host in ((300, "host"), (400, "elsewhere")):
+        other = {**told, "pid": pid, "host": host}
+        store.current_store().write_signal(f"ticker-{pid}", json.dumps(other))
+    heartbeat.loop_began(60)
+    assert evidence() == told
+    with monkeypatch.context() as full:
+        full.setattr(store.current_store(), "write_signal", _no_space)
+        jobs.record_ticker_heartbeat()
+    assert evidence() == told
+    jobs.record_ticker_heartbeat()
+    assert [loop["pid"] for loop in heartbeat.told()] == [101, 300, 400]
+
+
+def test_only_a_loop_that_told_so_since_it_began_has_beaten(home):
+    assert not heartbeat.has_beaten()
+    heartbeat.loop_began(60)
+    assert not heartbeat.has_beaten()
+    jobs.record_ticker_heartbeat()
+    assert heartbeat.has_beaten()
+    heartbeat.loop_ended()
+    assert not heartbeat.has_beaten()
+
+
+def _no_space(_name, _text):
+    raise OSError(28, "no space left")
 
 
 def _by_hand(then: Callable[[], None] = lambda: None) -> None:
