@@ -45,8 +45,8 @@ class Truth:
             None when there is none.
         success_us: Age of the last success mark; None when there is none.
         under_way_us: For how long a tick of a living gateway was at work; None when none was.
-        untold_us: For how long one that is over still stands there as under way: its end, which the
-            next heartbeat writes, could not be written. None when none does.
+        untold_us: How long ago the last tick began that is over and still stands there as under
+            way: its end, which the next heartbeat writes, could not be written. None without one.
         tick_told: Whether such a tick had left a signal since it began: it says that it is at work.
         silent: Whether another gateway, in no such tick, left no signal for as long as is stale.
         clean_since_start: Whether a living loop had a clean tick since it started.
@@ -98,7 +98,7 @@ def truths(facts: Facts) -> list[Truth]:
                     age_us(facts, status, _taken(facts, beat)) if beat is not None else None,
                     age_us(facts, status, _taken(facts, success)) if success is not None else None,
                     max((_works_us(facts, tick, status) for tick in running), default=None),
-                    max((age_us(facts, status, tick.begin) for tick in untold), default=None),
+                    min((age_us(facts, status, tick.begin) for tick in untold), default=None),
                     bool(telling),
                     len(lives) > 1 and any(_silent(facts, life, telling, status) for life in lives),
                     any(clean[life.boot.n] < status.n for life in lives),

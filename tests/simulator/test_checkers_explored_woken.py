@@ -19,8 +19,10 @@ def test_a_run_by_hand_just_before_an_occurrence_leaves_it_its_grid():
     """What lies so near may be what is to come at once: it states a grid if that is the old one."""
     assert by_hand_just_before("1h", "2h", "3h").judge("ONCE-10").verdict != "violated"
     assert by_hand_just_before("1h", "1h1m").judge("ONCE-10").verdict == "violated"
-    by_its_clock = by_hand_just_before("1h", "2h", stated="59m59s")
-    assert by_its_clock.judge("ONCE-10").verdict == "violated"
+    by_its_clock = by_hand_just_before("1h", "2h", "3h", stated="59m59s")
+    assert by_its_clock.judge("LIVE-1").verdict != "violated"
+    both = by_hand_just_before("59m59s", "1h", "2h", stated="59m59s")
+    assert both.judge("ONCE-10").verdict == "violated"
 
 
 PAIR = "machines: {a: {}, b: {skew: 2s}}\n"
