@@ -1,10 +1,14 @@
 """RECON-5: a provider comes back from its start, and arms nothing once it was asked to leave."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TypeVar
 
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER, Life
+from simulator.checkers.happened import FOREVER, Life, Window, merge
+from simulator.checkers.outcomes import touching
 from simulator.checkers.struck import deadline_us, lasts_us
 from simulator.durations import MINUTE_US
 from simulator.event import Event
@@ -12,6 +16,8 @@ from simulator.history import History
 from simulator.scenario import Scenario
 
 __all__ = ["recon_5"]
+
+T = TypeVar("T")
 
 
 def recon_5(history: History, scenario: Scenario) -> Finding:
@@ -39,18 +45,33 @@ def _nothing_after_stop(facts: Facts, judgement: Judgement, life: Life, arms: li
     over = life.stop_requested or life.end
     if over is None or over.kind == "crash" or _others_stay(facts, over):
         return
-    back = next((other.boot.n for other in facts.all_lives if other.boot.n > over.n), FOREVER)
-    commands = [(op.begin.n, op.end.n) for op in facts.ops if op.end is not None]
-    for event in arms[bisect_left(arms, over.n, key=lambda event: event.n) :]:
-        if event.n > back:
-            break
-        by_command = any(first < event.n < last for first, last in commands)
-        under_way = _under_way(facts, event, over) or _held_back(facts, event, over)
-        if not by_command and not under_way:
+    back_n = next((other.boot.n for other in facts.all_lives if other.boot.n > over.n), FOREVER)
+    for event in _between(arms, "n", over.n, back_n):
+        if not (
+            _by_command(facts, event)
+            or _under_way(facts, event, over)
+            or _held_back(facts, event, over)
+        ):
             judgement.violated(f"job {event.data['job_id']}: armed after the stop", over, event)
-    for fire in facts.fires:
-        for run in fire.runs if over.n < fire.begin.n < back else ():
+    for fire in _between(facts.fires, "begin.n", over.n, back_n):
+        for run in fire.runs:
             judgement.violated(f"job {fire.job}: fired and run after the stop", over, run.begin)
+
+
+def _between(found: Sequence[T], number: str, after_n: int, before_n: int) -> Sequence[T]:
+    """Those whose `number`, which rises from one to the next, lies between two."""
+    key = attrgetter(number)
+    return found[bisect_right(found, after_n, key=key) : bisect_left(found, before_n, key=key)]
+
+
+def _by_command(facts: Facts, armed: Event) -> bool:
+    """Whether somebody's command was on then, which may have armed it."""
+
+    def build() -> list[Window]:
+        return merge((op.begin.n, op.end.n) for op in facts.ops if op.end is not None)
+
+    commands = facts.history.derived("numbers of commands", build)
+    return touching(commands, armed.n, armed.n) is not None
 
 
 def _others_stay(facts: Facts, over: Event) -> bool:
