@@ -14,7 +14,6 @@ says what to write instead where there is none.
 from __future__ import annotations
 
 import atexit
-import copy
 import difflib
 import importlib.util
 import os
@@ -29,19 +28,18 @@ from typing import Any
 
 from contract_tests.surface import BUILTIN_NAMES, HostSurface, reference_surface
 from contract_tests.surroundings import ask, captured_logs, home
-from simulator.registry import Answer, FakeRegistry
+from simulator.registry import Answer
 from simulator.target import (
     Target,
     TargetError,
-    attribute_at,
     from_attribute,
     from_class,
     from_folder,
+    with_registry,
 )
 
 __all__ = ["Subject", "find_subject", "subject_of"]
 
-_OF_A_FAKE = ("attach", "armed", "deliver_due", "forget_all", "fail_next")
 _HERMES_AGENT = frozenset(
     {"cron", "plugins", "hermes_cli", "gateway", "hermes_constants", "hermes_time"}
 )
@@ -80,12 +78,9 @@ class Subject:
         Raises:
             TargetError: it is none of these, or does not give a fake registry.
         """
-        by_name = isinstance(fake, str)
-        found = attribute_at(fake) if by_name else fake
-        name = getattr(found, "__qualname__", None) or type(found).__qualname__
-        label = fake if by_name else f"{getattr(found, '__module__', '')}:{name}"
-        make = _fakes(found, label)
-        return replace(self, registry=label, target=replace(self.target, registry=make))
+        name = getattr(fake, "__qualname__", None) or type(fake).__qualname__
+        label = fake if isinstance(fake, str) else f"{getattr(fake, '__module__', '')}:{name}"
+        return replace(self, registry=label, target=with_registry(self.target, fake))
 
     @contextmanager
     def connected(self) -> Iterator[Any]:
@@ -133,31 +128,6 @@ def subject_of(provider: Any, spec: str | None = None) -> Subject:
     if not callable(provider):
         raise TargetError(f"{label} is a {cls.__name__}, not a provider, and makes none")
     return _checked(label, from_class(provider, label))
-
-
-def _fakes(fake: Any, label: str) -> Callable[[], FakeRegistry]:
-    """What makes the fake of each run; an instance is copied, so that no run sees another's arms.
-
-    Raises:
-        TargetError: what it gives lacks a part of the protocol.
-    """
-    is_made = not isinstance(fake, type) and all(hasattr(fake, name) for name in _OF_A_FAKE)
-    make: Callable[[], FakeRegistry] = (lambda: copy.deepcopy(fake)) if is_made else fake
-    try:
-        made = make()
-    except Exception as error:
-        raise TargetError(
-            f"the registry {label} cannot be made without arguments, or copied ({error}): give a "
-            "class or a function that makes it"
-        ) from error
-    lacks = [name for name in _OF_A_FAKE if not callable(getattr(made, name, None))]
-    getattr(made, "close", lambda: None)()
-    if lacks:
-        raise TargetError(
-            f"the registry {label} is no fake registry: it has no {', '.join(lacks)}; see "
-            "simulator.registry.FakeRegistry"
-        )
-    return make
 
 
 def _nothing_fails(*_about: Any, **_more: Any) -> Answer:

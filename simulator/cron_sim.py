@@ -62,6 +62,7 @@ class CronSim(Script):
         self,
         provider: object,
         *,
+        registry: object = None,
         zone: str = "UTC",
         start: str = "2026-03-02T08:00:00",
         interval: int = 60,
@@ -80,6 +81,8 @@ class CronSim(Script):
         Args:
             provider: A class, a function that makes one, an instance (stands for its class at each
                 boot), or a name: "builtin", "module:attribute", a plugin's folder.
+            registry: The fake of its registry, where that is not NAS: a class, a function that
+                makes one, an instance, or "module:attribute" (`simulator.registry`).
             zone: The configured time zone.
             start: Wall time in the zone.
             interval: Seconds that `start` of the provider is told.
@@ -95,14 +98,14 @@ class CronSim(Script):
             again: How to run it again where no command can name the provider, for messages.
 
         Raises:
-            TargetError: The provider cannot be made.
+            TargetError: The provider, or the fake of its registry, cannot be made.
             ScenarioError: A word is wrong.
         """
         head = {"name": name, "zone": zone, "start": start, "interval": interval}
         head |= {"machines": machines} | ({"tape": tape} if tape else {})
         super().__init__(self.begun(scenario, head))
         self._host = host or reference_host()
-        self._handed = handed(provider, self._host)
+        self._handed = handed(provider, self._host, registry)
         target = self._handed.target
         target = replace(target, capabilities=frozenset(capabilities) or target.capabilities)
         self.target = with_capabilities(target, self._host)
@@ -210,7 +213,7 @@ class CronSim(Script):
                 if self._handed.pythonpath
                 else ""
             )
-            return place + replay_command(str(path), self._handed.word)
+            return place + replay_command(str(path), self._handed.word, self._handed.registry)
         return f"{self._again or 'run it again'} (no command can name the provider; see {path})"
 
     # -- judging

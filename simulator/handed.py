@@ -11,12 +11,12 @@ import os
 import site
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from simulator.hosts import Host
-from simulator.target import Target, TargetError, find_target, from_class
+from simulator.target import Target, TargetError, find_target, from_class, with_registry
 
 __all__ = ["Handed", "handed"]
 
@@ -31,24 +31,41 @@ class Handed:
         target: The provider.
         word: What `hermes-sim run --provider` takes for it; None when it has no name there.
         pythonpath: The folder that the command needs on PYTHONPATH; empty when it needs none.
+        registry: What `--registry` takes for the fake of its registry; None when there is none.
     """
 
     target: Target
     word: str | None
     pythonpath: str = ""
+    registry: str | None = None
 
 
-def handed(provider: object, host: Host) -> Handed:
+def handed(provider: object, host: Host, registry: object = None) -> Handed:
     """What is to be run.
 
     Args:
         provider: A class, a function that makes one, an instance (stands for its class), a
             `Target`, or a name as commands take it: bundled, `module:attribute`, a plugin's folder.
         host: The code around it; says which are bundled.
+        registry: The fake of its registry, in any form that `with_registry` takes.
 
     Raises:
         TargetError: It is none of these, or an instance that its class alone would not give.
     """
+    found = _handed(provider, host)
+    if registry is None:
+        return found
+    fake = registry if isinstance(registry, str) else _word(registry)
+    return replace(
+        found,
+        target=with_registry(found.target, registry),
+        word=found.word if fake else None,  # a command without the fake would run something else
+        pythonpath=found.pythonpath or _place(registry),
+        registry=fake,
+    )
+
+
+def _handed(provider: object, host: Host) -> Handed:
     if isinstance(provider, Target):
         return Handed(provider, None)
     if isinstance(provider, str | os.PathLike):

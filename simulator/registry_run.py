@@ -96,8 +96,7 @@ class OtherRegistry:
 
     def attach(self, provider: Any) -> None:
         """Connect the provider of a gateway that boots."""
-        _renew(self._fake, provider)
-        self._fake.attach(provider)
+        _as_imported_by(provider, self._fake).attach(provider)
 
     def answer(self, delivery: Delivery, status: int | None) -> None:
         """Learn what the agent said to a delivery; None: nothing."""
@@ -248,11 +247,16 @@ class OtherRegistry:
         self._timer.call_at(self._timer.now_us() + self._lock_us, self._look_for_lost_locks)
 
 
-def _renew(fake: Any, provider: Any) -> None:
-    """Give the fake the classes of the modules that the provider was imported with at this boot.
+class _Plain:
+    """All that an object of it holds is in its `__dict__`."""
+
+
+def _as_imported_by(provider: Any, fake: Any) -> Any:
+    """The fake, of the classes of the modules that the provider was imported with at this boot.
 
     Both may share a package, which is imported anew at each boot: an error that the fake raises
-    must be of the class that the provider catches. What the fake holds stays.
+    must be of the class that the provider catches, on each machine of its own. What the fake holds
+    is one and the same for all of them.
     """
     cls = type(fake)
     shares_file = cls.__module__ == type(provider).__module__
@@ -260,8 +264,14 @@ def _renew(fake: Any, provider: Any) -> None:
     start = getattr(type(provider), "start", None)
     space = getattr(start, "__globals__", {}) if shares_file else vars(module) if module else {}
     again = space.get(cls.__name__)
-    if isinstance(again, type) and again is not cls and again.__module__ == cls.__module__:
+    if not isinstance(again, type) or again is cls or again.__module__ != cls.__module__:
+        return fake
+    if cls.__basicsize__ > _Plain.__basicsize__:  # what it holds elsewhere has one owner only
         fake.__class__ = again
+        return fake
+    same = object.__new__(again)
+    same.__dict__ = fake.__dict__
+    return same
 
 
 def _cancel(handle: Handle | None) -> None:

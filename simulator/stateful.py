@@ -57,7 +57,7 @@ class CronMachine(RuleBasedStateMachine):
 
     Attributes:
         provider: What is tested, in any form that `CronSim` takes.
-        words: What else `CronSim` is given, like {"zone": "Europe/Berlin", "machines": ("a", "b")}.
+        words: What else `CronSim` is given, like {"zone": "Europe/Berlin", "registry": MyFake}.
         sim: The run so far.
     """
 

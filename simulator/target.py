@@ -4,6 +4,7 @@ A gateway that restarts is a new process, so a provider that lives in a file of 
 afresh at each boot: what its module remembers does not survive a crash that it would not survive.
 """
 
+import copy
 import importlib
 import importlib.util
 import sys
@@ -25,7 +26,10 @@ __all__ = [
     "from_attribute",
     "from_class",
     "from_folder",
+    "with_registry",
 ]
+
+_OF_A_FAKE = ("attach", "armed", "deliver_due", "forget_all", "fail_next")
 
 
 class TargetError(ValueError):
@@ -49,17 +53,22 @@ class Target:
     registry: "Callable[[], FakeRegistry] | None" = None
 
 
-def find_target(name: str, host: "Host") -> Target:
+def find_target(name: str, host: "Host", registry: str | None = None) -> Target:
     """The provider that a user means.
 
     Args:
         name: A bundled name, `module:attribute`, a plugin's folder, or what an installed
             distribution calls it in the host's entry-point group.
         host: The code around it.
+        registry: `module:attribute` of the fake of its registry, where that is not NAS.
 
     Raises:
         TargetError: There is none; says which there are.
     """
+    return with_registry(_find(name, host), registry)
+
+
+def _find(name: str, host: "Host") -> Target:
     bundled = host.bundled()
     if name in bundled:
         return bundled[name]
@@ -75,6 +84,45 @@ def find_target(name: str, host: "Host") -> Target:
         )
     found = from_attribute(spec) if ":" in spec else from_folder(_package(spec), host.load_folder)
     return replace(found, label=name)
+
+
+def with_registry(target: Target, fake: Any) -> Target:
+    """The same provider with a fake of its own registry in the place of NAS.
+
+    Args:
+        target: The provider.
+        fake: `module:attribute`, a class, a function without arguments or an instance; None: its
+            registry stays what it is.
+
+    Raises:
+        TargetError: It is none of these, or what it gives lacks a part of the protocol.
+    """
+    return target if fake is None else replace(target, registry=_fakes(fake))
+
+
+def _fakes(fake: Any) -> "Callable[[], FakeRegistry]":
+    """What makes the fake of each run; an instance is copied: no run sees another's arms."""
+    found = attribute_at(fake) if isinstance(fake, str) else fake
+    label = (
+        fake if isinstance(fake, str) else getattr(fake, "__qualname__", type(fake).__qualname__)
+    )
+    is_made = not isinstance(found, type) and all(hasattr(found, name) for name in _OF_A_FAKE)
+    make: Callable[[], FakeRegistry] = (lambda: copy.deepcopy(found)) if is_made else found
+    try:
+        made = make()
+    except Exception as error:
+        raise TargetError(
+            f"the registry {label} cannot be made without arguments, or copied ({error}): give a "
+            "class or a function that makes it"
+        ) from error
+    lacks = [name for name in _OF_A_FAKE if not callable(getattr(made, name, None))]
+    getattr(made, "close", lambda: None)()
+    if lacks:
+        raise TargetError(
+            f"the registry {label} is no fake registry: it has no {', '.join(lacks)}; see "
+            "simulator.registry.FakeRegistry"
+        )
+    return make
 
 
 def from_class(factory: Callable[[], Any], label: str | None = None) -> Target:

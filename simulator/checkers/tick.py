@@ -167,7 +167,8 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
             until = ticks[index + 1].begin.n if index + 1 < len(ticks) else len(history)
             if not _logged(errors, tick.end, until, error):
                 judgement.violated(
-                    f"machine {life.machine}: {error} in a tick, and no ERROR names it", tick.end
+                    f"machine {life.machine}: {error} in a tick, and no ERROR has its traceback",
+                    tick.end,
                 )
     return judgement.finding()
 

@@ -19,6 +19,11 @@ __all__ = ["cli", "main"]
 _HASH_SEED = "PYTHONHASHSEED"
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
+_registry = click.option(
+    "--registry",
+    metavar="ATTRIBUTE",
+    help="A fake of the registry that it talks to, where that is not NAS.",
+)
 
 
 def main() -> None:
@@ -53,8 +58,7 @@ def cli() -> None:
 @click.argument("scenarios", nargs=-1, metavar="[NAME|FILE]...")
 @click.option("--provider", "-p", "providers", multiple=True, metavar="P",
               help="A bundled name, module:attribute or folder; may be given again.")  # fmt: skip
-@click.option("--registry", metavar="ATTRIBUTE",
-              help="A fake of the registry that it talks to, where that is not NAS.")  # fmt: skip
+@_registry
 @click.option("--json", "json_file", type=_FILE, metavar="FILE",
               help="Write the results there, for machines.")  # fmt: skip
 @click.option("--history", "history_dir", type=_FOLDER, metavar="DIR",
@@ -91,6 +95,7 @@ def list_command(as_json: bool) -> None:
 @cli.command()
 @click.option("--provider", "-p", default="builtin", show_default=True, metavar="P",
               help="A bundled name, module:attribute or a plugin's folder.")  # fmt: skip
+@_registry
 @click.option("--examples", "-n", default=200, show_default=True, type=click.IntRange(1),
               help="How many scenarios to try.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0),

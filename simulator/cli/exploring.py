@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from simulator.cli.running import resolve
 from simulator.hosts import reference_host
-from simulator.runner import EXIT_CODES
-from simulator.target import TargetError, find_target
+from simulator.runner import EXIT_CODES, replay_command
 
 if TYPE_CHECKING:
     from simulator.explore import Exploration
@@ -24,24 +24,25 @@ if TYPE_CHECKING:
 __all__ = ["explore_command"]
 
 
-def explore_command(provider: str, out: Path, examples: int, **how: Any) -> int:
+def explore_command(
+    provider: str, registry: str | None, out: Path, examples: int, **how: Any
+) -> int:
     """Search, print, write what was found; the exit code. The rest goes to `explore`."""
     if importlib.util.find_spec("hypothesis") is None:
         raise click.ClickException("exploring needs Hypothesis: pip install 'hermes-cron[explore]'")
     from simulator.explore import ExploreError, explore
 
-    try:
-        find_target(provider, reference_host())
-    except TargetError as error:
-        raise click.UsageError(str(error)) from error
+    resolve(provider, reference_host(), registry)
     console = Console(soft_wrap=True, highlight=False)
     began = time.perf_counter()
     with _progress(console, examples) as on_progress:
         try:
-            done = explore(provider, examples=examples, on_progress=on_progress, **how)
+            done = explore(
+                provider, registry=registry, examples=examples, on_progress=on_progress, **how
+            )
         except ExploreError as error:
             raise click.ClickException(str(error)) from error
-    _print_found(console, done, provider, out)
+    _print_found(console, done, provider, registry, out)
     _print_reach(console, done, time.perf_counter() - began)
     return EXIT_CODES[done.verdict]
 
@@ -72,12 +73,14 @@ def _by_tenths(examples: int) -> Callable[[int], None]:
     return tell
 
 
-def _print_found(console: Console, done: Exploration, provider: str, out: Path) -> None:
+def _print_found(
+    console: Console, done: Exploration, provider: str, registry: str | None, out: Path
+) -> None:
     if not done.findings:
         return
     from simulator.explore import write_findings
 
-    files = write_findings(done, provider, out)
+    files = write_findings(done, provider, out, registry)
     for found, (file, test) in zip(done.findings, files, strict=True):
         small = found.shrunk.scenario
         beside = f" (and {', '.join(found.beside)})" if found.beside else ""
@@ -90,7 +93,7 @@ def _print_found(console: Console, done: Exploration, provider: str, out: Path) 
             f"{_count(len(small.jobs), 'job')}, {_count(len(small.machines), 'machine')}, "
             f"{_count(len(small.tape.entries), 'choice')}"
         )
-        console.print(f"         replay: hermes-sim run {file} --provider {provider} --verbose")
+        console.print(f"         replay: {escape(replay_command(str(file), provider, registry))}")
         console.print(f"         test:   {test}")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from simulator.runner import (
 )
 from simulator.scenario_file import ScenarioError
 from simulator.summary import happened, injected
-from simulator.target import Target, TargetError, attribute_at, find_target
+from simulator.target import Target, TargetError, find_target
 from simulator.timeline import show_timeline
 
 __all__ = ["list_library", "resolve", "run_command"]
@@ -42,33 +41,16 @@ _SIGNS = {
 }
 
 
-def resolve(name: str, host: Host) -> Target:
-    """The provider that a user means.
+def resolve(name: str, host: Host, registry: str | None = None) -> Target:
+    """The provider that a user means, and the fake of its registry.
 
     Raises:
         click.UsageError: There is none; says which there are.
     """
     try:
-        return find_target(name, host)
+        return find_target(name, host, registry)
     except TargetError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _with_registry(target: Target, fake: str | None) -> Target:
-    """The target with the fake of a registry that was named.
-
-    Raises:
-        click.UsageError: It names nothing that makes one.
-    """
-    if fake is None:
-        return target
-    try:
-        found = attribute_at(fake)
-    except TargetError as error:
-        raise click.UsageError(str(error)) from error
-    if not callable(found):
-        raise click.UsageError(f"--registry {fake}: give a class or a function that makes the fake")
-    return replace(target, registry=found)
 
 
 def run_command(
@@ -88,8 +70,7 @@ def run_command(
         raise click.UsageError(str(error)) from error
     _can_write(json_file, history_dir)
     words = providers or list(host.bundled())
-    found = [_with_registry(resolve(word, host), registry) for word in words]
-    targets = [with_capabilities(target, host) for target in found]
+    targets = [with_capabilities(resolve(word, host, registry), host) for word in words]
     said = dict(zip((target.label for target in targets), words, strict=True))
     console = Console(soft_wrap=True, highlight=False)
     todo = len(list(pairs(scenarios, targets)))

@@ -74,6 +74,7 @@ class Exploration:
 def explore(
     target: Target | str,
     *,
+    registry: str | None = None,
     examples: int = 200,
     seed: int = 0,
     days: int = 1,
@@ -89,6 +90,7 @@ def explore(
 
     Args:
         target: The provider, or its name as `hermes-sim` takes it.
+        registry: `module:attribute` of the fake of its registry, where that is not NAS.
         examples: How many scenarios to try.
         seed: What they are drawn from.
         days: How long a scenario lasts at most.
@@ -103,8 +105,8 @@ def explore(
     """
     if workers > 1 and not isinstance(target, str):
         raise ValueError("more workers need the provider's name: processes find it by that")
-    looker = Looker.of(target, host, seed, days)
-    spec = target if isinstance(target, str) else None
+    looker = Looker.of(target, host, seed, days, registry)
+    spec = (target, registry) if isinstance(target, str) else None
     seen: list[Seen] = []
     with _kept_out_of_the_folder():
         for some in chunks(looker, spec, examples, workers):

@@ -17,7 +17,7 @@ from simulator.explore.looking import Seen, look_at
 from simulator.hosts import Host, reference_host
 from simulator.processes import processes
 from simulator.scenario import Scenario
-from simulator.target import Target, find_target
+from simulator.target import Target, find_target, with_registry
 
 __all__ = ["CHUNK", "ExploreError", "Looker", "chunks"]
 
@@ -49,11 +49,18 @@ class Looker:
     tasks: Sequence[str]
 
     @classmethod
-    def of(cls, target: Target | str, host: Host | None, seed: int, days: int) -> Looker:
+    def of(
+        cls,
+        target: Target | str,
+        host: Host | None,
+        seed: int,
+        days: int,
+        registry: str | None = None,
+    ) -> Looker:
         """A looker at a provider, or at one that is named as on a command line."""
         host = host or reference_host()
         found = find_target(target, host) if isinstance(target, str) else target
-        declared = with_capabilities(found, host)
+        declared = with_capabilities(with_registry(found, registry), host)
         return cls(declared, host, seed, days, learn_tasks(declared, host))
 
     def scenario(self, index: int) -> Scenario:
@@ -70,12 +77,15 @@ class Looker:
         return seen
 
 
-def chunks(looker: Looker, spec: str | None, examples: int, workers: int) -> Iterator[list[Seen]]:
+def chunks(
+    looker: Looker, spec: tuple[str, str | None] | None, examples: int, workers: int
+) -> Iterator[list[Seen]]:
     """What examples 0 to `examples` showed, `CHUNK` by `CHUNK`, in order.
 
     Args:
         looker: Who looks in this process.
-        spec: What the provider is called on a command line; other processes find it by that.
+        spec: What the provider and the fake of its registry are called on a command line; other
+            processes find them by that.
         examples: How many.
         workers: How many processes; with 1 it is this one.
 
@@ -89,7 +99,7 @@ def chunks(looker: Looker, spec: str | None, examples: int, workers: int) -> Ite
     batch = workers * _CHUNKS_EACH
     for first in range(0, len(parts), batch):
         some = parts[first : first + batch]
-        with processes(workers, _start, spec, looker.seed, looker.days) as pool:
+        with processes(workers, _start, *spec, looker.seed, looker.days) as pool:
             try:
                 yield from pool.map(_look, some)
             except BrokenProcessPool as error:
@@ -102,10 +112,10 @@ def chunks(looker: Looker, spec: str | None, examples: int, workers: int) -> Ite
 _looker: Callable[[Sequence[int]], list[Seen]] | None = None
 
 
-def _start(spec: str, seed: int, days: int) -> None:
+def _start(spec: str, registry: str | None, seed: int, days: int) -> None:
     """In a new worker: find the provider."""
     global _looker
-    _looker = Looker.of(spec, None, seed, days).look
+    _looker = Looker.of(spec, None, seed, days, registry).look
 
 
 def _look(indices: Sequence[int]) -> list[Seen]:

@@ -23,13 +23,15 @@ def scenario_to_keep(found: Found, exploration: Exploration) -> Scenario:
     )
 
 
-def pasteable_test(scenario: Scenario, provider: str) -> str:
+def pasteable_test(scenario: Scenario, provider: str, registry: str | None = None) -> str:
     """A test that fails as long as the scenario violates what it expects to hold.
 
     Args:
         scenario: As `scenario_to_keep` gives it.
         provider: What the provider is called on a command line.
+        registry: What the fake of its registry is called there, where that is not NAS.
     """
+    fake = "" if registry is None else f", {registry!r}"
     (requirement,) = scenario.expect.hold
     name = scenario.name.replace("-", "_")
     return f'''"""{requirement}, {scenario.origin}."""
@@ -42,7 +44,7 @@ SCENARIO = r"""
 
 def test_{name}():
     scenario = parse_scenario(SCENARIO)
-    run = simulate(scenario, find_target({provider!r}, reference_host()))
+    run = simulate(scenario, find_target({provider!r}, reference_host(){fake}))
     judged = judge(run.history, scenario)
     broken = [one for one in judged.findings if one.verdict == "violated"]
     assert not broken, judged.reasons
@@ -50,7 +52,7 @@ def test_{name}():
 
 
 def write_findings(
-    exploration: Exploration, provider: str, folder: Path
+    exploration: Exploration, provider: str, folder: Path, registry: str | None = None
 ) -> list[tuple[Path, Path]]:
     """Write a scenario file and a test for each finding; where they are."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +62,6 @@ def write_findings(
         file = folder / f"{scenario.name}.yaml"
         file.write_text(to_yaml(scenario), encoding="utf-8")
         test = folder / f"test_{scenario.name.replace('-', '_')}.py"
-        test.write_text(pasteable_test(scenario, provider), encoding="utf-8")
+        test.write_text(pasteable_test(scenario, provider, registry), encoding="utf-8")
         written.append((file, test))
     return written

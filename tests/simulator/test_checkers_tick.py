@@ -123,6 +123,12 @@ def test_tick_and_status(requirement, verdict, build):
         assert finding.lines
 
 
+def test_an_error_without_its_traceback_is_told_as_that():
+    """It may well be named in a message: what the author has to add is the traceback."""
+    bare = error().drop("log").add(3600, "log", level="ERROR")
+    assert "no ERROR has its traceback" in bare.judge("TICK-2").reason
+
+
 def _failing(*says, **how) -> Build:
     build = Build().up().loop(last="1h")
     for second in range(3600, 7200, 60):
