@@ -172,6 +172,18 @@ def _changed_in_a_call(draw: Draw, met: _Where) -> Situation:
     return Situation([hang], changes)
 
 
+def _armed_in_vain(draw: Draw, met: _Where) -> Situation:
+    """An arm comes to nothing, the registry does not say what is armed, and another job changes."""
+    vain = {"into": "nas.provision", "answer": draw(st.sampled_from(("shape", "html", 503)))}
+    unseen = {"into": "nas.list", "answer": draw(st.sampled_from((503, "html")))}
+    lasts = draw(st.sampled_from(("20m", "2h")))
+    change = {"at": met.at("2m"), "do": draw(st.sampled_from(("pause", "trigger")))}
+    return Situation(
+        [{**vain, **met.during("-20s", "60s")}, {**unseen, **met.during("-20s", lasts)}],
+        [{**change, "job": met.other}],
+    )
+
+
 _Kind = Callable[[Draw, _Where], Situation]
 
 _ANY: tuple[_Kind, ...] = (_clock_goes_back, _clock_jumps_while_off, _resumed_late)
@@ -181,7 +193,7 @@ _BLOCKING: tuple[_Kind, ...] = (
     _two_look_at_once,
 )
 _EXTERNAL: tuple[_Kind, ...] = (
-    _leaves_at_work, _cancel_refused_once, _forgets_unseen, _changed_in_a_call,
+    _leaves_at_work, _cancel_refused_once, _forgets_unseen, _changed_in_a_call, _armed_in_vain,
 )  # fmt: skip
 
 
