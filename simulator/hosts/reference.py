@@ -358,19 +358,10 @@ class _Ear(logging.Handler):
         self._stage = stage
         self.formatter = Tracebacks()
 
-    def createLock(self) -> None:  # noqa: N802 - the name that it has there
-        """None is needed: nothing interrupts a task that records."""
-        self.lock = None
-
     def handle(self, record: logging.LogRecord) -> bool:
-        """Without the lock, which Python 3.13 takes without asking whether there is one."""
-        self.emit(record)
-        return True
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Record it, unless it is chatter."""
+        """Record it, unless it is chatter; without a lock, since nothing interrupts a task here."""
         if record.levelno < logging.WARNING and record.name != LOOP_LOGGER:
-            return
+            return False
         error = record.exc_info[0] if record.exc_info else None
         self._stage.record(
             "log",
@@ -379,6 +370,7 @@ class _Ear(logging.Handler):
             error=error.__name__ if error is not None else None,
             text=self.format(record) if error or record.stack_info else record.getMessage(),
         )
+        return True
 
 
 @contextmanager
