@@ -269,7 +269,7 @@ def _as_imported_by(provider: Any, fake: Any) -> Any:
     if cls.__basicsize__ > _Plain.__basicsize__:  # what it holds elsewhere has one owner only
         fake.__class__ = again
         return fake
-    same = object.__new__(again)
+    same: Any = object.__new__(again)
     same.__dict__ = fake.__dict__
     return same
 
