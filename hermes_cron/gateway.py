@@ -21,7 +21,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from hermes_cron import (
@@ -228,13 +228,12 @@ class Gateway:
         deadline = time.monotonic() + self.drain_s
         self.state = "draining"
         self._evidence.tell(state=self.state)
-        # In a thread: a stop() that hangs must not outlast the drain.
-        stopper = threading.Thread(target=self._stop_provider, name="cron-stop", daemon=True)
-        stopper.start()
-        stopper.join(max(0.0, deadline - time.monotonic()))
-        thread.join(max(0.0, deadline - time.monotonic()))
+        stopper = _begin(self._stop_provider, "cron-stop")
+        _wait_for(stopper, deadline)
+        _wait_for(thread, deadline)
         left_on = {*self._fires.close(deadline), *_wait_for_runs(deadline)}
-        _write_what_waits(deadline)
+        if process.current().pending:  # nobody else knows the result of a run
+            _wait_for(_begin(pending.retry, "cron-last-writes"), deadline)
         for job_id in sorted(left_on):
             run = process.current().running.get(job_id)
             logger.warning(
@@ -257,6 +256,17 @@ class Gateway:
             )
 
 
+def _begin(work: Callable[[], object], name: str) -> threading.Thread:
+    """Begin in a thread what may hang, so that it does not outlast the drain."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _wait_for(thread: threading.Thread, deadline: float) -> None:
+    thread.join(max(0.0, deadline - time.monotonic()))
+
+
 def _wait_for_runs(deadline: float) -> list[str]:
     """Wait for what ticks have started, until `deadline`; the jobs that are still running then."""
     state = process.current()
@@ -265,15 +275,6 @@ def _wait_for_runs(deadline: float) -> list[str]:
         clock.sleep(min(step_s, left_s))
         step_s = min(2 * step_s, 1.0)
     return list(state.running)
-
-
-def _write_what_waits(deadline: float) -> None:
-    """Try once more what the store refused: nobody else knows the result of a run."""
-    if process.current().pending:
-        # In a thread: a write that hangs must not outlast the drain.
-        writer = threading.Thread(target=pending.retry, name="cron-last-writes", daemon=True)
-        writer.start()
-        writer.join(max(0.0, deadline - time.monotonic()))
 
 
 def run_start(
