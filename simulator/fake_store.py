@@ -8,8 +8,8 @@ import errno
 import json
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -100,7 +100,7 @@ class FakeStore:
         self.name = name
         self.lock_timeout_s = lock_timeout_s
         self.dead = False
-        self._seam = seam
+        self._seam = seam or _passed
         self._record = record
         self._told = told or self._tell
         self._clock = clock
@@ -121,12 +121,10 @@ class FakeStore:
         return self._read(fresh=False)
 
     def _read(self, *, fresh: bool) -> Document:
-        stale = False
-        if self._seam is not None:
-            try:
-                stale = self._seam("store.read") == "stale"
-            except OSError as error:
-                raise self._cannot_read(error) from error
+        try:
+            stale = self._seam("store.read") == "stale"
+        except OSError as error:
+            raise self._cannot_read(error) from error
         document = self.volume.document
         if stale and not fresh and self.volume.document_before is not None:
             document = self.volume.document_before
@@ -135,20 +133,17 @@ class FakeStore:
         self._seen = True
         return document
 
-    @contextmanager
-    def edit(self) -> Iterator[Edit]:
+    def edit(self) -> AbstractContextManager[Edit]:
         """See `JobStore.edit`."""
-        with self._hold("jobs", self.lock_timeout_s):
-            try:
-                document = self._read(fresh=True)
-            except StoreUnreadable:
-                self.keep_aside()
-                raise
-            edit = Edit(document)
-            yield edit
-            done = edit.finish()
-            if done is not None:
-                self._commit(*done)
+        return _Editing(self)
+
+    def read_to_edit(self) -> Document:
+        """The jobs for an edit, which holds the lock."""
+        try:
+            return self._read(fresh=True)
+        except StoreUnreadable:
+            self.keep_aside()
+            raise
 
     def keep_aside(self) -> str | None:
         """See `JobStore.keep_aside`."""
@@ -162,8 +157,7 @@ class FakeStore:
         if self.dead:
             self._alive()
         try:
-            if self._seam is not None:
-                self._seam("store.signal", signal=name)
+            self._seam("store.signal", signal=name)
             if volume.forbidden:
                 volume.check("write")
         except OSError as error:
@@ -195,7 +189,7 @@ class FakeStore:
             return True
         try:
             stored = [_as_json(record) for record in records]
-            with self._hold("executions", self.lock_timeout_s):
+            with _Held(self, "executions", self.lock_timeout_s):
                 self._writable("store.execution", "executions", records=stored)
                 self.volume.append(stored)
         except (StoreError, TypeError) as error:
@@ -226,18 +220,15 @@ class FakeStore:
         kept = self.volume.outputs.get(_component(job_id, "job id"), {})
         return [f"output/{job_id}/{name}" for name in kept]
 
-    @contextmanager
-    def lock(self, name: str, *, timeout_s: float) -> Iterator[None]:
+    def lock(self, name: str, *, timeout_s: float) -> AbstractContextManager[None]:
         """See `JobStore.lock`."""
-        with self._hold(_component(name, "lock"), timeout_s):
-            yield
+        return _Held(self, _component(name, "lock"), timeout_s)
 
-    @contextmanager
-    def _hold(self, name: str, timeout_s: float) -> Iterator[None]:
+    def take(self, name: str, timeout_s: float) -> object:
+        """Get the lock, waiting for it; what stands for the hold in `Volume.locks`."""
         self._alive()
         try:
-            if self._seam is not None:
-                self._seam("store.lock", lock=name)
+            self._seam("store.lock", lock=name)
             self.volume.check("lock")
         except OSError as error:
             raise self._cannot_write(error, "lock", name) from error
@@ -254,25 +245,22 @@ class FakeStore:
             holder = getattr(locks[name][0], "name", locks[name][0])
             message = f"{holder} has held the lock {name!r} for more than {timeout_s:g} s"
             raise self._refused(StoreBusy(f"{message}, so nothing was done"), "lock")
-        try:
-            yield
-        finally:
-            if locks.get(name) is mine:
-                self.volume.free(name)
+        return mine
 
-    def _commit(self, document: Document, changes: Sequence[tuple[str | None, Any]]) -> None:
+    def commit(self, document: Document, changes: Sequence[tuple[str | None, Any]]) -> None:
+        """Write what an edit came to; it holds the lock."""
         self._alive()
         listed = [list(change) for change in changes]
         step = "write"
         # What killed writers left is swept first, then there is a temporary file of ours.
         self.volume.temporaries = 1
         try:
-            self._pass("store.write", changes=listed)
+            self._seam("store.write", changes=listed)
             self.volume.check("write")
             step = "sync"
-            self._pass("store.sync", changes=listed)
+            self._seam("store.sync", changes=listed)
             step = "replace"
-            self._pass("store.replace", changes=listed)
+            self._seam("store.replace", changes=listed)
         except OSError as error:
             self.volume.temporaries = 0
             raise self._cannot_write(error, step, _JOBS) from error
@@ -282,7 +270,7 @@ class FakeStore:
         self._seen = True
         if self._record is not None:
             self._record("store.commit", changes=listed, by=self.name)
-        self._pass("store.committed", changes=listed)
+        self._seam("store.committed", changes=listed)
 
     def _read_with_care(self) -> Document:
         self._alive()
@@ -304,15 +292,10 @@ class FakeStore:
         """Let a write of evidence through, or say that it failed."""
         self._alive()
         try:
-            if self._seam is not None:
-                self._seam(seam, **context)
+            self._seam(seam, **context)
             self.volume.check("write")
         except OSError as error:
             raise self._cannot_write(error, "write", what) from error
-
-    def _pass(self, seam: str, **context: Any) -> None:
-        if self._seam is not None:
-            self._seam(seam, **context)
 
     def _alive(self) -> None:
         if self.dead:
@@ -338,6 +321,49 @@ class FakeStore:
         if self._record is not None:
             self._record("store.refused", step=step, reason=error.reason, by=self.name)
         return error
+
+
+class _Held:
+    """A lock of the volume while a `with` lasts; a generator would cost twice the calls."""
+
+    def __init__(self, store: FakeStore, name: str, timeout_s: float) -> None:
+        self._store, self._name, self._timeout_s = store, name, timeout_s
+
+    def __enter__(self) -> None:
+        self._mine = self._store.take(self._name, self._timeout_s)
+
+    def __exit__(self, _kind: type[BaseException] | None = None, *_: object) -> None:
+        volume = self._store.volume
+        if volume.locks.get(self._name) is self._mine:
+            volume.free(self._name)
+
+
+class _Editing(_Held):
+    """One read-modify-write under the lock; what it came to is written unless something raised."""
+
+    def __init__(self, store: FakeStore) -> None:
+        super().__init__(store, "jobs", store.lock_timeout_s)
+
+    def __enter__(self) -> Edit:  # type: ignore[override]
+        super().__enter__()
+        try:
+            self._edit = Edit(self._store.read_to_edit())
+        except BaseException:
+            super().__exit__()
+            raise
+        return self._edit
+
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
+        try:
+            done = self._edit.finish() if kind is None else None
+            if done is not None:
+                self._store.commit(*done)
+        finally:
+            super().__exit__()
+
+
+def _passed(_name: str, **_context: object) -> None:
+    """The seam of a store in which nothing goes wrong."""
 
 
 def _conforms(fake: FakeStore) -> JobStore:

@@ -21,13 +21,14 @@ class _Armed:
 
     index: int
     rule: Fault
+    limit: int | None
     passages: int = 0
     fired: int = 0
 
     def due(self, since_start_us: int) -> bool:
         """Whether this passage, which its place lets through, is one that it strikes."""
         rule = self.rule
-        if rule.limit is not None and self.fired >= rule.limit:
+        if self.limit is not None and self.fired >= self.limit:
             return False
         if rule.at is not None and since_start_us < rule.at:
             return False
@@ -48,7 +49,7 @@ class FaultPlan:
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         """Arm `faults`; they fire in the run that asks, and only there."""
-        self._armed = [_Armed(index, rule) for index, rule in enumerate(faults)]
+        self._armed = [_Armed(index, rule, rule.limit) for index, rule in enumerate(faults)]
         self._by_seam: dict[str, list[_Armed]] = {}
         for armed in self._armed:
             self._by_seam.setdefault(_seam_of(armed.rule), []).append(armed)

@@ -84,10 +84,13 @@ class History:
             text: What people want to read and machines must not compare.
             **data: JSON values; the caller hands over what it will not change later.
         """
-        n = len(self)
+        rows = self._rows
+        n = self._first + len(rows)
         if text is not None:
             self._texts[n] = text
-        History.put(self, self.now_us(), machine, kind, data)
+        rows.append((self.now_us(), machine, kind, data))
+        if len(rows) > self._room:
+            self._fold()
         return n
 
     def put(self, at_us: int, machine: str, kind: str, data: dict[str, Any]) -> None:

@@ -29,12 +29,6 @@ def as_us(timeout: float) -> int:
     return round(timeout * 1_000_000) or 1
 
 
-def _decide(kernel: Kernel, task: Task) -> None:
-    task.decisions = nth = task.decisions + 1
-    if task.delays is not None and nth in task.delays:
-        kernel.deviate(task, nth)
-
-
 def _lock_timeout(blocking: bool, timeout: float) -> int | None:
     """Microseconds, None for ever; the mistakes that the real lock refuses."""
     if timeout == -1:
@@ -68,8 +62,10 @@ class Lock:
             return bool(self._outside().acquire(blocking, timeout))
         timeout_us = None if timeout == -1 else _lock_timeout(blocking, timeout)
         task = kernel.current
-        if task is not None and not self.quiet:
-            _decide(kernel, task)
+        if task is not None and not self.quiet:  # a decision, in line: fifty locks make a fire
+            task.decisions = nth = task.decisions + 1
+            if task.delays is not None and nth in task.delays:
+                kernel.deviate(task, nth)
         owner = self.owner
         if owner is None or (type(owner) is Task and owner.gone):
             self.owner = task or kernel
@@ -86,7 +82,7 @@ class Lock:
         self._waiters.remove(task)
         return False
 
-    def release(self) -> None:
+    def release(self, *_: object) -> None:
         """Hand it to the first waiter; RuntimeError when nobody holds it."""
         kernel = here()
         if kernel is None or self.owner is None:
@@ -101,7 +97,9 @@ class Lock:
             self.owner = None
         task = kernel.current
         if task is not None and not self.quiet:
-            _decide(kernel, task)
+            task.decisions = nth = task.decisions + 1
+            if task.delays is not None and nth in task.delays:
+                kernel.deviate(task, nth)
 
     def _hand_over(self, kernel: Kernel) -> None:
         waiters = self._waiters
@@ -132,9 +130,7 @@ class Lock:
         return self._real
 
     __enter__ = acquire
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    __exit__ = release
 
     def describe(self) -> str:
         """As something that a task waits for."""
