@@ -97,7 +97,8 @@ def schedule_of(job: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def kind_of(job: Mapping[str, Any]) -> str:
     """`once`, `interval`, `cron`, or the empty string."""
-    kind = schedule_of(job).get("kind")
+    schedule = job.get("schedule")
+    kind = schedule.get("kind") if isinstance(schedule, dict) else None
     return kind if isinstance(kind, str) else ""
 
 
@@ -119,13 +120,10 @@ def limits(job: Mapping[str, Any]) -> tuple[int | None, int]:
 
     A one-shot without a number runs once.
     """
-    repeat = job.get("repeat")
-    times, completed = (
-        (repeat.get("times"), repeat.get("completed"))
-        if isinstance(repeat, dict)
-        else (repeat, None)
-    )
-    done = completed if isinstance(completed, int) and completed > 0 else 0
+    times, done = job.get("repeat"), 0
+    if isinstance(times, dict):
+        completed, times = times.get("completed"), times.get("times")
+        done = completed if isinstance(completed, int) and completed > 0 else 0
     if isinstance(times, int) and times > 0:
         return times, done
     return (1 if kind_of(job) == "once" else None), done
@@ -224,7 +222,7 @@ def move_on(job: Job, now: datetime) -> None:
 def hand_out(job: Mapping[str, Any]) -> Job:
     """A copy that a caller may change: what the store hands out is never changed."""
     copy = dict(job)
-    for key, value in job.items():
+    for key, value in copy.items():
         if type(value) not in _PLAIN:
             copy[key] = _copied(value)
     return copy

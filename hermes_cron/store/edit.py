@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+from hermes_cron.records import hand_out
 from hermes_cron.store.document import Document, Entry, safe_component
 
 __all__ = ["Change", "Edit"]
@@ -40,8 +41,7 @@ class Edit:
             place = self._base.places.get(job_id)
             if place is None:
                 return None
-            touched = json.loads(self._base.entries[place].text.decode("ascii"))
-            self._touched[job_id] = touched
+            touched = self._touched[job_id] = hand_out(self._base.entries[place].value)
         if touched is _DELETED:
             return None
         job: dict[str, Any] = touched
