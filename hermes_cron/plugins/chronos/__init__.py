@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from hermes_cron import auth, clock, config, jobs
 from hermes_cron.plugins.chronos import _wanted
 from hermes_cron.plugins.chronos._account import Account
 from hermes_cron.plugins.chronos._rounds import Rounds
@@ -39,8 +40,6 @@ _APART_S = 1.0
 
 def _cfg(*keys: str, default: Any = "") -> Any:
     """Return a configured value; the default when there is none, or no configuration."""
-    from hermes_cron import config
-
     try:
         return config.cfg_get(config.load_config(), *keys, default=default)
     except Exception:  # said in the log by the configuration; here it only counts as absent
@@ -149,8 +148,6 @@ class ChronosCronScheduler(CronScheduler):
         A round asks for all that is armed: hundreds of jobs that come in the same second are worth
         a few rounds, not hundreds.
         """
-        from hermes_cron import clock
-
         now_s = clock.monotonic()
         if now_s - self._asked_s >= _APART_S:
             self._asked_s = now_s
@@ -167,8 +164,6 @@ class ChronosCronScheduler(CronScheduler):
 
     def _round(self, fires: list[str], first: bool) -> None:
         """Compare store and registry once, and make the calls that are needed."""
-        from hermes_cron import jobs
-
         if first:
             self._upkeep()
         self._arm_after_fires(fires)
@@ -193,9 +188,12 @@ class ChronosCronScheduler(CronScheduler):
 
     def _is_armed(self, job: dict[str, Any], observed: dict[str, str]) -> bool:
         """Whether the job is armed at its next time, since the list was answered or before."""
+        fire_at = _wanted.fire_at_of(job)
         with self._lock:
-            at = (observed.get(job["id"]), self._armed.get(job["id"]))
-        return any(_wanted.is_same_fire(one, _wanted.fire_at_of(job)) for one in at)
+            believed = self._armed.get(job["id"])
+        return _wanted.is_same_fire(observed.get(job["id"]), fire_at) or (
+            _wanted.is_same_fire(believed, fire_at)
+        )
 
     def _round_failed(self, error: Exception) -> None:
         """Say that the store could not be read; the next occasion tries again."""
@@ -209,8 +207,6 @@ class ChronosCronScheduler(CronScheduler):
         `get_due_jobs` persists what it repairs and records what was missed. A job that it finds due
         keeps its time in the past, which NAS honours at once.
         """
-        from hermes_cron import jobs
-
         try:
             jobs.get_due_jobs()
         except Exception as error:  # whether the store can be read at all shows right after this
@@ -218,8 +214,6 @@ class ChronosCronScheduler(CronScheduler):
 
     def _arm_after_fires(self, fires: list[str]) -> None:
         """Arm the next occurrence of jobs that just fired, before anything slower."""
-        from hermes_cron import jobs
-
         for job_id in fires:
             job = jobs.get_job(job_id)
             if job is None or not _wanted.is_wanted(job):
@@ -234,8 +228,6 @@ class ChronosCronScheduler(CronScheduler):
 
         Without the webhook's claim the job has not moved on yet: that is armed after the run.
         """
-        from hermes_cron import jobs
-
         try:
             job = jobs.get_job(job_id)
         except Exception as error:  # the fire finds out itself, and asks for a round
@@ -256,8 +248,6 @@ class ChronosCronScheduler(CronScheduler):
         self, call: str, job_id: str, function: Callable[[Any], None], of: Any, spent_s: float
     ) -> float:
         """Make one call; return the seconds that it cost when it failed."""
-        from hermes_cron import clock
-
         begun_s = clock.monotonic()
         try:
             if not self._ended():
@@ -283,8 +273,6 @@ class ChronosCronScheduler(CronScheduler):
 
     def _have_nous_token(self) -> bool:
         """Whether a Nous login is stored, good or expired. No network."""
-        from hermes_cron import auth
-
         try:
             token = (auth.get_provider_auth_state("nous") or {}).get("access_token")
         except Exception:  # a login that cannot be read is none
@@ -303,8 +291,6 @@ class ChronosCronScheduler(CronScheduler):
 
     def _arm(self, job: dict[str, Any]) -> None:
         """Arm the job unless that was done so often of late that it is better left for a while."""
-        from hermes_cron import clock
-
         job_id, fire_at = job["id"], _wanted.fire_at_of(job)
         pause_s = self._pace.pause_s(job_id, fire_at, clock.monotonic(), clock.epoch())
         if pause_s:

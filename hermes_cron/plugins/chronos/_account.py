@@ -14,6 +14,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from hermes_cron import clock, process, store
+
 __all__ = ["Account"]
 
 logger = logging.getLogger("cron.chronos")
@@ -53,8 +55,6 @@ class Account:
 
         The first one is written down at once: a machine that dies in the round tells no more.
         """
-        from hermes_cron import clock
-
         reason = getattr(error, "reason", None) or type(error).__name__
         failure = {"call": call, "reason": str(reason), "at": clock.epoch()}
         with self._lock:
@@ -91,8 +91,6 @@ class Account:
 
     def write(self) -> None:
         """Leave the account in the store."""
-        from hermes_cron import clock, process, store
-
         with self._lock:
             news, self._news = self._news, _News()
         try:
@@ -110,8 +108,6 @@ class Account:
                 self._news = news.before(self._news)
 
     def _note(self, what: str, facts: dict[str, Any]) -> None:
-        from hermes_cron import clock
-
         with self._lock:
             self._notes[what] = facts | {"at": clock.epoch()}
 
@@ -187,8 +183,6 @@ def _read(text: str | None) -> dict[str, Any]:
 
 def _newer(ours: Any, theirs: Any) -> Any:
     """The later one of two notes; what is no note, or comes from the future, counts for nothing."""
-    from hermes_cron import clock
-
     at = theirs.get("at") if isinstance(theirs, dict) else None
     if not isinstance(at, int | float) or not at <= clock.epoch():
         return ours

@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from hermes_cron import auth
+
 __all__ = ["NasCronClient", "NasCronClientError", "tls"]
 
 _PROVISION_PATH = "/api/agent-cron/provision"
@@ -133,8 +135,6 @@ class NasCronClient:
 
     def _access_token(self) -> str:
         """Return the agent's Nous token, refreshed by the host when it needs to be."""
-        from hermes_cron import auth
-
         try:
             token = auth.resolve_nous_access_token()
         except Exception as error:  # a refresh goes over the network and fails like one

@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 
+from hermes_cron import clock
+
 __all__ = ["Rounds"]
 
 
@@ -60,8 +62,6 @@ class Rounds:
 
     def ask_in(self, pause_s: float) -> None:
         """Want one round after a while, unless one is wanted sooner already."""
-        from hermes_cron import clock
-
         due_s = clock.monotonic() + pause_s
         with self._lock:
             if self._ended() or (self._timer is not None and self._timer_due_s <= due_s):

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from hermes_cron import claim_rules, records
+from hermes_cron import claim_rules, clock, jobs, records
+from hermes_cron.schedule import zone_spans
 
 __all__ = [
     "Pace",
@@ -57,8 +58,6 @@ def _last_run_is_on(job: Mapping[str, Any]) -> bool:
     claim = claim_rules.claim_of(job)
     if claim is None or claim.get("counted") or claim.get("token") is None:
         return False
-    from hermes_cron import jobs
-
     times, done = records.limits(job)
     if times is None or done + 1 < times:
         return False
@@ -97,9 +96,6 @@ def _as_sent(text: str) -> str | None:
 
 
 def _in_the_zone(text: str) -> str:
-    from hermes_cron import clock
-    from hermes_cron.schedule import zone_spans
-
     zone = clock.zone()
     at = zone_spans.to_utc(datetime.fromisoformat(text), zone).astimezone(zone)
     return at.isoformat(timespec="seconds")
