@@ -1,34 +1,34 @@
 """Which jobs are due now: the scan behind `jobs.get_due_jobs`.
 
 The scan looks at every record once and remembers until when nothing can be due (`agenda`); until
-then an idle tick costs a comparison. What it has to repair or collapse it writes, all in one write,
-before it answers.
+then an idle tick costs a comparison. What it has to repair or collapse it has written before it
+answers (`repairs`).
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from hermes_cron import (
     claim_rules,
-    claims,
     clock,
-    executions,
     heartbeat,
     process,
     records,
+    repairs,
     store,
     upkeep,
 )
 from hermes_cron.agenda import Agenda
 from hermes_cron.records import Job
+from hermes_cron.repairs import Stepped
 from hermes_cron.schedule import ScheduleError
-from hermes_cron.store import Document, Edit
+from hermes_cron.store import Document
 
 __all__ = ["advance", "scan"]
 
@@ -59,23 +59,6 @@ class _Quiet:
     zone: tzinfo | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Stepped:
-    """Since the clock may have been set back, these jobs could not be looked at, or not yet.
-
-    A next time of theirs that is too far off, seen from `base`, was computed while it was ahead.
-    Where it was set to comes after `since`, the last look.
-    """
-
-    since: datetime
-    base: datetime
-    job_ids: Collection[str]
-
-    def is_ahead(self, job: Mapping[str, Any]) -> bool:
-        """Whether it is one of the jobs, with such a next time."""
-        return job.get("id") in self.job_ids and upkeep.is_ahead(job, self.base)
-
-
 def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     """The due jobs, in file order, as copies with all fields filled in.
 
@@ -91,10 +74,18 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
     quiet: _Quiet | None = slots.get(_SLOT)
     at = clock_now().timestamp() if patched else clock.epoch()
     looked_s = clock.monotonic()
-    if quiet is not None and quiet.document is document and quiet.since <= at < quiet.until:
-        slots[_LOOKED_SLOT] = looked_s
-        return []
-    now = clock_now()
+    due: list[Job] = []
+    if quiet is None or quiet.document is not document or not quiet.since <= at < quiet.until:
+        due = _look_again(document, quiet, at, clock_now(), looked_s)
+    slots[_LOOKED_SLOT] = looked_s
+    return due
+
+
+def _look_again(
+    document: Document, quiet: _Quiet | None, at: float, now: datetime, looked_s: float
+) -> list[Job]:
+    """What `scan` finds where something may be due: the document, the zone or the time is new."""
+    slots = process.current().slots
     zone = records.zone_of(now)
     if (
         quiet is not None
@@ -103,22 +94,21 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
         and quiet.zone == zone
     ):
         slots[_SLOT] = _Quiet(document, at, _soon(at, quiet.planned), quiet.planned, zone)
-        slots[_LOOKED_SLOT] = looked_s
         return []
     heartbeat.tick_works()
     agenda: Agenda = slots.setdefault(_AGENDA_SLOT, Agenda())
     # By the present clock the last look was so long ago as has really passed since.
     last_look = records.later(now, slots.get(_LOOKED_SLOT, looked_s) - looked_s)
     # What was on then may have been claimed rightly since: its next time is seen from now.
-    stepped = _Stepped(last_look, now, slots.get(_STEPPED_SLOT, ()))
+    stepped = Stepped(last_look, now, slots.get(_STEPPED_SLOT, ()))
     if quiet is None or at < quiet.since:
         # The clock may have been ahead.
-        stepped = _Stepped(last_look, last_look, document.places)
+        stepped = Stepped(last_look, last_look, document.places)
         agenda = slots[_AGENDA_SLOT] = Agenda()
     verdicts = _look_at_all(agenda, document, now, stepped)
     if _MEND in verdicts.values():
         to_mend = [job_id for job_id, verdict in verdicts.items() if verdict == _MEND]
-        mended = _mend_all(to_mend, now, stepped)
+        mended = repairs.mend_all(to_mend, now, stepped)
         document = store.current_store().read()
         verdicts = _look_at_all(agenda, document, now)
         for job_id in [one for one, verdict in verdicts.items() if verdict == _MEND]:
@@ -131,7 +121,6 @@ def scan(clock_now: Callable[[], datetime], *, patched: bool) -> list[Job]:
         slots[_SLOT] = _Quiet(document, at, _soon(at, until), until, zone)
     elif quiet is None or quiet.document is not document:
         slots[_SLOT] = _Quiet(document, at, at, at)
-    slots[_LOOKED_SLOT] = looked_s
     return [records.normalise(document.get(job_id) or {}) for job_id in due]
 
 
@@ -155,7 +144,7 @@ def advance(job_id: str, now: datetime) -> bool:
 
 
 def _look_at_all(
-    agenda: Agenda, document: Document, now: datetime, stepped: _Stepped | None = None
+    agenda: Agenda, document: Document, now: datetime, stepped: Stepped | None = None
 ) -> dict[str, float]:
     """For each job that has to be looked at: due, to be mended, or the epoch until when neither.
 
@@ -185,7 +174,7 @@ def _look_at_all(
 
 
 def _look(  # noqa: PLR0911 - one line for each state that a job can be in
-    job: Mapping[str, Any], now: datetime, stepped: _Stepped | None, running: bool
+    job: Mapping[str, Any], now: datetime, stepped: Stepped | None, running: bool
 ) -> float:
     if records.stay_reason(job) is not None:
         return math.inf
@@ -222,76 +211,6 @@ def _is_hopeless(job: Mapping[str, Any], now: datetime) -> bool:
     if job.get("state") != "error" or job.get("next_run_at") is not None:
         return False
     return records.compute_next_run(job.get("schedule"), None, now) is None
-
-
-def _mend_all(job_ids: list[str], now: datetime, stepped: _Stepped) -> set[str]:
-    """Repair and collapse, in one write; the records of what was missed go before it.
-
-    Returns:
-        The ids of the jobs whose records were changed.
-    """
-    entries: list[dict[str, Any]] = []
-    changed: set[str] = set()
-    with store.current_store().edit() as edit:
-        for job_id in job_ids:
-            job = edit.get(job_id)
-            if job is None:
-                continue
-            before = records.hand_out(job)
-            written = len(entries)
-            try:
-                _mend(edit, job, now, stepped, entries)
-            except Exception:
-                job.clear()
-                job.update(before)
-                del entries[written:]
-                logger.exception(
-                    "job %s cannot be repaired; the others go on",
-                    records.label(before),
-                    extra={"job_id": job_id, "occurrence": before.get("next_run_at")},
-                )
-            if job != before or edit.get(job_id) is None:
-                changed.add(job_id)
-        executions.append_first(entries)
-    return changed
-
-
-def _mend(
-    edit: Edit, job: Job, now: datetime, stepped: _Stepped, entries: list[dict[str, Any]]
-) -> None:
-    if records.stay_reason(job) is not None or claim_rules.is_held(job, now):
-        return  # changed since the look
-    if not claims.settle(edit, job, now, entries):
-        return
-    if records.is_spent(job):
-        # Its runs are used up by one that never said how it ended (hermes-agent's, by its count).
-        entries.append(executions.record("unknown", job, now, reason="no run is left"))
-        edit.delete(job["id"])
-        return
-    entries += upkeep.mend(job, now)
-    if stepped.is_ahead(job):
-        claimed = [
-            str(entry.get("occurrence"))
-            for entry in store.current_store().executions(job["id"])
-            if entry.get("state") == "claimed"
-        ]
-        upkeep.pull_back(job, stepped.since, claimed)
-    planned = records.instant(job.get("next_run_at"), records.zone_of(now))
-    if planned is None or planned > now:
-        return
-    try:
-        if upkeep.is_late(job, planned, now):
-            entries += upkeep.collapse(job, planned, now)
-    except ScheduleError as error:
-        # Whether this time is one of the schedule's cannot be told: the record says so (LIVE-13).
-        records.plan(job, None, str(error))
-        logger.error(  # noqa: TRY400 - the message is the whole story
-            "job %s does not run for %s and stays enabled, in error: %s",
-            records.label(job),
-            planned.isoformat(),
-            error,
-            extra={"job_id": job["id"], "occurrence": planned.isoformat()},
-        )
 
 
 def _report_broken(document: Document) -> None:
