@@ -10,6 +10,7 @@ from simulator.checkers.effects import effect_us, stored_n, took_effect_n
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import (
     CLAIM_TTL_US,
+    COMMAND,
     EARLY_LEEWAY_US,
     FOREVER,
     BodyRun,
@@ -153,13 +154,16 @@ def dues_of(
         cut: Occurrences that were taken and came to no run: (when due, when taken).
     """
     job, dues = plan.job.id, []
-    near_us, taken = allowance_us(facts), sorted(taken)
+    near_us = allowance_us(facts)
+    # A run by hand takes what was asked for, and nothing that is still to come.
+    woken = zip(runs, taken, strict=True)
+    woken_by = sorted(one for run, one in woken if run.begin.machine != COMMAND)
     # A fire that is early, or a clock that is ahead, takes at the end what comes just after it.
     over_us = facts.end_us + leeway_us(facts)
     # A tick that was on then may take what comes until it is over.
     last_us = max([over_us, *(run.begin.at_us for run in runs[-1:])])
     for index, part in enumerate(plan.segments):
-        for at_us in _instants(facts, plan, index, last_us, taken):
+        for at_us in _instants(facts, plan, index, last_us, woken_by):
             due = Due(job, at_us, index)
             # The job was being changed: whether this one counts is a matter of microseconds.
             due.optional = part.to_n != FOREVER and at_us + near_us >= part.to_us

@@ -74,7 +74,11 @@ def _write_of(facts: Facts, op: Op) -> tuple[Event, dict[str, Any]] | None:
 
 
 def _writes_of(facts: Facts, op: Op) -> Iterator[tuple[Event, dict[str, Any]]]:
-    """The writes by which an operation may have changed its job, as far as can be told."""
+    """The writes by which an operation may have changed its job, as far as can be told.
+
+    A run by hand need not change when its job comes: what it stores first is its claim.
+    """
+    claims = op.do == "run" and op.tells_writes
     before: dict[str, Any] = {}
     for event, record in commits_by_job(facts).get(str(op.job), ()):
         if op.end is not None and event.n > op.end.n:
@@ -83,7 +87,7 @@ def _writes_of(facts: Facts, op: Op) -> Iterator[tuple[Event, dict[str, Any]]]:
         if (
             event.n > op.begin.n
             and op.may_have_stored(event)
-            and any(after.get(name) != before.get(name) for name in _DECIDES)
+            and (claims or any(after.get(name) != before.get(name) for name in _DECIDES))
         ):
             yield event, after
         before = after

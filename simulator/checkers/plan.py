@@ -24,7 +24,7 @@ from simulator.checkers.effects import (
     took_effect_n,
 )
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER, Op
+from simulator.checkers.happened import FOREVER, Op, Window
 from simulator.checkers.struck import rule_of, zone_at
 from simulator.checkers.wanted import Plan, Segment, commits_by_job, commits_of, last_commit
 from simulator.durations import DAY_US, MINUTE_US
@@ -170,10 +170,10 @@ def _apply(facts: Facts, plan: Plan, op: Op) -> None:
         if wanted.get("enabled") is True or wanted.get("state") == "scheduled":
             _reopen(facts, plan, op)
         elif wanted.get("enabled") is False or wanted.get("state") in {"paused", "completed"}:
-            _close(plan, op)
+            _close(facts, plan, op)
         return
     if op.do in {"pause", "remove"}:
-        _close(plan, op)
+        _close(facts, plan, op)
         return
     was_on = bool(plan.segments) and plan.segments[-1].to_n == FOREVER
     if was_on and op.do == "trigger" and _was_due_by_then(facts, plan.segments[-1], op):
@@ -220,7 +220,7 @@ def _for_that_run(part: Segment, op: Op) -> None:
 def _end_of_life(facts: Facts, plan: Plan, op: Op) -> None:
     """The job is made anew: what went before ends now, or with the last run allowed."""
     runs = [run for run in facts.runs.get(plan.job.id, ()) if run.begin.n < op.begin.n]
-    if _close(plan, op) and plan.repeat is not None and len(runs) >= plan.repeat > 0:
+    if _close(facts, plan, op) and plan.repeat is not None and len(runs) >= plan.repeat > 0:
         last, part = runs[plan.repeat - 1].begin, plan.segments[-1]
         part.to_us, part.to_n, part.settled_us, part.settled_n = (last.at_us, last.n) * 2
 
@@ -229,7 +229,7 @@ def _reschedule(facts: Facts, plan: Plan, op: Op, wanted: Mapping[str, Any]) -> 
     """A new schedule counts from now. An interval that is the old one may keep its grid."""
     begin_us = effect_us(facts, op)
     old = plan.segments[-1] if plan.segments and plan.segments[-1].to_n == FOREVER else None
-    was_on = _close(plan, op)
+    was_on = _close(facts, plan, op)
     schedule = read_schedule(facts, plan, wanted["schedule"], begin_us)
     if schedule is None or not was_on or wanted.get("enabled") is False:
         plan.given = schedule
@@ -262,15 +262,32 @@ def _next_changed(facts: Facts, op: Op) -> bool:
     return False
 
 
-def _close(plan: Plan, op: Op) -> bool:
+def _close(facts: Facts, plan: Plan, op: Op) -> bool:
     """End the open segment; False when there is none."""
     if not plan.segments or plan.segments[-1].to_n != FOREVER:
         return False
     last = plan.segments[-1]
     assert op.end is not None
-    last.to_us, last.to_n = max(op.begin.at_us, last.from_us), max(op.begin.n, last.from_n)
+    at_us, n = _taken_in(facts, plan, op)
+    last.to_us, last.to_n = max(at_us, last.from_us), max(n, last.from_n)
     last.settled_us, last.settled_n = op.end.at_us, op.end.n
     return True
+
+
+def _taken_in(facts: Facts, plan: Plan, op: Op) -> Window:
+    """When, and after which event, an operation changes the plan: as it begins.
+
+    It is as it writes where it waits beside another that was taken in before it; and where it asks
+    for a run, which calls nothing off, and the job is stored by others meanwhile.
+    """
+    write_n = took_effect_n(facts, op)
+    waits = bool(plan.segments) and op.begin.n < plan.segments[-1].from_n
+    if op.do in _AT_ONCE:
+        stored = commits_of(facts, str(op.job)).between(op.begin.n, write_n)
+        waits = waits or not all(op.may_have_stored(event) for event, _ in stored)
+    if waits and write_n > op.begin.n:
+        return effect_us(facts, op), write_n - 1
+    return op.begin.at_us, op.begin.n
 
 
 def _since_n(plan: Plan, op: Op) -> int:
@@ -293,7 +310,10 @@ def _reopen(facts: Facts, plan: Plan, op: Op) -> None:
         ),
         plan.job.schedule,
     )
-    was_on = _close(plan, op)
+    was_on = _close(facts, plan, op)
+    _, since_n = _taken_in(facts, plan, op)
+    if plan.segments and since_n < plan.segments[-1].to_n:  # it rests, and runs by hand
+        plan.segments[-1].to_n = plan.segments[-1].settled_n = since_n
     given, plan.given = plan.given, None
     if given is not None:
         previous = given
