@@ -7,7 +7,6 @@ import logging
 import threading
 
 from hermes_cron import fires, gateway, scheduler_provider, server
-from hermes_cron.scheduler_provider import CronScheduler
 
 __all__ = ["app"]
 
@@ -25,16 +24,14 @@ def _start_desktop_cron_ticker(stop_event: threading.Event, interval: int = 60) 
 
 def _fire_cron_job_for_profile(profile: str, job_id: str) -> bool:  # noqa: ARG001 - there is one
     """Have the provider run a job whose occurrence is claimed; True when it did."""
-    return bool(gateway.run_fire(_provider(), job_id, {"adapters": None, "loop": None}))
+    provider = scheduler_provider.provider_in_charge()
+    return bool(gateway.run_fire(provider, job_id, {"adapters": None, "loop": None}))
 
 
-def _provider() -> CronScheduler:
-    """The one that this process runs, else the configured one, asked for anew at each fire."""
-    return scheduler_provider.provider_in_charge()
-
-
-_desk = fires.Fires(_provider, lambda job_id: _fire_cron_job_for_profile(_PROFILE, job_id))
-
+_desk = fires.Fires(
+    scheduler_provider.provider_in_charge,
+    lambda job_id: _fire_cron_job_for_profile(_PROFILE, job_id),
+)
 
 app = server.create_app(_desk.receive)
 """The ASGI application: `POST /api/cron/fire`."""
