@@ -4,6 +4,8 @@ Runs are counted at the body, arms at the registry. Whether the right thing is a
 words of the RECON probes, which rebuild store and registry from the history.
 """
 
+from collections.abc import Sequence
+
 from contract_tests.engine import Context, Outcome, held, unknown, violated
 from contract_tests.probes.registry import differences
 from contract_tests.probes.runs import WAKE_US, between, delivered
@@ -171,7 +173,7 @@ def once_for_all_that_was_missed(context: Context, watched: Watched) -> Outcome:
     return held(f"{len(jobs)} jobs ran once each for four occurrences, {most} at the same time")
 
 
-def _most_at_once(runs: list[BodyRun]) -> int:
+def _most_at_once(runs: Sequence[BodyRun]) -> int:
     changes = [(run.begin.n, 1) for run in runs] + [(run.end_n, -1) for run in runs]
     on = most = 0
     for _, change in sorted(changes):

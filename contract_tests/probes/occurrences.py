@@ -4,6 +4,7 @@ What counts is what began at the body of a job. Fires reach every provider, also
 the host serves the webhook for all of them, and an earlier provider may have left arms behind.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from contract_tests.engine import Context, Outcome, held, unknown, violated
@@ -225,7 +226,7 @@ def tick_and_webhook(_: Context, watched: Watched) -> Outcome:
     )
 
 
-def _followed(runs: list[BodyRun], others_us: list[int]) -> bool:
+def _followed(runs: Sequence[BodyRun], others_us: list[int]) -> bool:
     """Whether the other side came for the same occurrence after one of the runs had begun."""
     return any(
         run.begin.at_us < at_us < run.begin.at_us + parse_duration("2m")

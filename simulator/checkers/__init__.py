@@ -6,6 +6,8 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     finding       what a checker gives
     happened      lives, ticks, runs, fires, operations: the words of judges
     facts         a history, ordered by them
+    many, many_runs, many_dues
+                  what comes by the ten thousand, made when it is looked at
     struck        what its faults struck, as far as the scenario says
     stored        what the store was told of one job, many commits in few bytes
     wanted        what a plan is made of

@@ -106,7 +106,7 @@ def _ran_by_hand(match: JobMatch, part: Segment | None) -> bool:
     return part is not None and isinstance(part.schedule, oracle.Once) and part.from_n in by_hand
 
 
-def _held(facts: Facts, job: str, ran: list[BodyRun], at_us: int) -> int:
+def _held(facts: Facts, job: str, ran: Sequence[BodyRun], at_us: int) -> int:
     """How many runs may come, or have begun, under claims that stand, as far as is known.
 
     Those of who died with the job's claim, until that can be seen; else that of a promise, which is

@@ -15,7 +15,7 @@ from simulator.fold import instant_us
 __all__ = ["cut_short"]
 
 
-def cut_short(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
+def cut_short(facts: Facts, plan: Plan, runs: Sequence[BodyRun]) -> list[Window]:
     """Occurrences that were taken in the store and cut off before the body: (due, taken).
 
     To run such a one again is forbidden (ONCE-9). It is excused when its machine died, or its claim

@@ -1,6 +1,7 @@
 """What may legitimately keep a job from running, as spans of time."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -37,7 +38,7 @@ __all__ = [
 _CLAIMING = ("claim", "mark", "dispatch", "fire")
 
 
-def disturbances(facts: Facts, plan: Plan, runs: list[BodyRun], after_us: int) -> list[Window]:
+def disturbances(facts: Facts, plan: Plan, runs: Sequence[BodyRun], after_us: int) -> list[Window]:
     """All that can keep this job from running, joined where less than `after_us` lies between.
 
     Its own runs are not among them while their machine lives: `matching` looks at these itself.
@@ -141,7 +142,7 @@ def failed_claims(facts: Facts) -> list[Event]:
     )
 
 
-def _of_job(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Window]:
+def _of_job(facts: Facts, plan: Plan, runs: Sequence[BodyRun]) -> list[Window]:
     """What concerns this job only: arms that failed, deliveries lost, claims left standing."""
     job = plan.job.id
     windows: list[Window] = [

@@ -1,6 +1,7 @@
 """The occurrences of a job: when each was due, whether it had to run, what may become of it."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
@@ -94,7 +95,7 @@ class JobMatch:
     """Everything about one job: plan, occurrences in order, left-over runs, what disturbed it."""
 
     plan: Plan
-    dues: list[Due] = field(default_factory=list)
+    dues: Sequence[Due] = ()
     extras: list[Extra] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     cut: list[Window] = field(default_factory=list)
@@ -113,7 +114,7 @@ def allowance_us(facts: Facts) -> int:
     return wake_us + facts.slack_us + facts.skew_us
 
 
-def _taken_before(facts: Facts, part: Segment, due: Due, runs: list[BodyRun]) -> bool:
+def _taken_before(facts: Facts, part: Segment, due: Due, runs: Sequence[BodyRun]) -> bool:
     """Whether the time of a one-shot had its run before the operation that began this part."""
     return isinstance(part.schedule, oracle.Once) and any(
         run.begin.n < part.from_n and run.begin.at_us >= due.at_us - leeway_us(facts)
@@ -142,7 +143,11 @@ def _ahead_us(facts: Facts, machine: str | None) -> int:
 
 
 def dues_of(
-    facts: Facts, plan: Plan, runs: list[BodyRun], taken: list[tuple[int, int]], cut: list[Window]
+    facts: Facts,
+    plan: Plan,
+    runs: Sequence[BodyRun],
+    taken: list[tuple[int, int]],
+    cut: list[Window],
 ) -> list[Due]:
     """Every occurrence, to the end of the history or until it had run as often as it may.
 

@@ -4,10 +4,10 @@ Built from a history once and shared by all checkers of it (`facts_of`). Nothing
 """
 
 import heapq
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 from simulator.checkers.happened import (
     COMMAND,
@@ -20,6 +20,8 @@ from simulator.checkers.happened import (
     Window,
     merge,
 )
+from simulator.checkers.many import FEW, Made, Part
+from simulator.checkers.many_runs import Runs
 from simulator.checkers.ticks import Ticks, Track, tracks_of
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -181,37 +183,46 @@ class Facts:
         return life.end_n if here and life is not None else op.begin.n
 
     @cached_property
-    def runs(self) -> dict[str, list[BodyRun]]:
+    def runs(self) -> dict[str, Sequence[BodyRun]]:
         """Each job's runs, by their beginning."""
-        found: dict[str, list[BodyRun]] = {}
-        on: dict[object, BodyRun] = {}
-        said: dict[str, dict[str, Any]] = {}
-        for event in self.history.of("run.begin", "run.end", "crash", "stopped"):
-            if event.kind == "run.begin":
-                run = BodyRun(event.data["job"], _unnumbered(event, said))
-                on[event.data["run"]] = run
-                found.setdefault(run.job, []).append(run)
-            elif event.kind == "run.end":
-                if event.data["run"] in on:
-                    on.pop(event.data["run"]).end = _unnumbered(event, said)
-            else:
-                for number, run in list(on.items()):
-                    if run.begin.machine == event.machine:
-                        on.pop(number).died = event
-        return found
+        runs = self.all_runs
+        places: dict[str, array[int]] = {}
+        for place, run in enumerate(runs):
+            places.setdefault(run.job, array("i")).append(place)
+        if isinstance(runs, Made):
+            return {job: Part(runs, mine) for job, mine in places.items()}
+        return {job: [runs[place] for place in mine] for job, mine in places.items()}
 
     @cached_property
-    def all_runs(self) -> list[BodyRun]:
+    def all_runs(self) -> Sequence[BodyRun]:
         """Every run, by its beginning."""
-        runs = [run for runs in self.runs.values() for run in runs]
-        return sorted(runs, key=lambda run: run.begin.n)
+        runs, on = Runs(), dict[object, tuple[int, str]]()
+        for event in self.history.of("run.begin", "run.end", "crash", "stopped"):
+            if event.kind == "run.begin":
+                on[event.data["run"]] = runs.begun(event), event.machine
+            elif event.kind == "run.end":
+                if event.data["run"] in on:
+                    runs.ended(on.pop(event.data["run"])[0], event)
+            else:
+                for number, (place, machine) in list(on.items()):
+                    if machine == event.machine:
+                        runs.died[place] = event
+                        del on[number]
+        return runs if len(runs) > FEW else list(runs)
+
+    def begun_us(self, job: str) -> Sequence[int]:
+        """When each run of a job began."""
+        runs = self.runs.get(job, ())
+        return self.history.derived(
+            ("begun", job), lambda: array("q", (run.begin.at_us for run in runs))
+        )
 
     def runs_on(self, at_us: int) -> int:
         """How many runs were on at an instant."""
 
-        def build() -> tuple[list[int], list[int]]:
-            runs = self.all_runs
-            return [run.begin.at_us for run in runs], sorted(run.end_us for run in runs)
+        def build() -> tuple[Sequence[int], Sequence[int]]:
+            begun = array("q", (run.begin.at_us for run in self.all_runs))
+            return begun, array("q", sorted(run.end_us for run in self.all_runs))
 
         begun, ended = self.history.derived("begun and ended", build)
         return bisect_right(begun, at_us) - bisect_left(ended, at_us)
@@ -221,10 +232,10 @@ class Facts:
         """Every call of `fire_due`, by its beginning, with the runs and claims that are its own."""
         found: list[Fire] = []
         on: dict[tuple[str, str], list[Fire]] = {}
-        runs = {run.begin.n: run for run in self.all_runs}
-        for event in self.history.of(
-            "fire.begin", "fire.end", "run.begin", "claim", "crash", "stopped", "fault"
-        ):
+        kinds = ("fire.end", "run.begin", "claim", "crash", "stopped", "fault")
+        began = len(self.history.of("fire.begin")) > 0
+        runs = {run.begin.n: run for run in self.all_runs} if began else {}
+        for event in self.history.of("fire.begin", *kinds) if began else ():
             if event.kind in {"crash", "stopped"}:  # what was on there has no end
                 on = {key: inside for key, inside in on.items() if key[0] != event.machine}
                 continue
@@ -400,12 +411,6 @@ def _ended_by_hand(begun: list[int], ends: Track, asked: list[Op]) -> set[int]:
         for op in asked
         if op.end is not None and bisect_left(begun, op.begin.n) < bisect_left(begun, op.end.n)
     }
-
-
-def _unnumbered(event: Event, said: dict[str, dict[str, Any]]) -> Event:
-    """Of a run, without its number: what is left many say, and all of them share it."""
-    data = {key: value for key, value in event.data.items() if key != "run"}
-    return event._replace(data=said.setdefault(repr(data), data))
 
 
 def _ends(op: Op, event: Event) -> bool:

@@ -32,9 +32,8 @@ def time_1(history: History, scenario: Scenario) -> Finding:
     for match in match_all(facts).values():
         stored = commits_of(facts, match.plan.job.id)
         asked = {stored_n(facts, op) for op in match.plan.manual if op.do == "trigger"}
-        for _, runs in groupby(_recurring(match), lambda due: due.segment):
-            began = [due.run.begin for due in runs if due.run is not None]
-            comes = [(event, _comes_us(stored, asked, event)) for event in began]
+        for _, begun in groupby(_recurring(match), lambda pair: pair[0]):
+            comes = ((event, _comes_us(stored, asked, event)) for _, event in begun)
             for (first, before), (second, after) in pairwise(comes):
                 if before is None or after is None:
                     continue
@@ -49,16 +48,16 @@ def time_1(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _recurring(match: JobMatch) -> list[Due]:
-    """The occurrences of recurring schedules that ran, by their runs."""
+def _recurring(match: JobMatch) -> list[tuple[int, Event]]:
+    """The runs of recurring schedules: the part of the plan, the beginning; by their beginning."""
     ran = [
-        due
+        (due.segment, due.run.begin)
         for due in match.dues
         if due.run is not None
         and not due.manual
         and not isinstance(match.plan.segments[due.segment].schedule, oracle.Once)
     ]
-    return sorted(ran, key=lambda due: due.run.begin.n if due.run is not None else 0)
+    return sorted(ran, key=lambda pair: pair[1].n)
 
 
 def _comes_us(stored: Stored, asked: Collection[int], event: Event) -> int | None:

@@ -6,6 +6,7 @@ missed for a reason, missed for none, late, a second run of one occurrence, a ru
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import islice, takewhile
 from typing import Any
 
@@ -14,6 +15,7 @@ from simulator.checkers.disturbance import disturbances
 from simulator.checkers.dues import Due, Extra, JobMatch, dues_of, early_us, leeway_us
 from simulator.checkers.facts import Facts
 from simulator.checkers.happened import COMMAND, BodyRun
+from simulator.checkers.many_dues import settled
 from simulator.checkers.outcomes import after_us, decide, touching
 from simulator.checkers.plan import plan_of
 from simulator.checkers.struck import keeps_the_jobs, lasts_us, rule_of
@@ -38,7 +40,7 @@ def _match(facts: Facts, plan: Plan) -> JobMatch:
     match = JobMatch(plan)
     if plan.unjudged is not None:
         return match
-    runs = facts.runs.get(plan.job.id, [])
+    runs = facts.runs.get(plan.job.id, ())
     match.cut = cut_short(facts, plan, runs)
     taken = _taken(facts, plan, runs)
     match.dues = dues_of(
@@ -48,10 +50,11 @@ def _match(facts: Facts, plan: Plan) -> JobMatch:
     _assign(facts, match, runs, taken)
     for due in match.dues:
         decide(facts, match, due)
+    match.dues = settled(match.dues, runs)
     return match
 
 
-def _taken(facts: Facts, plan: Plan, runs: list[BodyRun]) -> list[Event]:
+def _taken(facts: Facts, plan: Plan, runs: Sequence[BodyRun]) -> list[Event]:
     """For each run, the event that took its occurrence: its claim in the store, or its start."""
     claims: list[Event] = []
     last: object = None
@@ -112,7 +115,7 @@ def _held_up(facts: Facts) -> dict[int, int]:
     return found
 
 
-def _assign(facts: Facts, match: JobMatch, runs: list[BodyRun], taken_by: list[Event]) -> None:
+def _assign(facts: Facts, match: JobMatch, runs: Sequence[BodyRun], taken_by: list[Event]) -> None:
     """Give each run its occurrence; what is left over becomes an extra."""
     instants = [due.at_us for due in match.dues]
     by_hand = _assign_by_hand(match, runs)
@@ -173,7 +176,7 @@ def _came_meanwhile(match: JobMatch, segment: int) -> Due | None:
     return came if came is not None and came.segment == segment and came.run is None else None
 
 
-def _assign_by_hand(match: JobMatch, runs: list[BodyRun]) -> set[int]:
+def _assign_by_hand(match: JobMatch, runs: Sequence[BodyRun]) -> set[int]:
     """Give commands their own runs, whoever else ran the job meanwhile; these by their numbers."""
     found = set()
     for run in runs:
@@ -226,7 +229,7 @@ def _next_known(
     return next(wanted, following)
 
 
-def _free_beside(dues: list[Due], index: int) -> bool:
+def _free_beside(dues: Sequence[Due], index: int) -> bool:
     """Whether the occurrence before this one is of the same instant, and nobody's yet."""
     before = dues[index - 1] if index > 0 else None
     return before is not None and before.run is None and before.at_us == dues[index].at_us

@@ -124,20 +124,21 @@ def _stood_at(left: LeftClaim, due: Due) -> bool:
 
 def _runs_until(facts: Facts, due: Due) -> int | None:
     """Until when another run of the same job was on, if one was."""
-    runs = facts.runs.get(due.job, [])
-    index = bisect_right(runs, due.at_us, key=lambda run: run.begin.at_us) - 1
+    runs = facts.runs.get(due.job, ())
+    index = bisect_right(facts.begun_us(due.job), due.at_us) - 1
     if due.manual:  # asked for in the instant in which another began, or was taken
         begun = bisect_left(runs, due.asked_n, key=lambda run: run.begin.n)
         taken = begun < len(runs) and _was_taken(facts, due, runs[begun])
         index = max(index, begun if taken else begun - 1)
-    while index >= 0 and runs[index] is due.run:
+    its_n = due.run.begin.n if due.run is not None else None
+    while index >= 0 and runs[index].begin.n == its_n:
         index -= 1
     if index < 0:
         return None
-    until_us = max(runs[index].end_us, _held_up_us(facts, runs[index]))
-    died = runs[index].died
-    if died is not None and not facts.blocking:  # to whoever is woken it is still on
-        until_us = max(until_us, settled_us(facts, died))
+    last = runs[index]
+    until_us = max(last.end_us, _held_up_us(facts, last))
+    if last.died is not None and not facts.blocking:  # to whoever is woken it is still on
+        until_us = max(until_us, settled_us(facts, last.died))
     return until_us if until_us > due.at_us - facts.skew_us else None
 
 

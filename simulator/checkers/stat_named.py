@@ -112,7 +112,7 @@ def _is_overdue(facts: Facts, match: JobMatch, record: dict[str, Any], status: E
     limit_us = stale_after_us(facts) + NEAR_US + facts.skew_us
     if facts.external or not facts.serving(status.n):  # no interval of its own says when it is late
         limit_us = max(limit_us, _LATE_US + NEAR_US + facts.skew_us)
-    if waits_us is None or record.get("fire_claim"):
+    if waits_us is None or record.get("fire_claim") or status.at_us - waits_us <= limit_us:
         return False
     runs = [run for run in facts.runs.get(match.plan.job.id, ()) if run.begin.n < status.n]
     last = next((run for run in reversed(runs) if run.end is not None), None)

@@ -7,6 +7,7 @@ A commit is what the store took, whoever wrote it. What a single write does to t
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from simulator.checkers.commands import changes_at_once
@@ -205,9 +206,13 @@ def store_9(history: History, scenario: Scenario) -> Finding:
     stored = history.of("store.commit")
     numbers = array("q", (event.n for event in stored))  # a year of whole events is half a gigabyte
     for machine, ticks in facts.ticks.items():
-        for place in sorted({ticks.begun_before(n) - 1 for n in numbers} - {-1}):
+        for place, _ in groupby(ticks.begun_before(n) - 1 for n in numbers):
+            if place < 0:
+                continue
             tick = ticks[place]
-            written = (stored[at] for at in _within(numbers, tick) if numbers[at] not in by_hand)
+            written = [stored[at] for at in _within(numbers, tick) if numbers[at] not in by_hand]
+            if sum(len(event.data["changes"]) for event in written) < 2:  # noqa: PLR2004
+                continue
             taking = [
                 (event, taken)
                 for event in written

@@ -1,6 +1,7 @@
 """TICK-4 to 8: the loop beside its ticks: heartbeats, long runs, cadence."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import islice, pairwise
 
 from simulator.checkers.clocks import refused_before
@@ -110,7 +111,7 @@ def tick_6(history: History, scenario: Scenario) -> Finding:
     return judgement.finding()
 
 
-def _others_in_time(facts: Facts, judgement: Judgement, long_runs: list[BodyRun]) -> None:
+def _others_in_time(facts: Facts, judgement: Judgement, long_runs: Sequence[BodyRun]) -> None:
     """While a long run is on, other jobs start when they are due."""
     for match in match_all(facts).values():
         for due in match.dues:

@@ -1,9 +1,9 @@
 """What was so each time a status was asked for, by ticks, signals of the store and lives."""
 
 import math
-from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -29,9 +29,12 @@ __all__ = [
 
 NEAR_US = 2 * SECOND_US
 """Nearer to a border than this nothing is judged."""
-_BEAT, _SUCCESS = "ticker_heartbeat", "ticker_last_success"
+_BEAT, _SUCCESS = _STATED = ("ticker_heartbeat", "ticker_last_success")
 _INTERVALS_STALE = 3
 _STALE_EXTRA_US = 20 * SECOND_US
+
+_Written = dict[tuple[str, object], int]
+"""The number of the last write of each evidence file, by machine and name."""
 
 
 @dataclass(slots=True)
@@ -80,16 +83,15 @@ def truths(facts: Facts) -> list[Truth]:
     """The truth at every status, of a blocking provider."""
 
     def build() -> list[Truth]:
-        beats, successes = _signals(facts, name=_BEAT), _signals(facts, name=_SUCCESS)
         clean = {life.boot.n: _first_clean(facts, life) for life in facts.all_lives}
         found = []
-        for status in facts.history.of("status"):
-            beat, success = _last(facts, beats, status), _last(facts, successes, status)
+        for status, written in _each_status(facts):
+            beat, success = _last(facts, written, _BEAT), _last(facts, written, _SUCCESS)
             lives = facts.serving(status.n)
             last = [tick for life in lives for tick in _last_tick(facts, life, status.n)]
             running = [tick for tick in last if tick.end is None or tick.end.n > status.n]
             telling = [tick for tick in running if _told(facts, tick, status)]
-            told = [tick for life in lives for tick in _told_last(facts, life, status)]
+            told = [tick for life in lives for tick in _told_last(facts, life, written)]
             untold = [tick for tick in told if _end_untold(facts, tick, status)]
             found.append(
                 Truth(
@@ -100,7 +102,8 @@ def truths(facts: Facts) -> list[Truth]:
                     max((_works_us(facts, tick, status) for tick in running), default=None),
                     min((age_us(facts, status, tick.begin) for tick in untold), default=None),
                     bool(telling),
-                    len(lives) > 1 and any(_silent(facts, life, telling, status) for life in lives),
+                    len(lives) > 1
+                    and any(_silent(facts, life, telling, status, written) for life in lives),
                     any(clean[life.boot.n] < status.n for life in lives),
                     beat is not None and any(life.boot.n < beat.n for life in lives),
                     max(
@@ -120,27 +123,26 @@ def truths(facts: Facts) -> list[Truth]:
     return facts.history.derived("truths", build) if facts.blocking else []
 
 
-def _signals(
-    facts: Facts, machine: str = "", *, name: str = "", but: Collection[str] = ()
-) -> Sequence[int]:
-    """The numbers of the writes of one evidence file, or of all but some by one machine."""
-    numbers = array("i")
+def _each_status(facts: Facts) -> Iterator[tuple[Event, _Written]]:
+    """Each status, with what had been written before it."""
+    waiting, last = deque(facts.history.of("status")), _Written()
     for ns, _, machines, data in facts.history.columns("signal"):
-        if name:
-            numbers.extend([n for n, one in zip(ns, data, strict=True) if one.get("name") == name])
-            continue
-        mine = [at for at, one in enumerate(machines) if one == machine]
-        numbers.extend([ns[at] for at in mine if not but or data[at].get("name") not in but])
-    return numbers
+        files, done = list(zip(machines, [one.get("name") for one in data], strict=True)), 0
+        while waiting and waiting[0].n < ns[-1]:
+            place = bisect_right(ns, waiting[0].n)
+            last.update(zip(files[done:place], ns[done:place], strict=True))
+            yield waiting.popleft(), dict(last)
+            done = place
+        last.update(zip(files[done:], ns[done:], strict=True))
+    for status in waiting:
+        yield status, last
 
 
-def _last(facts: Facts, numbers: Sequence[int], before: Event) -> Event | None:
-    """The last write before an event; None when what it wrote is no plausible time."""
-    index = bisect_right(numbers, before.n) - 1
-    if index < 0:
-        return None
-    signal = facts.history[numbers[index]]
-    return signal if math.isfinite(_stated_s(signal)) else None
+def _last(facts: Facts, written: _Written, name: str) -> Event | None:
+    """The last write of a file; None when what it wrote is no plausible time."""
+    numbers = [n for (_, its), n in written.items() if its == name]
+    signal = facts.history[max(numbers)] if numbers else None
+    return signal if signal is not None and math.isfinite(_stated_s(signal)) else None
 
 
 def _taken(facts: Facts, signal: Event) -> Event:
@@ -155,11 +157,12 @@ def _held_up(facts: Facts) -> dict[int, Event]:
         if (fault.data.get("seam"), fault.data.get("does")) != ("store.signal", "hang"):
             continue
         over_us = fault.at_us + lasts_us(facts, fault)
-        signals = _signals_of(facts, fault.machine)
-        later = islice(signals, bisect_right(signals, fault.n), None)
-        written = next((n for n in later if facts.history[n].at_us >= over_us), None)
-        if written is not None and facts.history[written].at_us == over_us:
-            found[written] = fault
+        signals = facts.history.of("signal")
+        since = bisect_right(signals, fault.n, key=lambda event: event.n)
+        later = (event for event in islice(signals, since, None) if event.machine == fault.machine)
+        written = next((event for event in later if event.at_us >= over_us), None)
+        if written is not None and written.at_us == over_us:
+            found[written.n] = fault
     return found
 
 
@@ -190,33 +193,25 @@ def _last_tick(facts: Facts, life: Life, n: int) -> list[Tick]:
     return [] if index < 0 or ticks.begins.ns[index] < life.boot.n else [ticks[index]]
 
 
-def _signals_of(facts: Facts, machine: str) -> Sequence[int]:
-    return facts.history.derived(("signals", machine), lambda: _signals(facts, machine))
-
-
-def _silent(facts: Facts, life: Life, telling: Sequence[Tick], status: Event) -> bool:
+def _silent(
+    facts: Facts, life: Life, telling: Sequence[Tick], status: Event, written: _Written
+) -> bool:
     """Whether a gateway that is in none of these ticks left no signal for longer than is fresh."""
     if any(tick.begin.machine == life.machine for tick in telling):
         return False
-    signals = _signals_of(facts, life.machine)
-    index = bisect_right(signals, status.n) - 1
-    last_us = facts.history[signals[index]].at_us if index >= 0 else life.boot.at_us
+    numbers = [n for (machine, _), n in written.items() if machine == life.machine]
+    last_us = facts.history[max(numbers)].at_us if numbers else life.boot.at_us
     return status.at_us - last_us > stale_after_us(facts) - NEAR_US - facts.skew_us
 
 
-def _told_last(facts: Facts, life: Life, status: Event) -> list[Tick]:
+def _told_last(facts: Facts, life: Life, written: _Written) -> list[Tick]:
     """The tick in which a process wrote the last signal before a status that may tell of one.
 
     The two of the host's contract state when the loop lived and worked, and nothing else.
     """
-    tellings = facts.history.derived(
-        ("tellings", life.machine), lambda: _signals(facts, life.machine, but=(_BEAT, _SUCCESS))
-    )
-    index = bisect_right(tellings, status.n) - 1
-    if index < 0:
-        return []
-    found = _last_tick(facts, life, tellings[index])
-    return [tick for tick in found if tick.end is None or tellings[index] < tick.end.n]
+    told = [n for (by, its), n in written.items() if by == life.machine and its not in _STATED]
+    last = [(tick, max(told)) for tick in _last_tick(facts, life, max(told))] if told else []
+    return [tick for tick, n in last if tick.end is None or n < tick.end.n]
 
 
 def _end_untold(facts: Facts, tick: Tick, status: Event) -> bool:
