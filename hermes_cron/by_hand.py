@@ -18,6 +18,7 @@ from hermes_cron import (
     jobs,
     process,
     records,
+    settling,
     store,
 )
 from hermes_cron.records import Job
@@ -66,7 +67,7 @@ def _refusal(
     gone = me.is_gone(held.get("by"), held.get("boot"))
     if me.is_on(job["id"]) or (claim_rules.is_held(job, now) and not gone):
         return f"is being run by somebody else; 'hermes-cron show {job['id']}' says more"
-    if not claims.settle(edit, job, now, entries):
+    if not settling.settle(edit, job, now, entries):
         return "had its last run, which was interrupted, and is gone"
     return None
 

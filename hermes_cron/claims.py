@@ -1,4 +1,4 @@
-"""At most one run per occurrence: taking, keeping and ending claims in the store.
+"""At most one run per occurrence: taking claims in the store. `settling` ends what is left of them.
 
 A claim is one compare-and-set in one write: the occurrence is still the job's, nobody holds the
 job, it may run, and `next_run_at` moves on. Whatever is done twice finds the second time that the
@@ -19,11 +19,10 @@ from hermes_cron import (
     claim_rules,
     executions,
     jobs,
-    pending,
     process,
     promises,
     records,
-    runs,
+    settling,
     store,
     upkeep,
 )
@@ -37,9 +36,7 @@ __all__ = [
     "Reservation",
     "claim",
     "claim_due",
-    "release",
     "reserve",
-    "settle",
     "take",
 ]
 
@@ -76,7 +73,7 @@ def reserve(job_id: str, fire_at: str | None) -> Reservation:
     An occurrence that comes while the job still runs is recorded as skipped.
     """
     jobs.retry_pending()
-    _store_kept_result(job_id)
+    settling.store_kept_result(job_id)
     entries: list[dict[str, Any]] = []
     with store.current_store().edit() as edit:
         now = _now()
@@ -92,21 +89,6 @@ def reserve(job_id: str, fire_at: str | None) -> Reservation:
     said = f"{found.outcome} ({found.reason})" if found.reason else found.outcome
     logger.info("fire of job '%s' for %s: %s", job_id, fire_at or "now", said, extra=extra)
     return found
-
-
-def _store_kept_result(job_id: str) -> None:
-    """End the job's claim with the result that still waits here for the store, if one does.
-
-    The run is over: what comes now may begin, and is not to be skipped for it.
-    """
-    if not process.current().pending:
-        return
-    with store.current_store().edit() as edit:
-        job = edit.get(job_id)
-        claim = None if job is None else claim_rules.claim_of(job)
-        result = None if claim is None else pending.result_of(str(claim.get("execution")))
-        if job is not None and result is not None:
-            runs.complete_late(edit, job, result, _now())
 
 
 def _reserve(  # noqa: PLR0911 - the table of WIRE.md, a line each
@@ -129,7 +111,7 @@ def _reserve(  # noqa: PLR0911 - the table of WIRE.md, a line each
             entries += executions.overtaken(job, occurrence, now)
             records.move_on(job, now)
         return Reservation("ignored", "running")
-    if not settle(edit, job, now, entries) or records.is_spent(job):
+    if not settling.settle(edit, job, now, entries) or records.is_spent(job):
         return Reservation("ignored", "duplicate")
     if occurrence is not None:
         entries += _pass_over(job, occurrence, now)
@@ -165,7 +147,7 @@ def _not_its_occurrence(job: Job, occurrence: datetime, now: datetime) -> str | 
 
 def claim(job_id: str, ttl_s: float) -> bool:
     """`jobs.claim_job_for_fire`."""
-    _store_kept_result(job_id)
+    settling.store_kept_result(job_id)
     entries: list[dict[str, Any]] = []
     won = False
     with store.current_store().edit() as edit:
@@ -195,7 +177,7 @@ def _claim(
         return True
     if _is_busy(job, now, ttl_s):
         return False
-    if not settle(edit, job, now, entries) or records.is_spent(job):
+    if not settling.settle(edit, job, now, entries) or records.is_spent(job):
         return False
     if promises.is_of(job["id"]) and job.get("next_run_at") != (held or {}).get("occurrence"):
         return False  # what was promised, and ran out, is no longer the job's next
@@ -226,7 +208,7 @@ def claim_due(due: Sequence[Job]) -> list[Job]:
                 records.stay_reason(record) is None
                 and record.get("next_run_at") == job.get("next_run_at")
                 and not _is_busy(record, now)
-                and settle(edit, record, now, entries)
+                and settling.settle(edit, record, now, entries)
                 and not records.is_spent(record)
             ):
                 take(record, now, "tick", claim_rules.TTL_S, entries)
@@ -299,82 +281,3 @@ def _jumped(job: Job, planned: datetime, now: datetime) -> list[dict[str, Any]]:
 def _is_busy(job: Job, now: datetime, ttl_s: float = claim_rules.TTL_S) -> bool:
     """Whether a run of the job is on or promised; of this process, known without a clock."""
     return process.current().is_on(job["id"]) or claim_rules.is_held(job, now, ttl_s)
-
-
-def settle(edit: Edit, job: Job, now: datetime, entries: list[dict[str, Any]]) -> bool:
-    """End a claim whose holder is gone or whose time is over, before the job is looked at further.
-
-    What never began is given back; what may have begun is closed as unknown, or with its result
-    where this process still has that or the records tell it, and a job whose last run that was is
-    removed.
-
-    Returns:
-        False when the job is gone by it.
-    """
-    claim = claim_rules.claim_of(job)
-    if claim is None:
-        if job.get("fire_claim"):
-            job["fire_claim"] = None  # what is no claim holds nothing
-        return True
-    extra = {"job_id": job["id"], "occurrence": claim.get("occurrence")}
-    execution_id = str(claim.get("execution"))
-    result = pending.result_of(execution_id) or pending.told_of(job, claim)
-    if result is not None:
-        return runs.complete_late(edit, job, result, now)
-    states = executions.states_of([execution_id]).get(execution_id, set())
-    details = {"occurrence": claim.get("occurrence"), "execution_id": claim.get("execution")}
-    if claim_rules.never_began(job, states):
-        claim_rules.give_back(job, now)
-        entries.append(
-            executions.record("skipped", job, now, **details, reason="given back: it never began")
-        )
-        logger.warning(
-            "job %s: %s claimed %s and never began it; it is due again",
-            records.label(job),
-            claim.get("by"),
-            claim.get("occurrence"),
-            extra=extra,
-        )
-        return True
-    claim_rules.close(job, now)
-    entries.append(executions.record("unknown", job, now, **details, error=job.get("last_error")))
-    logger.error(
-        "job %s: the run for %s was interrupted; %s did not say how it ended",
-        records.label(job),
-        claim.get("occurrence"),
-        claim.get("by"),
-        extra=extra,
-    )
-    if "token" in claim and records.is_spent(job):
-        edit.delete(job["id"])
-        logger.error("job %s had no further run and is removed", records.label(job), extra=extra)
-        return False
-    return True
-
-
-def release(execution: Execution, reason: str = "it could not be started") -> bool:
-    """Give an occurrence back that was claimed and will not be run, so that it is due again.
-
-    Returns:
-        False when the claim is not that of this execution any more.
-    """
-    with store.current_store().edit() as edit:
-        now = _now()
-        job = edit.get(execution.job_id)
-        claim = None if job is None else claim_rules.claim_of(job)
-        if job is None or claim is None or not claim_rules.is_of(job, execution):
-            return False
-        claim_rules.give_back(job, now)
-    executions.append(
-        [
-            executions.record(
-                "skipped",
-                job,
-                now,
-                occurrence=claim.get("occurrence"),
-                execution_id=claim.get("execution"),
-                reason=f"given back: {reason}",
-            )
-        ]
-    )
-    return True

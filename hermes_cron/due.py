@@ -26,7 +26,6 @@ from hermes_cron import (
 )
 from hermes_cron.agenda import Agenda
 from hermes_cron.records import Job
-from hermes_cron.repairs import Stepped
 from hermes_cron.schedule import ScheduleError
 from hermes_cron.store import Document
 
@@ -100,10 +99,10 @@ def _look_again(
     # By the present clock the last look was so long ago as has really passed since.
     last_look = records.later(now, slots.get(_LOOKED_SLOT, looked_s) - looked_s)
     # What was on then may have been claimed rightly since: its next time is seen from now.
-    stepped = Stepped(last_look, now, slots.get(_STEPPED_SLOT, ()))
+    stepped = repairs.Stepped(last_look, now, slots.get(_STEPPED_SLOT, ()))
     if quiet is None or at < quiet.since:
         # The clock may have been ahead.
-        stepped = Stepped(last_look, last_look, document.places)
+        stepped = repairs.Stepped(last_look, last_look, document.places)
         agenda = slots[_AGENDA_SLOT] = Agenda()
     verdicts = _look_at_all(agenda, document, now, stepped)
     if _MEND in verdicts.values():
@@ -144,7 +143,7 @@ def advance(job_id: str, now: datetime) -> bool:
 
 
 def _look_at_all(
-    agenda: Agenda, document: Document, now: datetime, stepped: Stepped | None = None
+    agenda: Agenda, document: Document, now: datetime, stepped: repairs.Stepped | None = None
 ) -> dict[str, float]:
     """For each job that has to be looked at: due, to be mended, or the epoch until when neither.
 
@@ -174,7 +173,7 @@ def _look_at_all(
 
 
 def _look(  # noqa: PLR0911 - one line for each state that a job can be in
-    job: Mapping[str, Any], now: datetime, stepped: Stepped | None, running: bool
+    job: Mapping[str, Any], now: datetime, stepped: repairs.Stepped | None, running: bool
 ) -> float:
     if records.stay_reason(job) is not None:
         return math.inf

@@ -18,12 +18,12 @@ from typing import Any
 from hermes_cron import (
     changes,
     claim_rules,
-    claims,
     clock,
     executions,
     jobs,
     process,
     records,
+    settling,
     store,
 )
 from hermes_cron.process import Execution
@@ -65,9 +65,9 @@ class Result:
         self.execution.over = True
 
 
-def result_of(execution_id: str) -> Result | None:
-    """What that run of this process came to, while the store has not taken it."""
-    state = process.current()
+def result_of(claim: Mapping[str, Any]) -> Result | None:
+    """What the run of a claim came to in this process, while the store has not taken it."""
+    execution_id, state = str(claim.get("execution")), process.current()
     with state.lock:
         results = [write for write in state.pending if isinstance(write, Result)]
     return next((one for one in results if one.execution.id == execution_id), None)
@@ -195,7 +195,7 @@ def release(execution: Execution, reason: str) -> bool:
     """
 
     def write() -> bool:
-        return claims.release(execution, reason)
+        return settling.release(execution, reason)
 
     try:
         return execution.token is not None and write()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from hermes_cron import claim_rules, claims, executions, jobs, process, records, store, upkeep
+from hermes_cron import claim_rules, executions, jobs, process, records, settling, store, upkeep
 
 __all__ = ["recover"]
 
@@ -46,7 +46,7 @@ def recover() -> int:
                     continue
                 if dead:
                     settled += 1
-                if (not dead or claims.settle(edit, job, now, entries)) and may_run:
+                if (not dead or settling.settle(edit, job, now, entries)) and may_run:
                     entries += upkeep.mend(job, now)
             except Exception:
                 logger.exception(

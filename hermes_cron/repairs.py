@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hermes_cron import claim_rules, claims, executions, records, store, upkeep
+from hermes_cron import claim_rules, executions, records, settling, store, upkeep
 from hermes_cron.records import Job
 from hermes_cron.schedule import ScheduleError
 from hermes_cron.store import Edit
@@ -76,7 +76,7 @@ def _mend(
 ) -> None:
     if records.stay_reason(job) is not None or claim_rules.is_held(job, now):
         return  # changed since the look
-    if not claims.settle(edit, job, now, entries):
+    if not settling.settle(edit, job, now, entries):
         return
     if records.is_spent(job):
         # Its runs are used up by one that never said how it ended (hermes-agent's, by its count).

@@ -23,6 +23,7 @@ from hermes_cron import (
     promises,
     recovery,
     scheduler,
+    settling,
     store,
 )
 
@@ -320,7 +321,7 @@ class TestPlainClaim:
     def test_a_reservation_that_was_taken_up_is_nobodys_to_give_back(self, home, hourly):
         promised = claims.reserve("job", iso(home)).execution
         assert jobs.claim_job_for_fire("job")
-        assert not claims.release(promised)
+        assert not settling.release(promised)
 
     def test_completion_makes_the_job_claimable_again(self, home, hourly):
         assert jobs.claim_job_for_fire("job")
@@ -870,7 +871,7 @@ class TestWritten:
     def test_a_release_says_what_was_given_back_and_why(self, home, hourly):
         found = claims.reserve("job", iso(home))
         execution_id = home.job()["fire_claim"]["execution"]
-        assert claims.release(found.execution)
+        assert settling.release(found.execution)
         why = "given back: it could not be started"
         assert written()[1:] == [
             self.by_me(home, "skipped", iso(home), id=execution_id, reason=why)
@@ -931,8 +932,8 @@ class TestWritten:
 @pytest.mark.parametrize("job_id", ["job", "nobody"])
 def test_a_claim_that_is_not_there_cannot_be_released(home, hourly, job_id):
     before = home.job()
-    assert not claims.release(process.Execution(job_id, "attempt", token=1))
-    assert not claims.release(process.Execution(job_id, "attempt"))
+    assert not settling.release(process.Execution(job_id, "attempt", token=1))
+    assert not settling.release(process.Execution(job_id, "attempt"))
     assert (home.job(), written()) == (before, [])
 
 
@@ -942,7 +943,7 @@ def test_settling_says_whether_the_job_is_still_there(home, times, stays):
     home.change(fire_claim={"at": iso(home), "by": "b:1", "token": 7, "started": True})
     home.wait(minutes=10)
     with store.current_store().edit() as edit:
-        assert claims.settle(edit, edit.get("job"), home.now(), []) is stays
+        assert settling.settle(edit, edit.get("job"), home.now(), []) is stays
     assert home.gone() is not stays
     if stays:
         assert home.job()["next_run_at"] == iso(home), "claimed for no occurrence, it is due now"
@@ -951,14 +952,14 @@ def test_settling_says_whether_the_job_is_still_there(home, times, stays):
 def test_what_holds_nothing_is_swept_away_by_the_next_claim(home, hourly):
     home.change(fire_claim="broken")
     with store.current_store().edit() as edit:
-        assert claims.settle(edit, edit.get("job"), home.now(), [])
+        assert settling.settle(edit, edit.get("job"), home.now(), [])
     assert home.job()["fire_claim"] is None
 
 
 def test_release_gives_an_occurrence_back(home, hourly):
     found = claims.reserve("job", iso(home))
-    assert claims.release(found.execution)
-    assert not claims.release(found.execution)
+    assert settling.release(found.execution)
+    assert not settling.release(found.execution)
     assert home.job()["next_run_at"] == iso(home)
     assert claims.reserve("job", iso(home)).outcome == "reserved"
 
@@ -969,7 +970,7 @@ def test_a_promise_that_the_disk_lost_has_no_part_in_the_next_claim_of_its_token
     jobs.JOBS_FILE.write_text(kept)
     [job] = jobs.claim_due(jobs.get_due_jobs())
     assert job["fire_claim"]["token"] == lost.token
-    assert not claims.release(lost), "another's run is on"
+    assert not settling.release(lost), "another's run is on"
     jobs.JOBS_FILE.write_text(kept)
     assert claims.reserve("job", iso(home)).execution.token == lost.token
     with promises.promised(lost):
@@ -1010,7 +1011,7 @@ def test_what_was_claimed_before_a_resume_is_not_given_back_to_the_new_grid(home
     taken = claim_rules.execution_of(home.job())
     home.wait(seconds=900)
     jobs.resume_job("job")
-    assert claims.release(taken)
+    assert settling.release(taken)
     assert home.job()["next_run_at"] == iso(home, seconds=3600)
 
 
@@ -1018,7 +1019,7 @@ def test_a_fire_that_is_late_takes_nothing_but_what_it_was_promised(home, hourly
     """Its reservation ran out while it hung: the next occurrence is not its to run early."""
     found = claims.reserve("job", iso(home))
     home.wait(seconds=900)
-    claims.release(found.execution)
+    settling.release(found.execution)
     again = claims.reserve("job", iso(home, seconds=-900))
     with promises.promised(again.execution):
         assert jobs.claim_job_for_fire("job")
@@ -1045,7 +1046,7 @@ def test_what_was_taken_early_is_not_planned_again(home, change, given_back):
     home.wait(minutes=59, seconds=55)
     promise = claims.reserve("job", nine).execution
     if given_back:
-        assert claims.release(promise)
+        assert settling.release(promise)
     else:
         assert jobs.claim_job_for_fire("job")
         assert scheduler.run_one_job(jobs.get_job("job"))

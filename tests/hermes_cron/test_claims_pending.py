@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hermes_cron import claims, jobs, pending, process, store
+from hermes_cron import jobs, pending, process, settling, store
 from hermes_cron.process import Execution
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -103,7 +103,7 @@ def test_only_so_many_wait(me, monkeypatch):
 class TestRelease:
     def test_it_gives_back_what_was_claimed(self, me, run, monkeypatch):
         seen = []
-        monkeypatch.setattr(claims, "release", lambda *args: seen.append(args))
+        monkeypatch.setattr(settling, "release", lambda *args: seen.append(args))
         pending.release(run, "paused")
         assert (seen, me.pending) == ([(run, "paused")], [])
 
@@ -115,14 +115,14 @@ class TestRelease:
             raise failure
 
         with monkeypatch.context() as broken:
-            broken.setattr(claims, "release", fails)
+            broken.setattr(settling, "release", fails)
             pending.release(run, "paused")
-        monkeypatch.setattr(claims, "release", lambda *args: seen.append(args))
+        monkeypatch.setattr(settling, "release", lambda *args: seen.append(args))
         pending.retry()
         assert (seen, me.pending) == ([(run, "paused")], [])
 
     def test_without_a_claim_there_is_nothing_to_give_back(self, me, monkeypatch):
-        monkeypatch.setattr(claims, "release", lambda *_args: pytest.fail("nothing was claimed"))
+        monkeypatch.setattr(settling, "release", lambda *_args: pytest.fail("nothing was claimed"))
         pending.release(Execution("job", "attempt"), "paused")
         assert me.pending == []
 

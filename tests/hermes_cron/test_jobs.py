@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jobs_home import Home, make_home
 
-from hermes_cron import claim_rules, claims, jobs, process, scheduler, store
+from hermes_cron import claim_rules, claims, jobs, process, scheduler, settling, store
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ class TestChange:
         [claimed] = jobs.claim_due(jobs.get_due_jobs())
         home.wait(seconds=30)
         assert jobs.resume_job("job")["next_run_at"] is None
-        claims.release(claim_rules.execution_of(claimed))
+        settling.release(claim_rules.execution_of(claimed))
         assert home.job()["next_run_at"] == at
 
     def test_a_one_shot_that_was_run_is_not_resumed_into_a_second_run(self, home):

@@ -13,7 +13,7 @@ import pytest
 from jobs_home import make_home
 
 import hermes_cron
-from hermes_cron import claims, clock, executions, heartbeat, jobs, scheduler, store
+from hermes_cron import clock, executions, heartbeat, jobs, scheduler, settling, store
 from hermes_cron.scheduler_provider import CronScheduler, InProcessCronScheduler
 
 LOGGER = "cron.scheduler_provider"
@@ -449,7 +449,7 @@ class TestFireDue:
             raise store.StoreError("no space")
 
         with monkeypatch.context() as full:
-            full.setattr(claims, "release", release)
+            full.setattr(settling, "release", release)
             assert provider.fire_due("job") is False
         assert home.job()["fire_claim"] is not None
         jobs.retry_pending()
