@@ -45,16 +45,30 @@ class Combiner(Generic[Wanted, Got]):
         self._guard = Lock()
         self._wishes: list[Wish[Wanted, Got]] = []
 
-    def run(self, wanted: Wanted) -> Got | None:
-        """Write `wanted`, alone or with others; returns when it is written."""
+    def run(self, wanted: Wanted, *, timeout_s: float = -1.0) -> Got | None:
+        """Write `wanted`, alone or with others; returns when it is written.
+
+        Args:
+            wanted: what is to be written.
+            timeout_s: how long the write of another is waited for; to its end when negative.
+
+        Raises:
+            TimeoutError: that write hangs. It may be writing this, too.
+        """
         wish: Wish[Wanted, Got] = Wish(wanted)
         with self._guard:
             self._wishes.append(wish)
-        with self._writing:
-            if not wish.done:
-                with self._guard:
-                    batch, self._wishes = self._wishes, []
-                self._write_all(batch)
+        if self._writing.acquire(timeout=timeout_s):
+            try:
+                if not wish.done:
+                    with self._guard:
+                        batch, self._wishes = self._wishes, []
+                    self._write_all(batch)
+            finally:
+                self._writing.release()
+        elif not wish.done:
+            self._withdraw(wish)
+            raise TimeoutError(f"the write before it has been on for more than {timeout_s:g} s")
         error, wish.error = wish.error, None
         if error is not None:
             try:
@@ -62,6 +76,11 @@ class Combiner(Generic[Wanted, Got]):
             finally:  # or its traceback and this frame would hold each other
                 del error
         return wish.got
+
+    def _withdraw(self, wish: Wish[Wanted, Got]) -> None:
+        with self._guard:
+            if wish in self._wishes:
+                self._wishes.remove(wish)
 
     def _write_all(self, batch: Sequence[Wish[Wanted, Got]]) -> None:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from hermes_cron import process, records, store
 from hermes_cron import schedule as schedules
 from hermes_cron.combine import Combiner, Wish
+from hermes_cron.store.base import LOCK_TIMEOUT_S
 
 __all__ = [
     "append",
@@ -29,6 +31,8 @@ __all__ = [
     "states_of",
     "waiting",
 ]
+
+logger = logging.getLogger(__name__)
 
 _SLOT = "hermes_cron.executions"
 _WAITING = "hermes_cron.executions.waiting"
@@ -77,7 +81,8 @@ def record(
 def append(entries: Sequence[Mapping[str, Any]]) -> bool:
     """Write records down.
 
-    What the store could not take of how something ended is told at a later occasion.
+    What the store could not take of how something ended is told at a later occasion. Nor is a write
+    that hangs waited for without end: whoever tells something may hold the lock of the jobs.
 
     Returns:
         False when the store says that it could not; nothing else stops because of it.
@@ -86,8 +91,11 @@ def append(entries: Sequence[Mapping[str, Any]]) -> bool:
         return True
     slots = process.current().slots
     combiner = slots.get(_SLOT) or slots.setdefault(_SLOT, Combiner(_append_all))
-    if combiner.run(entries) is True:
-        return True
+    try:
+        if combiner.run(entries, timeout_s=LOCK_TIMEOUT_S) is True:
+            return True
+    except TimeoutError as error:
+        logger.error("execution records could not be written: %s: %s", error, list(entries))  # noqa: TRY400 - the message says it all
     _put_off([entry for entry in entries if entry["state"] in _ENDS])
     return False
 

@@ -16,6 +16,7 @@ from simulator.checkers.happened import FOREVER, SLACK_US, BodyRun
 from simulator.checkers.live_more import no_storm, passed_over, results_arrive
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import held_locks, set_by_us
+from simulator.checkers.untold import record_refused
 from simulator.checkers.wanted import commits_by_job
 from simulator.durations import SECOND_US
 from simulator.event import Event
@@ -117,7 +118,7 @@ def live_6(history: History, scenario: Scenario) -> Finding:
             if due.manual or due.at_us <= unclear_us or not _must_be_recorded(facts, due):
                 continue
             judgement.reached()
-            if not missed.has(due.at_us) and not _record_refused(facts, due):
+            if not missed.has(due.at_us) and not record_refused(facts, due):
                 judgement.violated(
                     f"job {job}, due {when(due.at_us)}: missed, and no record says so"
                 )
@@ -150,18 +151,6 @@ def _known_since(facts: Facts, at_us: int) -> bool:
         life.up_us > at_us and life.serves_until_us - life.up_us > allowance_us(facts)
         for life in facts.all_lives
         if life.up_us + allowance_us(facts) < facts.end_us
-    )
-
-
-def _record_refused(facts: Facts, due: Due) -> bool:
-    """Whether the disk refused a record of the job before it ran again: a trace may be lost."""
-    runs = facts.runs.get(due.job, [])
-    index = bisect_right(runs, due.at_us, key=lambda run: run.begin.at_us)
-    until_us = runs[index].begin.at_us + facts.slack_us if index < len(runs) else FOREVER
-    return any(
-        due.at_us <= event.at_us <= until_us and event.data.get("job") in {None, due.job}
-        for event in facts.history.of("fault")
-        if event.data.get("seam") == "store.execution" and event.data.get("does") == "raise"
     )
 
 

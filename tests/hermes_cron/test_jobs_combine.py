@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from jobs_home import make_home
 
-from hermes_cron import jobs, store
+from hermes_cron import executions, jobs, store
 from hermes_cron.combine import Combiner
 
 
@@ -120,3 +120,47 @@ def test_a_write_that_fails_needs_no_garbage_collector():
         with suppress(OSError):
             combiner.run("x")
     assert gc.collect() == 0
+
+
+def test_a_write_that_hangs_is_not_waited_for_without_end():
+    written, begun, go = [], threading.Event(), threading.Event()
+
+    def write(wishes):
+        begun.set()
+        go.wait(5)
+        written.extend(wish.wanted for wish in wishes)
+
+    combiner = Combiner(write)
+    threads = in_threads(1, combiner.run)
+    begun.wait(5)
+    with pytest.raises(TimeoutError, match=r"more than 0\.01 s"):
+        combiner.run(1, timeout_s=0.01)
+    go.set()
+    threads[0].join(5)
+    combiner.run(2)
+    assert written == [0, 2]
+
+
+def test_records_that_hang_keep_no_job_and_what_ended_is_told_later(home, monkeypatch):
+    """LIVE-8: the lock of the jobs is held while a claim tells what it jumps over."""
+    monkeypatch.setattr(executions, "LOCK_TIMEOUT_S", 0.01)
+    kept, begun, go = store.current_store().append_executions, threading.Event(), threading.Event()
+
+    def hang(entries):
+        begun.set()
+        go.wait(5)
+        return kept(entries)
+
+    home.plant(next_run_at=home.at.isoformat())
+    home.wait(hours=2)
+    ended = executions.record("failed", {"id": "other"}, home.now(), execution_id="it")
+    monkeypatch.setattr(store.current_store(), "append_executions", hang)
+    threads = in_threads(1, lambda _: executions.append([ended]))
+    begun.wait(5)
+    assert [job["id"] for job in jobs.claim_due(jobs.get_due_jobs())] == ["job"]
+    assert home.trace() == []
+    go.set()
+    threads[0].join(5)
+    assert home.trace() == [("failed", None)]
+    jobs.retry_pending()
+    assert ("missed", "09:00") in home.trace()

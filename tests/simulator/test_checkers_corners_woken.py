@@ -113,6 +113,19 @@ def untold(refused_at: int) -> Build:
     return build.fire("j", "3h", arms="4h")
 
 
+def kept_in_vain(*, told: bool) -> Build:
+    """As `untold`, of records that hang; the machine dies soon, and may have told another before."""
+    more = "faults: [{into: store.execution, hang: 12m, at: 119m}]\n"
+    build = Build(more, external=True).up().arm("j", 0, "1h").fire("j", "1h", lasts=4000)
+    build.add("2h", "nas.fired", "nas", job_id="j", fire_at=iso("2h"))
+    build.deliver("j", "2h", "2h", answer="ignored").arm("j", "2h", "3h")
+    build.fault("119m", "store.execution", does="hang")
+    if told:
+        build.add("140m", "execution", "a", records=[{"job_id": "k", "state": "missed"}])
+    build.add("150m", "crash", "a").up("151m")
+    return build.fire("j", "3h", arms="4h")
+
+
 def interrupted(mended_at: str) -> Build:
     """A machine dies in a run while the store is torn, which is mended for good at some time."""
     more = f"steps: [{{at: 1h, do: damage, what: torn, for: {mended_at}}}]\n"
@@ -331,6 +344,7 @@ PAIRS = [
     ("LIVE-1", "a clock that was read before the lock", made_late("40m"), made_late("5m")),
     ("RECON-1", "a clock that is ahead", resumed_by(ahead=True), resumed_by(ahead=False)),
     ("LIVE-6", "the disk refused its record", untold(7200), untold(3600)),
+    ("LIVE-6", "its record was kept", kept_in_vain(told=False), kept_in_vain(told=True)),
     ("LIVE-6", "the store is torn", interrupted("30m"), interrupted("5m")),
     (
         "LIVE-13",
