@@ -262,3 +262,10 @@ def test_a_gateway_with_nothing_armed_any_more_is_no_trouble():
     answer = ask(once("2026-06-01T01:00:00"), provider="chronos")
     assert fires(answer) == ["01 01:00 UTC"]
     assert answer.trouble == ()
+
+
+def test_the_status_of_a_thousand_jobs_is_not_read_for_nobody(monkeypatch):
+    read = []
+    monkeypatch.setattr(type(HOST), "status", lambda _host: read.append("status"))
+    assert fires(ask(cron("0 9 * * *"))) == ["01 09:00 UTC"]
+    assert read == []
