@@ -195,6 +195,7 @@ class Operator:
                 call(life)
             finally:
                 life.end()
+                world.kernel.kill_machine(life.incarnation, leaving=True)  # what still hangs, too
 
         return world.kernel.spawn(run, name=name, machine=life.incarnation)
 
