@@ -255,6 +255,26 @@ def _taken(facts: Facts, event: Event) -> list[str]:
         schedule = record.get("schedule")
         once = isinstance(schedule, dict) and schedule.get("kind") == "once"
         due = was is not None and was <= now_us
-        if due and (once if comes is None else comes > now_us):
+        moved = once if comes is None else comes > now_us
+        claimed = bool(record.get("fire_claim"))
+        if due and moved and (claimed or not _left_out(facts, event, job_id, was)):
             taken.append(job_id)  # a recurring job without a next time is in error, not taken
     return taken
+
+
+def _left_out(facts: Facts, event: Event, job_id: str, was_us: int | None) -> bool:
+    """Whether an occurrence was told of as missed before a write moved its job on.
+
+    That is no start of it: a change of the zone leaves it out.
+    """
+
+    def build() -> dict[tuple[str, int | None], int]:
+        return {
+            (str(record.get("job_id")), instant_us(record.get("occurrence"))): told.n
+            for told in reversed(facts.history.of("execution"))
+            for record in told.data["records"]
+            if record.get("state") == "missed"
+        }
+
+    missed = facts.history.derived("told as missed", build)
+    return missed.get((job_id, was_us), FOREVER) < event.n
