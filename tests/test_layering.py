@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +50,28 @@ def against_the_arrows() -> list[str]:
 
 def test_imports_go_one_way() -> None:
     assert against_the_arrows() == []
+
+
+IMPORT_EACH_FIRST = """
+import importlib, pkgutil, sys, hermes_cron
+for info in pkgutil.walk_packages(hermes_cron.__path__, "hermes_cron."):
+    for known in [name for name in sys.modules if name.partition(".")[0] == "hermes_cron"]:
+        del sys.modules[known]
+    if not info.name.endswith("__main__"):
+        importlib.import_module(info.name)
+"""
+
+
+def test_any_module_of_the_host_can_be_imported_first() -> None:
+    """They know each other in circles, which hold while each looks names up when it uses them."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_EACH_FIRST],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_simulator_never_imports_pytest() -> None:
