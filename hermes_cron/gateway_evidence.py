@@ -30,7 +30,8 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 PREFIX = "gateway-"
-_SLOT = "hermes_cron.gateway_evidence"
+_SLOT = "hermes_cron.gateway_evidence"  # what could not be written
+_MINE = "hermes_cron.gateway_evidence.mine"
 _PID_LIMIT = 2**31  # beyond it the system does not even look
 
 
@@ -60,7 +61,17 @@ class GatewayEvidence:
             "fallback": None,
             "state": "starting",
         }
+        me.slots[_MINE] = self
         self.tell()
+
+    def tell_if_lost(self) -> None:
+        """Write it again where somebody removed it, as with the folder that it is in."""
+        try:
+            lost = store.current_store().read_signal(self._name) is None
+        except Exception:  # what cannot be read stands there
+            return
+        if lost:
+            self.tell()
 
     def tell(self, **facts: Any) -> None:
         """Write what changed."""
@@ -76,7 +87,8 @@ class GatewayEvidence:
 
     def end(self) -> None:
         """Remove it: the gateway has left by itself."""
-        process.current().slots.pop(_SLOT, None)
+        for slot in (_SLOT, _MINE):
+            process.current().slots.pop(slot, None)
         try:
             store.current_store().remove_signal(self._name)
         except Exception as error:  # as above; the status sees that the pid is gone
@@ -89,15 +101,21 @@ class GatewayEvidence:
         return f"{PREFIX}{self._facts['pid']}"
 
 
-def make_good() -> None:
+def make_good(*, hurt: bool = False) -> None:
     """Write what this process's gateway could not write before, if there is such. Never raises.
 
     Called whenever a signal or a fire shows that the home takes writes again: a gateway that began
     on a full disk would count as not running for as long as it lives.
+
+    Args:
+        hurt: the home is not well, or was not a moment ago: what was written may be lost, too.
     """
-    missed: GatewayEvidence | None = process.current().slots.pop(_SLOT, None)
+    slots = process.current().slots
+    missed: GatewayEvidence | None = slots.pop(_SLOT, None)
     if missed is not None:
         missed.tell()
+    elif hurt and _MINE in slots:
+        slots[_MINE].tell_if_lost()
 
 
 def read_all(but: Container[str] = ()) -> dict[str, dict[str, Any]]:

@@ -168,6 +168,7 @@ def beat(*, success: bool) -> None:
     loop.heartbeat_at = at
     loop.thread = threading.get_ident()
     loop.tick_since = None
+    hurt = loop.failing is not _FINE
     written = _write(loop, HEARTBEAT, at)
     if success:
         loop.success_at = at
@@ -179,7 +180,7 @@ def beat(*, success: bool) -> None:
             loop.alone = True
             _sweep()
     if written:
-        gateway_evidence.make_good()
+        gateway_evidence.make_good(hurt=hurt)
 
 
 def age_s(signal: str) -> float | None:

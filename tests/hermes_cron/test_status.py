@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import stat
 import threading
 import time
@@ -375,4 +376,22 @@ def test_what_could_not_be_written_is_not_written_after_the_end(home, monkeypatc
         evidence.tell(state="draining")
     evidence.end()
     gateway_evidence.make_good()
+    assert gateway_evidence.read_all() == {}
+
+
+def test_who_lost_its_evidence_with_the_folder_tells_again(home):
+    """A gateway whose `cron/` was deleted lives on, and is not to be started a second time."""
+    evidence = gateway_evidence.GatewayEvidence()
+    evidence.begin(interval_s=60)
+    evidence.tell(state="running")
+    before = gateway_evidence.read_all()
+    heartbeat.loop_began(60)
+    heartbeat.tick_failed(OSError("the jobs are missing"))
+    for success in (False, True):
+        shutil.rmtree(jobs.CRON_DIR)
+        jobs.record_ticker_heartbeat(success=success)
+        assert gateway_evidence.read_all() == before
+    evidence.end()
+    heartbeat.tick_failed(OSError("again"))
+    jobs.record_ticker_heartbeat()
     assert gateway_evidence.read_all() == {}
