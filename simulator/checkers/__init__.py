@@ -22,8 +22,9 @@ unknown (its case never came up). Start here: `CHECKERS` by requirement, `check`
     rest          the registry whenever nothing is going on
     evenly        instants that are mostly one interval apart, in few bytes
     drift         whether the ticks of a loop creep past their interval
-    tick, tick_beside, fire, hook, once, claims, live, live_arms, starving, switched_off, clocks,
-    recon, stat, stat_named, instants, refusals, store
+    loops         whose ticks they are, and when a loop came round
+    tick, tick_beside, beats, fire, hook, once, claims, live, live_arms, starving, switched_off,
+    clocks, recon, leaving, stat, stat_named, instants, refusals, store
                   the checkers
 
 Evidence is what a provider cannot write: runs at the job body, commits of the store, arms at the
@@ -33,6 +34,7 @@ registry, words of the status. Occurrences come from `simulator.oracle`, not fro
 from collections.abc import Iterable, Mapping
 
 from simulator.checkers import (
+    beats,
     claims,
     clocks,
     fire,
@@ -61,7 +63,7 @@ __all__ = ["CHECKERS", "check"]
 CHECKERS: Mapping[str, Checker] = {
     "TICK-1": tick.tick_1,
     "TICK-2": tick.tick_2,
-    "TICK-3": tick.tick_3,
+    "TICK-3": beats.tick_3,
     "TICK-4": tick_beside.tick_4,
     "TICK-5": tick_beside.tick_5,
     "TICK-6": tick_beside.tick_6,

@@ -1,91 +1,24 @@
-"""TICK-1 to 3: a blocking provider's loop, by the host's ticks, heartbeats and log."""
+"""TICK-1 and 2: a blocking provider's loop, from its first tick to how it is left."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from simulator.checkers.clocks import LOCK_BOUND_US, kept_locks
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
-from simulator.checkers.happened import FOREVER, Life, Window, merge
+from simulator.checkers.happened import Life, Window, merge
+from simulator.checkers.loops import goes_on_after, lives_with_ticks
 from simulator.checkers.outcomes import touching
 from simulator.checkers.struck import deadline_us, lasts_us, start_struck
-from simulator.checkers.ticks import NO_END, Ticks, Track, tracks_of
+from simulator.checkers.ticks import Ticks
 from simulator.durations import SECOND_US
 from simulator.event import Event
 from simulator.history import History
 from simulator.scenario import Scenario
 
-__all__ = [
-    "error_name",
-    "goes_on_after",
-    "lives_with_ticks",
-    "tick_1",
-    "tick_2",
-    "tick_3",
-    "turns_of",
-]
+__all__ = ["tick_1", "tick_2"]
 
 _AT_ONCE_US = SECOND_US
-
-
-class Turns(NamedTuple):
-    """When a loop came round: the numbers and instants of the events that show it."""
-
-    ns: Sequence[int]
-    at_us: Sequence[int]
-
-
-def lives_with_ticks(facts: Facts) -> list[tuple[Life, Ticks]]:
-    """Each process that started a provider's loop, with its ticks."""
-
-    def build() -> list[tuple[Life, Ticks]]:
-        found = []
-        for machine, lives in facts.lives.items():
-            ticks = facts.ticks_at(machine)
-            for life in lives:
-                if life.started is not None:
-                    last = len(ticks) if life.end is None else ticks.begun_before(life.end.n)
-                    found.append((life, ticks[ticks.begun_before(life.started.n) : last]))
-        return found
-
-    return facts.history.derived("lives with ticks", build) if facts.blocking else []
-
-
-def goes_on_after(facts: Facts, life: Life, ticks: Ticks, event: Event) -> bool | None:
-    """Whether a tick begins within one interval after `event`; None when that cannot be told."""
-    allowed_us = facts.interval_us + facts.slack_us
-    limit_us = deadline_us(facts, life.machine, event.at_us, allowed_us)
-    turns = turns_of(facts, life, ticks)
-    index = bisect_right(turns.ns, event.n)
-    if index < len(turns.ns) and turns.at_us[index] <= limit_us:
-        return True
-    return None if limit_us > min(life.serves_until_us, facts.end_us) else False
-
-
-def turns_of(facts: Facts, life: Life, ticks: Ticks) -> Turns:
-    """When the loop came round: its ticks, and those that the host was made to refuse."""
-
-    def build() -> Turns:
-        refused = [
-            event
-            for event in facts.history.of("fault")
-            if event.data.get("seam") == "dispatch" and facts.life_at(event) is life
-        ]
-        begins = ticks.begins
-        if not refused:
-            return Turns(begins.ns, begins.at_us)
-        begun = zip(begins.ns, begins.at_us, strict=True)
-        turns = sorted([*((event.n, event.at_us) for event in refused), *begun])
-        return Turns([n for n, _ in turns], [at_us for _, at_us in turns])
-
-    return facts.history.derived(("turns", life.boot.n), build)
-
-
-def error_name(error: object) -> str:
-    """The type of an error as events have it."""
-    return str(error.get("type")) if isinstance(error, dict) else str(error)
 
 
 def tick_1(history: History, scenario: Scenario) -> Finding:
@@ -158,7 +91,7 @@ def tick_2(history: History, scenario: Scenario) -> Finding:
             goes_on = goes_on_after(facts, life, ticks, tick.end)
             if goes_on is None:
                 continue
-            error = error_name(tick.end.data["error"])
+            error = _error_name(tick.end.data["error"])
             judgement.reached(tick.end)
             if not goes_on:
                 judgement.violated(
@@ -264,7 +197,7 @@ def _raised_last(facts: Facts, life: Life, ticks: Ticks) -> Event | None:
 
 def _left_with_its_wait(facts: Facts, end: Event, left: Event) -> bool:
     """Whether start raised what its wait was made to raise after that tick, and not the tick's."""
-    if error_name(left.data.get("error")) == error_name(end.data["error"]):
+    if _error_name(left.data.get("error")) == _error_name(end.data["error"]):
         return False
     return any(
         end.n < event.n < left.n
@@ -279,11 +212,16 @@ def _how_it_left(life: Life) -> str:
     left = life.start_left
     assert left is not None, "asked of loops that were left only"
     if left.kind == "provider.raised":
-        return f"start raised {error_name(left.data.get('error'))}, and it was no tick's"
+        return f"start raised {_error_name(left.data.get('error'))}, and it was no tick's"
     return (
         "start returned, and nobody had asked it to stop; the host then takes the loop for dead "
         "and starts the built-in, also beside a thread of the provider's own"
     )
+
+
+def _error_name(error: object) -> str:
+    """The type of an error as events have it."""
+    return str(error.get("type")) if isinstance(error, dict) else str(error)
 
 
 def _logged(errors: list[Event], after: Event, before_n: int, error: str) -> bool:
@@ -292,70 +230,6 @@ def _logged(errors: list[Event], after: Event, before_n: int, error: str) -> boo
     for event in islice(errors, index, None):
         if event.n >= before_n:
             return False
-        if event.machine == after.machine and error_name(event.data.get("error")) == error:
+        if event.machine == after.machine and _error_name(event.data.get("error")) == error:
             return True
     return False
-
-
-def tick_3(history: History, scenario: Scenario) -> Finding:
-    """A heartbeat before the first tick and after every one; success only after a clean tick."""
-    facts = facts_of(history, scenario)
-    judgement = Judgement("TICK-3", "no tick came to an end")
-    beats = tracks_of(history, "heartbeat")
-    works = {machine: _successes(track) for machine, track in beats.items()}
-    for life, ticks in lives_with_ticks(facts):
-        assert life.started is not None
-        if not ticks:
-            continue
-        mine = beats.get(life.machine, Track(life.machine, "heartbeat"))
-        at = bisect_right(mine.ns, life.started.n)
-        if at == len(mine) or mine.ns[at] > ticks.begins.ns[0]:
-            judgement.violated(
-                f"machine {life.machine}: no heartbeat before the first tick", ticks[0].begin
-            )
-        end_n = life.end.n if life.end is not None else FOREVER
-        _beats_after(judgement, ticks, mine, works.get(life.machine, b""), end_n)
-    return judgement.finding()
-
-
-def _successes(beats: Track) -> bytes:
-    """For each heartbeat, whether it says that the tick before it was clean."""
-    return beats.flags(lambda data: data.get("success") is True)
-
-
-def _beats_after(
-    judgement: Judgement, ticks: Ticks, beats: Track, works: bytes, end_n: int
-) -> None:
-    """Judge the heartbeats between each tick and the next, or the end after the last."""
-    begun, beaten = ticks.begins.ns, beats.ns
-    failed = ticks.failed()
-    at, last = bisect_right(beaten, begun[0]), len(begun) - 1
-    for place, tick_end_n in enumerate(ticks.ends.ns):
-        if tick_end_n == NO_END:
-            continue
-        until_n = begun[place + 1] if place < last else end_n
-        while at < len(beaten) and beaten[at] < tick_end_n:
-            at += 1
-        first = at
-        while at < len(beaten) and beaten[at] < until_n:
-            at += 1
-        success = works.find(1, first, at)
-        if first < at:
-            judgement.reached_at(tick_end_n)
-        if (wrong := _wrong(first < at, place < last, success >= 0, bool(failed[place]))) is None:
-            continue
-        marks = [beats[success]] if success >= 0 else []
-        judgement.violated(f"machine {beats.machine}: {wrong}", ticks[place].end, *marks)
-
-
-def _wrong(beaten: bool, followed: bool, marked: bool, failed: bool) -> str | None:
-    """What is wrong with the heartbeats after a tick, if anything is."""
-    if not beaten:
-        return "no heartbeat after a tick" if followed else None
-    if marked == failed:
-        return (
-            "a success mark after a tick that raised"
-            if failed
-            else "a clean tick, and no success mark"
-        )
-    return None

@@ -10,9 +10,9 @@ from simulator.checkers.dues import Outcome
 from simulator.checkers.facts import Facts, facts_of
 from simulator.checkers.finding import Finding, Judgement
 from simulator.checkers.happened import BodyRun, Life, Tick, merge
+from simulator.checkers.loops import goes_on_after, lives_with_ticks, turns_of
 from simulator.checkers.matching import match_all
 from simulator.checkers.struck import deadline_us, start_struck
-from simulator.checkers.tick import goes_on_after, lives_with_ticks, turns_of
 from simulator.checkers.ticks import Ticks, Track, tracks_of
 from simulator.durations import SECOND_US
 from simulator.event import Event
