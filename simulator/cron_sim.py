@@ -199,7 +199,9 @@ class CronSim(Script):
     def timeline(self, width: int = 100) -> str:
         """The run for people; where it departs from one that passes is marked if it is violated."""
         out = StringIO()
-        show_timeline(self.history, Console(file=out, width=width), departure=self._departure())
+        show_timeline(
+            self.history, Console(file=out, width=width, emoji=False), departure=self._departure()
+        )
         return out.getvalue()
 
     def replay(self) -> str:

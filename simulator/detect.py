@@ -7,7 +7,7 @@ from dataclasses import replace
 from simulator.history import History
 from simulator.hosts import Host
 from simulator.scenario import Scenario
-from simulator.target import Target
+from simulator.target import Target, TargetError
 from simulator.world import Run, simulate
 
 __all__ = ["quiet_run", "shown_in", "with_capabilities"]
@@ -27,10 +27,18 @@ def with_capabilities(target: Target, host: Host) -> Target:
     not so when it failed at reaching out of the run, and it is the host that ticks in its place.
     One that arms a job at the registry is woken from outside ("external"), and so must be any that
     has no loop. Redefined hooks alone show nothing: a loop may want to hear of changes too.
+
+    Raises:
+        TargetError: It cannot be made.
     """
     if target.capabilities:
         return target
-    return replace(target, capabilities=shown_in(quiet_run(target, host).history))
+    history = quiet_run(target, host).history
+    ends = [event for event in history.of("task.raised") if event.data.get("task") == "gateway"]
+    if ends and not history.of("up"):
+        error, text = ends[0].data.get("error"), history.text(ends[0].n)
+        raise TargetError(f"{target.label} gives no provider: {error}: {text}")
+    return replace(target, capabilities=shown_in(history))
 
 
 def quiet_run(target: Target, host: Host, most_events: int | None = None) -> Run:

@@ -26,11 +26,25 @@ _WHOLE = re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$")
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads plain scalars as YAML 1.2 would."""
+    """Reads plain scalars as YAML 1.2 would. What repeats itself could grow without an end."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse a reference to what is said elsewhere in the file."""
+        if self.check_event(yaml.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(
+                problem=f"*{event.anchor} repeats what stands elsewhere; write it out",
+                problem_mark=event.start_mark,
+            )
+        return super().compose_node(parent, index)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes only what `_Loader` would take for something else."""
+    """Quotes only what `_Loader` would take for something else, and writes all of it out."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        """Write what is said twice twice."""
+        return True
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         """Indent lists inside mappings, as people do."""
@@ -119,6 +133,8 @@ def _compose(text: str, source: str) -> yaml.Node:
         raise ScenarioError(f"{source}:{line}: not YAML: {error.problem}") from error
     except yaml.YAMLError as error:
         raise ScenarioError(f"{source}:1: not YAML: {error}") from error
+    except RecursionError as error:
+        raise ScenarioError(f"{source}:1: nested too deeply for a scenario") from error
     if root is None:
         raise ScenarioError(f"{source}:1: empty; a scenario has name, start, lasts, ...")
     return root

@@ -1,10 +1,14 @@
 """Hypothesis strategies for scenarios: jobs, steps, faults, choice tapes, and all of them together.
 
     from hypothesis import given
+    from simulator import CronSim
     from simulator.strategies import scenarios
 
     @given(scenarios(capabilities={"external"}))
-    def test_my_provider(scenario): ...
+    def test_my_provider(scenario):
+        sim = CronSim(MyProvider, scenario=scenario)
+        sim.run()
+        sim.check_so_far()
 
 Seams, effects and operations are read from their catalogues (`SEAMS`, `OPERATIONS`), so that a new
 one is drawn as soon as it is there. Most faults are anchored to events ("the third provision", "the

@@ -119,7 +119,8 @@ def _not_as_told(history: History) -> Iterator[str]:
     for event in history.of("task.raised"):
         back = any(boot.machine == event.machine and boot.n > event.n for boot in boots)
         if event.data.get("task") == "gateway" and not back:
-            yield f"gateway {event.machine} ended by {event.data.get('error')} (event {event.n})"
+            said = f"{event.data.get('error')}: {history.text(event.n)}"
+            yield f"gateway {event.machine} ended by {said} (event {event.n})"
 
 
 def applies(requirement: str, *, blocking: bool, external: bool) -> bool:

@@ -160,7 +160,7 @@ def _print(report: Report, *, quiet: bool) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
 def _places(files: dict[str, Path | None]) -> dict[str, Path]:

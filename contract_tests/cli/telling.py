@@ -51,7 +51,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
             str(len(row["controls"])),
             row["sentence"],
         )
-    Console(highlight=False).print(table)
+    Console(highlight=False, emoji=False).print(table)
 
 
 def _summary(lacking: list[dict[str, Any]]) -> str:

@@ -55,7 +55,7 @@ def print_table(
         )
     for row in cells:
         table.add_row(*row)
-    console = Console(file=sys.stdout, width=WIDTH, highlight=False)
+    console = Console(file=sys.stdout, width=WIDTH, highlight=False, emoji=False)
     with console.capture() as printed:
         console.print(table)
     # By click, not by rich, which would leave with 1 when the reader has seen enough.

@@ -33,7 +33,7 @@ def explore_command(
     from simulator.explore import ExploreError, explore
 
     resolve(provider, reference_host(), registry)
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, emoji=False)
     began = time.perf_counter()
     with _progress(console, examples) as on_progress:
         try:

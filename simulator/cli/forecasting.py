@@ -73,7 +73,7 @@ def forecast_command(
             answer = forecast(question, target, host)
     except ForecastError as error:
         raise _WrongUse(str(error)) from error
-    show(answer, Console(highlight=False), every_fire=every_fire)
+    show(answer, Console(highlight=False, emoji=False), every_fire=every_fire)
     if json_file is not None:
         _write(json_file, answer)
     return _INCONCLUSIVE if answer.trouble else 0

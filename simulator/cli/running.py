@@ -42,13 +42,13 @@ _SIGNS = {
 
 
 def resolve(name: str, host: Host, registry: str | None = None) -> Target:
-    """The provider that a user means, and the fake of its registry.
+    """The provider that a user means, with its capabilities and the fake of its registry.
 
     Raises:
         click.UsageError: There is none; says which there are.
     """
     try:
-        return find_target(name, host, registry)
+        return with_capabilities(find_target(name, host, registry), host)
     except TargetError as error:
         raise click.UsageError(str(error)) from error
 
@@ -70,9 +70,9 @@ def run_command(
         raise click.UsageError(str(error)) from error
     _can_write(json_file, history_dir)
     words = providers or list(host.bundled())
-    targets = [with_capabilities(resolve(word, host, registry), host) for word in words]
+    targets = [resolve(word, host, registry) for word in words]
     said = dict(zip((target.label for target in targets), words, strict=True))
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, emoji=False)
     todo = len(list(pairs(scenarios, targets)))
     with Progress(
         TextColumn("running"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),

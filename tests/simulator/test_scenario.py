@@ -221,7 +221,14 @@ def test_every_mistake_is_said_at_once():
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("", "F:1: empty"), ("- a", "F:1: a scenario is a mapping")]
+    ("text", "message"),
+    [
+        ("", "F:1: empty"),
+        ("- a", "F:1: a scenario is a mapping"),
+        ("a: &a [1]\nb: &b [*a, *a]\nc: [*b, *b]", r"F:2: not YAML: \*a repeats what stands else"),
+        ("a: &a [*a]", "F:1: not YAML: .a repeats"),
+        ("[" * 5000, "F:1: nested too deeply"),
+    ],
 )
 def test_what_is_no_mapping_is_said(text, message):
     with pytest.raises(ScenarioError, match=message):

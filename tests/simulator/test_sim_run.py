@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from explored_providers import CatchesExceptions, RunsWhateverComes
 
-from hermes_cron.scheduler_provider import InProcessCronScheduler
+from hermes_cron.scheduler_provider import CronScheduler, InProcessCronScheduler
 from simulator import CronSim, cron_sim
 from simulator.cli import cli
 from simulator.scenario_file import load_scenario
@@ -82,6 +82,11 @@ def test_a_plugins_folder_runs(monkeypatch):
     assert str(Path.cwd() / "clockwork") in shlex.split(sim.replay())
 
 
+class NeedsAKey(InProcessCronScheduler):
+    def __init__(self):
+        raise RuntimeError("no key")
+
+
 class Remembers(InProcessCronScheduler):
     """Remembers being started, in itself."""
 
@@ -114,11 +119,30 @@ def test_an_instance_stands_for_its_class_at_reboots():
         (42, "42 is a int, not a provider"),
         ("builtn", "no provider 'builtn': bundled are builtin, chronos"),
         ("explored_providers:Nobody", "explored_providers has no 'Nobody'"),
+        (NeedsAKey, "NeedsAKey gives no provider: RuntimeError: no key"),
+        (CronScheduler, "gives no provider: TypeError: Can't instantiate abstract class"),
     ],
 )
 def test_what_is_no_provider_is_refused(provider, message):
     with pytest.raises(TargetError, match=re.escape(message)):
         CronSim(provider)
+
+
+def test_a_gateway_that_makes_no_provider_says_why():
+    """Here it is made at first, and not at the reboot."""
+    made = []
+
+    def once():
+        if made:
+            raise RuntimeError("the key has expired")
+        made.append(1)
+        return RunsWhateverComes()
+
+    sim = CronSim(once, capabilities={"external"})
+    sim.job("report", "every 1h")
+    sim.do("crash", "a", at="30m", for_="1m")
+    sim.run("3h")
+    assert any("ended by RuntimeError: the key has" in said for said in sim.judged.reasons)
 
 
 def test_an_instance_that_cannot_be_made_again_is_refused():
@@ -361,6 +385,14 @@ def test_a_provider_without_a_name_is_replayed_by_what_made_it(tmp_path):
     assert sim.replay() == (
         f"pytest test_it.py (no command can name the provider; see {tmp_path / 'cron-sim.yaml'})"
     )
+
+
+def test_a_name_is_said_as_it_is_written(tmp_path, monkeypatch):
+    """No part of it is taken for a picture."""
+    (tmp_path / "pets.py").write_text("from explored_providers import CatchesExceptions as cat\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    done = CliRunner().invoke(cli, ["run", "tick-raises-systemexit", "-p", "pets:cat"])
+    assert " pets:cat: " in done.output
 
 
 def test_every_part_of_the_face_is_documented():
