@@ -15,6 +15,7 @@ from operator import itemgetter, sub
 from typing import Any, overload
 
 from simulator.event import Event
+from simulator.told_times import restored, shortened
 
 __all__ = ["BLOCK", "ROOM", "Block", "Columns", "Picked", "Row", "Shelf", "columns_of"]
 
@@ -35,6 +36,9 @@ Kinds = tuple[str, ...] | None
 
 _FAST = 1  # zlib: a better level saves a tenth and takes twice as long
 _EACH, _TIMES = 150, 6  # bytes of an event unfolded: so many, and so often its plain form
+
+_TEXT = "content"  # of an evidence file, by its signal
+_TEXTS = (str, type(None))
 
 _new = tuple.__new__
 _number = itemgetter(0)
@@ -99,15 +103,32 @@ def _folded(
     """How many events of one kind, all of them in few bytes, and what they take unfolded."""
     at_us, machines, data = columns_of(rows)
     ns = [first + place for place in places]
+    rest, texts = _apart(at_us, data)
     try:
-        plain = marshal.dumps((_steps(ns), _steps(at_us), machines, data))
+        plain = marshal.dumps((_steps(ns), _steps(at_us), machines, rest, texts))
     except (
         ValueError,
         OverflowError,
     ):  # no JSON value: `Event.line` says which
         events = [_new(Event, (n, *row[-4:])) for n, row in zip(ns, rows, strict=True)]
         return len(ns), events, _EACH * len(ns)
-    return len(ns), zlib.compress(plain, _FAST), _EACH * len(ns) + _TIMES * len(plain)
+    size = len(plain) + (sum(len(one[_TEXT] or "") for one in data) if texts else 0)
+    return len(ns), zlib.compress(plain, _FAST), _EACH * len(ns) + _TIMES * size
+
+
+def _apart(
+    at_us: list[int], data: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[str | None] | None]:
+    """What events say, and apart from it the texts of the evidence files that they are about."""
+    if not all(next(reversed(one), None) == _TEXT for one in data):  # put back, it is the last
+        return data, None
+    texts = [one[_TEXT] for one in data]
+    short = shortened(at_us, texts) if all(type(one) in _TEXTS for one in texts) else None
+    if short is None:
+        return data, None
+    same: dict[str, dict[str, Any]] = {}
+    rest = [{key: one[key] for key in one if key != _TEXT} for one in data]
+    return [same.setdefault(repr(one), one) for one in rest], short
 
 
 def columns_of(
@@ -126,8 +147,12 @@ def _unfolded(kind: str, folded: bytes | list[Event]) -> list[Event]:
 
 
 def _columns(folded: bytes) -> Columns:
-    ns, at_us, machines, data = marshal.loads(zlib.decompress(folded))  # noqa: S302 - our own bytes
-    return [*_sums(ns)], [*_sums(at_us)], machines, data
+    ns, steps, machines, rest, texts = marshal.loads(zlib.decompress(folded))  # noqa: S302 - our own bytes
+    at_us = [*_sums(steps)]
+    if texts is not None:
+        pairs = zip(rest, restored(at_us, texts), strict=True)
+        rest = [{**one, _TEXT: text} for one, text in pairs]
+    return [*_sums(ns)], at_us, machines, rest
 
 
 def _steps(numbers: Sequence[int]) -> bytes:
