@@ -147,6 +147,7 @@ def save_jobs(jobs: list[Job]) -> None:
     """
     with store.current_store().edit() as edit:
         edit.replace_all(jobs)
+    changes.tell_provider()
 
 
 def create_job(  # noqa: D417, PLR0917 - hermes-agent's arguments, by place too

@@ -125,10 +125,15 @@ class TestRead:
             jobs.resolve_job_ref("same")
         assert [job["id"] for job in caught.value.matches] == ["a", "b"]
 
-    def test_save_replaces_all(self, home):
+    def test_save_replaces_all_and_the_provider_is_told(self, home, told):
+        """RECON-11: once it is stored, outside the lock; not of what is refused."""
         home.plant()
         jobs.save_jobs([{"id": "new"}])
         assert jobs.load_jobs() == [{"id": "new"}]
+        assert told == ["free"]
+        with pytest.raises(TypeError):
+            jobs.save_jobs([{"id": "new", "prompt": object()}])
+        assert told == ["free"]
 
 
 class TestChange:
