@@ -24,24 +24,20 @@ FIRE_PATH = "/api/cron/fire"
 
 
 class NasSender:
-    """Sends what it is handed, in order, by as many clients as it has.
+    """Sends what it is handed, in order, by `CLIENTS` clients.
 
     Args:
         answered: Told each delivery's status; None when there was no answer.
-        clients: How many.
     """
 
-    def __init__(
-        self, answered: Callable[[Delivery, int | None], object], *, clients: int = CLIENTS
-    ) -> None:
+    def __init__(self, answered: Callable[[Delivery, int | None], object]) -> None:
         self._answered = answered
         self._waiting: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._on_their_way = 0
         self._answers: Counter[str] = Counter()
-        self._clients = clients
         tls = httpx.create_ssl_context()
-        for number in range(clients):
+        for number in range(CLIENTS):
             threading.Thread(
                 target=self._work, args=(tls,), name=f"nas-client-{number}", daemon=True
             ).start()
@@ -64,7 +60,7 @@ class NasSender:
 
     def close(self) -> None:
         """End the clients, each after what it is at."""
-        for _ in range(self._clients):
+        for _ in range(CLIENTS):
             self._waiting.put(None)
 
     def _work(self, tls: Any) -> None:

@@ -1,7 +1,7 @@
 """The occurrences of a job: when each was due, whether it had to run, what may become of it."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
@@ -158,8 +158,22 @@ def dues_of(
         taken: By which event, by its number, and when the occurrence of each of them was taken.
         cut: Occurrences that were taken and came to no run: (when due, when taken).
     """
-    job, dues = plan.job.id, []
+    dues = [*_planned(facts, plan, runs, taken), *_asked_for(facts, plan)]
+    dues.sort(key=lambda due: due.at_us)
     near_us = allowance_us(facts)
+    for due, following in pairwise(dues):
+        due.next_us = following.at_us
+        due.optional = due.optional or (due.manual and following.at_us - due.at_us <= near_us)
+    _done_by_hand(plan, dues)
+    used = sorted(at_us for _, at_us in (*taken, *cut))
+    return _within_its_limit(facts, plan, dues, runs, used)
+
+
+def _planned(
+    facts: Facts, plan: Plan, runs: Sequence[BodyRun], taken: list[tuple[int, int]]
+) -> Iterator[Due]:
+    """What came by the plan, part by part; see `dues_of`."""
+    job = plan.job.id
     # A run by hand takes what was asked for, and nothing that is still to come.
     woken = zip(runs, taken, strict=True)
     woken_by = sorted(one for run, one in woken if run.begin.machine != COMMAND)
@@ -170,39 +184,50 @@ def dues_of(
     for index, part in enumerate(plan.segments):
         for at_us in _instants(facts, plan, index, last_us, woken_by):
             due = Due(job, at_us, index)
-            # The job was being changed: whether this one counts is a matter of microseconds.
-            due.optional = part.to_n != FOREVER and at_us + near_us >= part.to_us
-            due.optional = due.optional or (part.zoned and at_us == part.from_us + 1)
-            due.optional = due.optional or at_us <= part.unclear_us
-            # By a clock that is ahead it was past when the job was changed.
-            due.optional = due.optional or (
-                part.from_n >= 0 and at_us <= part.from_us + facts.skew_us
+            due.optional = (
+                _is_unclear(facts, part, at_us)
+                or at_us > over_us
+                or _taken_before(facts, part, due, runs)
             )
-            due.optional = due.optional or at_us > over_us or _taken_before(facts, part, due, runs)
             due.again = at_us <= part.again_us and not due.optional
             due.optional = due.optional or due.again
-            dues.append(due)
+            yield due
         if part.overdue_us is not None:
-            dues.append(Due(job, part.overdue_us, index, optional=part.zoned))
+            yield Due(job, part.overdue_us, index, optional=part.zoned)
         if part.meanwhile_us is not None and part.meanwhile_us <= part.from_us:
-            dues.append(Due(job, part.meanwhile_us, index, optional=True))
+            yield Due(job, part.meanwhile_us, index, optional=True)
+
+
+def _is_unclear(facts: Facts, part: Segment, at_us: int) -> bool:
+    """Whether an occurrence fell on a change of the job, so that it may count or not."""
+    return (
+        # Which of the two came first is a matter of microseconds.
+        (part.to_n != FOREVER and at_us + allowance_us(facts) >= part.to_us)
+        or (part.zoned and at_us == part.from_us + 1)
+        or at_us <= part.unclear_us
+        # By a clock that is ahead it was past when the job was changed.
+        or (part.from_n >= 0 and at_us <= part.from_us + facts.skew_us)
+    )
+
+
+def _asked_for(facts: Facts, plan: Plan) -> Iterator[Due]:
+    """What somebody asked for by hand."""
     for op in plan.manual:
         index = _part_of(facts, plan, op)
-        lapsed = _lapsed(facts, op)
         at_us = effect_us(facts, op) if op.do == "trigger" else op.begin.at_us
-        due = Due(job, at_us, index, manual=True, optional=lapsed)
+        due = Due(plan.job.id, at_us, index, manual=True, optional=_lapsed(facts, op))
         due.asked_n = stored_n(facts, op) if op.do == "trigger" else op.begin.n
-        dues.append(due)
-    dues.sort(key=lambda due: due.at_us)
-    for due, following in pairwise(dues):
-        due.next_us = following.at_us
-        due.optional = due.optional or (due.manual and following.at_us - due.at_us <= near_us)
-    _done_by_hand(plan, dues)
+        yield due
+
+
+def _within_its_limit(
+    facts: Facts, plan: Plan, dues: list[Due], runs: Sequence[BodyRun], used: Sequence[int]
+) -> list[Due]:
+    """What came until the job had run as often as it may; `used` is when what was taken was due."""
     limit = plan.repeat if plan.repeat is not None else (None if plan.recurring else 1)
     if limit is not None and len(runs) >= limit:
         last = runs[limit - 1].begin.at_us
         dues = [due for due in dues if due.at_us <= last + leeway_us(facts)]
-    used = sorted(at_us for _, at_us in (*taken, *cut))
     if limit is not None and len(used) >= limit:
         # What was taken and cut off may count as one of the runs that the job has (ONCE-9); and the
         # last run may be one by hand, just before an occurrence, or begin as another is asked for.
