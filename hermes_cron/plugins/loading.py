@@ -12,13 +12,14 @@ import importlib.util
 import inspect
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hermes_cron import compat
+from hermes_cron import compat, process
 from hermes_cron.plugins import vetting
 from hermes_cron.plugins.vetting import ProviderRefusedError, provider_name
 
@@ -34,6 +35,7 @@ _BUNDLED_PACKAGE = __name__.rpartition(".")[0]
 _USER_PACKAGE = "_hermes_user_cron"
 
 _ENTRY_POINT_GROUP = "hermes_cron.providers"
+_HANGING = "hermes_cron.plugins.loading"
 
 # A plugin folder may hold any kind of plugin; only one that says one of these is about cron.
 _MARKS = ("register_cron_scheduler", "CronScheduler")
@@ -129,22 +131,48 @@ def description(source: Source) -> str:
 def load(source: Source) -> Any:
     """Import the provider and build an instance; it is not vetted yet.
 
+    One that still hangs in this process is not waited for again, until its files are mended.
+
     Raises:
         ProviderRefusedError: It cannot be imported or built, does not come back from it, or offers
             no provider.
     """
-    traces = _Traces(source)
+    hanging: dict[Any, str] = process.current().slots.setdefault(_HANGING, {})
+    as_it_is = source, _state(source)
+    if as_it_is in hanging:
+        raise vetting.ProviderHangsError(hanging[as_it_is])
+    traces, came_back = _Traces(source), threading.Event()
+
+    def late() -> None:
+        came_back.set()
+        hanging.pop(as_it_is, None)
+        traces.remove_unless_loaded_again()
+
     try:
         if not source.bundled:
             compat.try_install()  # it may be written by hermes-agent's import paths
         return vetting.ask(
-            lambda steps: _built(source, steps),
-            limit_s=vetting.BUILD_LIMIT_S,
-            late=traces.remove_unless_loaded_again,
+            lambda steps: _built(source, steps), limit_s=vetting.BUILD_LIMIT_S, late=late
         )
+    except vetting.ProviderHangsError as error:
+        hanging[as_it_is] = str(error)
+        if came_back.is_set():  # meanwhile
+            hanging.pop(as_it_is, None)
+        traces.remove()
+        raise
     except BaseException:
         traces.remove()
         raise
+
+
+def _state(source: Source) -> tuple[tuple[str, int, int], ...]:
+    """The files of a folder with their times (ns) and sizes (bytes); none of an entry point."""
+    found = []
+    for file in sorted(source.folder.glob("*.py")) if source.folder is not None else ():
+        with contextlib.suppress(OSError):
+            status = file.stat()
+            found.append((file.name, status.st_mtime_ns, status.st_size))
+    return tuple(found)
 
 
 def forget(source: Source) -> None:

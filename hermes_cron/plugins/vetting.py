@@ -16,6 +16,7 @@ from hermes_cron.raised import in_a_line
 __all__ = [
     "ANSWER_LIMIT_S",
     "BUILD_LIMIT_S",
+    "ProviderHangsError",
     "ProviderRefusedError",
     "ask",
     "provider_name",
@@ -42,6 +43,10 @@ class ProviderRefusedError(Exception):
     """A named provider cannot be used; the text says why."""
 
 
+class ProviderHangsError(ProviderRefusedError):
+    """Its code did not come back in time, and may still be on."""
+
+
 def provider_name(configured: object) -> str:
     """Return the configured value when it is a plain name."""
     if not isinstance(configured, str) or not _NAME.fullmatch(configured):
@@ -63,7 +68,8 @@ def ask(
         late: called on that thread when it comes back after all, and nobody waits any more.
 
     Raises:
-        ProviderRefusedError: It raised, whatever it raised, or did not come back.
+        ProviderRefusedError: It raised, whatever it raised.
+        ProviderHangsError: It did not come back.
     """
     steps = ["the provider"]  # until it says more
     outcomes: list[Callable[[], _T]] = []
@@ -82,7 +88,7 @@ def ask(
     with turn:
         if not outcomes:
             given_up.set()
-            raise ProviderRefusedError(f"{steps[-1]} did not come back within {limit_s:g} s")
+            raise ProviderHangsError(f"{steps[-1]} did not come back within {limit_s:g} s")
     return outcomes[0]()
 
 

@@ -354,6 +354,18 @@ def test_what_comes_back_too_late_leaves_nothing_either(home, caplog, gate):
     assert not hasattr(sys.modules["_hermes_user_cron"], "mine")
 
 
+def test_what_still_hangs_is_not_waited_for_again(home, caplog, gate):
+    """One command asks for its provider more than once."""
+    configure(home, "mine")
+    plugin(home, HANG + "\n" + GOOD)
+    for _ in range(3):
+        resolves_to_builtin(caplog, configured="mine", because="did not come back within")
+        assert len(questions()) == 1
+    gate.set()
+    answered()
+    assert resolve_cron_scheduler().name == "mine"
+
+
 def test_what_comes_back_too_late_takes_nothing_from_a_later_load(home, caplog, gate):
     configure(home, "mine")
     folder = plugin(home, HANG + "\n" + GOOD)
