@@ -3,6 +3,7 @@
 import errno
 import json
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
@@ -37,6 +38,14 @@ _FORBIDS: Final = {
     "full": (("write", errno.ENOSPC),),
     "failing": (("lock", errno.EIO), ("read", errno.EIO), ("write", errno.EIO)),
 }
+
+
+@dataclass(eq=False)
+class _Layer:
+    """Damage that was done to the jobs: what it was done to, and what came of that."""
+
+    before: Document | bytes | None
+    hurt: Document | bytes | None = None
 
 
 class Volume:
@@ -77,6 +86,8 @@ class Volume:
         self._before: Document | bytes | None = None
         self._flaws: dict[bytes, StoreUnreadable] = {}  # why what is damaged cannot be parsed
         self.forbidden: dict[str, int] = {}
+        self._layers: list[_Layer] = []
+        self._lasting: list[str] = []  # damage that forbids something and is not undone yet
         self._writes = 0
         if records is not None:
             self.corrupt(json.dumps({"jobs": list(records)}).encode())
@@ -167,10 +178,10 @@ class Volume:
     def damage(self, what: str) -> Callable[[], None]:
         """Hurt the disk in one of the ways of `DAMAGES`; the function that it gives undoes that."""
         if what in _FORBIDS:
-            for kind, number in _FORBIDS[what]:
-                self.forbid(kind, number)
+            self._lasting.append(what)
+            self._forbid_all()
             return lambda: self._permit(what)
-        before = self._jobs
+        layer = _Layer(self._jobs)
         match what:
             case "torn":
                 self.tear()
@@ -186,16 +197,29 @@ class Volume:
                 self.break_executions()
             case _:
                 raise ValueError(f"no damage {what!r}; known are {', '.join(DAMAGES)}")
-        hurt = self._jobs
-        return lambda: self._put_back(before, hurt)
+        layer.hurt = self._jobs
+        self._layers.append(layer)
+        return lambda: self._put_back(layer)
 
     def _permit(self, what: str) -> None:
+        self._lasting.remove(what)
         for kind, _ in _FORBIDS[what]:
             self.allow(kind)
+        self._forbid_all()  # what else is wrong stays so
 
-    def _put_back(self, jobs: Document | bytes | None, hurt: object) -> None:
-        if self._jobs is hurt:  # what a store has written since stays
-            self._jobs = jobs
+    def _forbid_all(self) -> None:
+        for what in self._lasting:
+            for kind, number in _FORBIDS[what]:
+                self.forbid(kind, number)
+
+    def _put_back(self, layer: _Layer) -> None:
+        place = self._layers.index(layer)
+        del self._layers[place]
+        if place < len(self._layers):  # other damage was done to it, and stays
+            above = self._layers[place]
+            above.before = layer.before if above.before is layer.hurt else above.before
+        elif self._jobs is layer.hurt:  # what a store has written since stays
+            self._jobs = layer.before
             self._look()
 
     def corrupt(self, data: bytes) -> None:
