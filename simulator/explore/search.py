@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Literal
 
 from simulator.explore.looking import Seen
 from simulator.explore.reach import Floor, Reach, reach_of
+from simulator.explore.scratch import scratch
 from simulator.explore.shrinking import Shrunk, shrink
 from simulator.explore.workers import Looker, chunks
 from simulator.hosts import Host
@@ -129,7 +129,7 @@ def _kept_out_of_the_folder() -> Iterator[None]:
     if _STORAGE in os.environ:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="hermes-explore-") as folder:
+    with scratch("hermes-explore-") as folder:
         os.environ[_STORAGE] = folder
         try:
             yield
