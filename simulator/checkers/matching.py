@@ -194,11 +194,17 @@ def _is_later(due: Due, run: BodyRun, by_hand: set[int]) -> bool:
 
 
 def _asked_by_hand(match: JobMatch, run: BodyRun) -> Due | None:
-    """The run that an operator asked for, and that comes while the command still goes on."""
+    """The run that an operator asked for, and that comes while the command still goes on.
+
+    Of two commands it is that of the one which has stored its claim by then.
+    """
     asked = {
         op.begin.n
         for op in match.plan.ops
-        if op.do == "run" and op.end is not None and op.begin.n < run.begin.n < op.end.n
+        if op.do == "run"
+        and op.end is not None
+        and op.begin.n < run.begin.n < op.end.n
+        and min(op.end.data.get("stored") or (0,)) < run.begin.n
     }
     free = [d for d in match.dues if d.manual and d.run is None and d.asked_n in asked]
     return free[-1] if free else None
