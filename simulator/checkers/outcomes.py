@@ -11,11 +11,12 @@ from bisect import bisect_left, bisect_right
 from simulator import oracle
 from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import FOREVER, MANY_RUNS, NAS_BACKOFF_US, BodyRun, Window
+from simulator.checkers.happened import COMMAND, FOREVER, MANY_RUNS, NAS_BACKOFF_US, BodyRun, Window
 from simulator.checkers.left_claims import LeftClaim, left_claims, settled_us
 from simulator.checkers.struck import lasts_us
 from simulator.checkers.wanted import last_commit
 from simulator.durations import SECOND_US
+from simulator.event import Event
 
 __all__ = ["after_us", "decide", "touching"]
 
@@ -153,14 +154,23 @@ def _was_taken(facts: Facts, due: Due, run: BodyRun) -> bool:
 
 
 def _held_up_us(facts: Facts, run: BodyRun) -> int:
-    """When the fire of a run was over whose end a fault made to hang; 0 for every other run."""
+    """When the fire or command of a run was over whose end a fault made to hang; 0 for others."""
     fire = facts.fire_of_run.get(run.begin.n)
-    if fire is None or fire.end is None or fire.end.at_us <= run.end_us:
+    end = fire.end if fire is not None else _end_of_command(facts, run)
+    if end is None or end.at_us <= run.end_us:
         return 0
     for struck in facts.history.of("fault"):
-        if struck.n > fire.end.n:
+        if struck.n > end.n:
             break
         hung = struck.machine == run.begin.machine and struck.data.get("does") == "hang"
         if hung and struck.at_us + lasts_us(facts, struck) >= run.end_us:
-            return fire.end.at_us
+            return end.at_us
     return 0
+
+
+def _end_of_command(facts: Facts, run: BodyRun) -> Event | None:
+    """The end of the command that ran a job by hand; None for every other run."""
+    if run.begin.machine != COMMAND:
+        return None
+    mine = (op for op in facts.ops if op.do == "run" and op.job == run.job and op.end is not None)
+    return next((op.end for op in mine if op.end and op.begin.n < run.begin.n < op.end.n), None)
