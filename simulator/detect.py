@@ -37,7 +37,8 @@ def with_capabilities(target: Target, host: Host) -> Target:
     ends = [event for event in history.of("task.raised") if event.data.get("task") == "gateway"]
     if ends and not history.of("up"):
         error, text = ends[0].data.get("error"), history.text(ends[0].n)
-        raise TargetError(f"{target.label} gives no provider: {error}: {text}")
+        said = text if error == TargetError.__name__ else f"{error}: {text}"
+        raise TargetError(f"{target.label} gives no provider: {said}")
     return replace(target, capabilities=shown_in(history))
 
 

@@ -80,7 +80,13 @@ def _print_found(
         return
     from simulator.explore import write_findings
 
-    files = write_findings(done, provider, out, registry)
+    try:
+        files = write_findings(done, provider, out, registry)
+    except OSError as error:
+        ids = ", ".join(found.requirement for found in done.findings)
+        raise click.ClickException(
+            f"violated: {ids}, and cannot be written ({error}); the same seed finds it again"
+        ) from error
     for found, (file, test) in zip(done.findings, files, strict=True):
         small = found.shrunk.scenario
         beside = f" (and {', '.join(found.beside)})" if found.beside else ""

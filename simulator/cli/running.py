@@ -96,10 +96,13 @@ def run_command(
     _print_verdict(console, rows, verdict)
     if len(rows) == 1:  # the last line, where it is seen first
         _print_replay(console, rows[0], said, registry, verbose=verbose)
-    if history_dir is not None:
-        _write_histories(history_dir, rows)
-    if json_file is not None:
-        _write_json(json_file, rows, verdict)
+    try:
+        if history_dir is not None:
+            _write_histories(history_dir, rows)
+        if json_file is not None:
+            _write_json(json_file, rows, verdict)
+    except OSError as error:
+        raise click.ClickException(f"{verdict}, and cannot be written: {error}") from error
     return EXIT_CODES[verdict]
 
 

@@ -286,6 +286,13 @@ class TestCommand:
         assert f"{said[1].strip(':')}" in again.output
         assert {path.name for path in tmp_path.iterdir()} == {"here"}, "no .hypothesis beside it"
 
+    def test_what_was_found_is_said_where_it_cannot_be_written(self, of_registry, monkeypatch):
+        monkeypatch.setattr("simulator.explore.explore", lambda *_, **__: of_registry)
+        done = self.invoke("-p", "builtin", out="/proc/found")
+        assert done.exit_code == 3
+        assert f"Error: violated: {of_registry.findings[0].requirement}, " in done.stderr
+        assert "the same seed finds it again" in done.stderr
+
     def test_too_little_exits_3(self, tmp_path, calm):
         done = self.invoke("-n", "2", out=tmp_path / "none")
         assert done.exit_code == 3, done.output

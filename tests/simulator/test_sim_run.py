@@ -395,6 +395,12 @@ def test_a_name_is_said_as_it_is_written(tmp_path, monkeypatch):
     assert " pets:cat: " in done.output
 
 
+def test_what_cannot_be_written_is_one_line_and_no_verdict():
+    done = CliRunner().invoke(cli, ["run", "tick-raises-systemexit", "--json", "/dev/full"])
+    assert done.exit_code == 3
+    assert "Error: held, and cannot be written: [Errno 28] No space left" in done.stderr
+
+
 def test_every_part_of_the_face_is_documented():
     """A word without a docstring cannot be found out in an editor."""
     public = [value for name, value in vars(CronSim).items() if not name.startswith("_")]
