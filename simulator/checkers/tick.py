@@ -47,7 +47,9 @@ def tick_1(history: History, scenario: Scenario) -> Finding:
         if _is_unasked(life) and left is not None and _met_our_limits(history, left):
             continue
         if _is_unasked(life) and _raised_last(facts, life, ticks) is None:
-            judgement.violated(f"machine {life.machine}: {_how_it_left(life)}", life.started, left)
+            judgement.violated(
+                f"machine {life.machine}: {_how_it_left(facts, life)}", life.started, left
+            )
             continue
         if asked is not None and life.end_us >= asked.at_us:
             # Until its first tick it may still be held back from it.
@@ -208,11 +210,13 @@ def _left_with_its_wait(facts: Facts, end: Event, left: Event) -> bool:
     )
 
 
-def _how_it_left(life: Life) -> str:
+def _how_it_left(facts: Facts, life: Life) -> str:
     left = life.start_left
     assert left is not None, "asked of loops that were left only"
     if left.kind == "provider.raised":
-        return f"start raised {_error_name(left.data.get('error'))}, and it was no tick's"
+        text = facts.history.text(left.n)
+        said = _error_name(left.data.get("error")) + (f" ({text})" if text else "")
+        return f"start raised {said}, and it was no tick's"
     return (
         "start returned, and nobody had asked it to stop; the host then takes the loop for dead "
         "and starts the built-in, also beside a thread of the provider's own"

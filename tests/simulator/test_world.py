@@ -155,7 +155,8 @@ class TestUnknown:
         assert history.of("run.end")  # the fallback runs what is due
         judged = judge(history, scenario)
         assert judged.verdict == "violated"
-        assert judged.reasons[0].startswith("TICK-1: machine a: start raised AttributeError")
+        assert judged.reasons[0].startswith("TICK-1: machine a: start raised AttributeError (")
+        assert "'str' object has no attribute 'start'" in judged.reasons[0]
 
     def test_what_hangs_goes_wrong_until_its_end(self):
         _, judged = run(faults=[{"into": "tick", "hang": "9h", "at": "30m"}])
