@@ -94,6 +94,8 @@ def run_command(
         rows = run_all(scenarios, targets, host, on_row=on_row)
     verdict = overall(row.judged.verdict for row in rows)
     _print_verdict(console, rows, verdict)
+    if registry is None:
+        _print_unseen(console, rows, targets)
     if len(rows) == 1:  # the last line, where it is seen first
         _print_replay(console, rows[0], said, registry, verbose=verbose)
     try:
@@ -159,6 +161,18 @@ def _print_verdict(console: Console, rows: Sequence[Row], verdict: str) -> None:
         f"\n[bold]{verdict}[/]: {len(rows)} runs, {said}; "
         f"{simulated_d:.1f} simulated days in {wall_s:.2f} s"
     )
+
+
+def _print_unseen(console: Console, rows: Sequence[Row], targets: Sequence[Target]) -> None:
+    """Say it of a provider that is woken from outside, and called nobody who could do that."""
+    for target in targets:
+        runs = [row.run for row in rows if row.run.target == target.label]
+        called = any(run.history.of("nas.call") for run in runs)
+        if "external" in target.capabilities and runs and not called:
+            console.print(
+                f"         {escape(target.label)} never called NAS: if it calls another registry, "
+                "give --registry my_pkg.testing:FakeRegistry"
+            )
 
 
 def _write_histories(folder: Path, rows: Sequence[Row]) -> None:

@@ -120,3 +120,12 @@ def test_half_a_fake_is_wrong_use(command, fake, said):
 def test_half_a_fake_is_refused_in_a_test():
     with pytest.raises(TargetError, match="has no attach"):
         CronSim(PROVIDER, registry=remindly.Remindly)
+
+
+def test_who_calls_no_registry_that_is_there_is_told_how_to_name_its_own(tmp_path):
+    file = tmp_path / "two-machines.yaml"
+    file.write_text(TWO_MACHINES.replace("NTH", "1"))
+    without = invoke("run", file, "--provider", PROVIDER)
+    assert "never called NAS: if it calls another registry, give --registry" in without.output
+    for words in (("--provider", PROVIDER, "--registry", FAKE), ("--provider", "chronos")):
+        assert "never called NAS" not in invoke("run", file, *words).output
