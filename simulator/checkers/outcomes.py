@@ -11,12 +11,21 @@ from bisect import bisect_left, bisect_right
 from simulator import oracle
 from simulator.checkers.dues import Due, JobMatch, Outcome, allowance_us
 from simulator.checkers.facts import Facts
-from simulator.checkers.happened import COMMAND, FOREVER, MANY_RUNS, NAS_BACKOFF_US, BodyRun, Window
+from simulator.checkers.happened import (
+    CLAIM_TTL_US,
+    COMMAND,
+    FOREVER,
+    MANY_RUNS,
+    NAS_BACKOFF_US,
+    BodyRun,
+    Window,
+)
 from simulator.checkers.left_claims import LeftClaim, left_claims, settled_us
 from simulator.checkers.struck import lasts_us
 from simulator.checkers.wanted import last_commit
 from simulator.durations import SECOND_US
 from simulator.event import Event
+from simulator.fold import instant_us
 
 __all__ = ["after_us", "decide", "touching"]
 
@@ -33,7 +42,7 @@ def after_us(facts: Facts) -> int:
 def decide(facts: Facts, match: JobMatch, due: Due) -> None:
     """Set the deadline and say what became of one occurrence."""
     allowed_us = allowance_us(facts)
-    busy_us = _busy_until(facts, due)
+    busy_us = _busy_until(facts, match, due)
     disturbed = busy_us is not None
     deadline_us = max(due.at_us, facts.scenario.start_us, busy_us or 0) + allowed_us
     window = touching(match.windows, due.at_us, deadline_us)
@@ -103,16 +112,25 @@ def touching(windows: list[Window], start_us: int, end_us: int) -> Window | None
     return None
 
 
-def _busy_until(facts: Facts, due: Due) -> int | None:
+def _busy_until(facts: Facts, match: JobMatch, due: Due) -> int | None:
     """Until when another run of the same job was on, if it was on at this occurrence.
 
     That is by every clock: to one that is ahead the occurrence came before. To whoever is woken it
     is on, too, while a claim of a machine that died stands: whether a run is behind it nobody sees.
     """
     runs_us = _runs_until(facts, due)
-    left = [] if facts.blocking else left_claims(facts, due.job)
-    left_us = (one.until_us for one in left if _stood_at(one, due))
-    return max([*left_us, *([] if runs_us is None else [runs_us])], default=None)
+    until = [] if runs_us is None else [runs_us]
+    if not facts.blocking:
+        until += [one.until_us for one in left_claims(facts, due.job) if _stood_at(one, due)]
+        until += [at_us for at_us in _claimed_from_start(match) if due.at_us < at_us]
+    return max(until, default=None)
+
+
+def _claimed_from_start(match: JobMatch) -> list[int]:
+    """Until when a claim that stood at the start holds: its time from when it was first met."""
+    claim = match.plan.job.record.get("fire_claim")
+    stated_us = instant_us(claim.get("at")) if isinstance(claim, dict) else None
+    return [] if stated_us is None else [min(stated_us, match.dues[0].at_us) + CLAIM_TTL_US]
 
 
 def _stood_at(left: LeftClaim, due: Due) -> bool:

@@ -129,3 +129,9 @@ def test_who_calls_no_registry_that_is_there_is_told_how_to_name_its_own(tmp_pat
     assert "never called NAS: if it calls another registry, give --registry" in without.output
     for words in (("--provider", PROVIDER, "--registry", FAKE), ("--provider", "chronos")):
         assert "never called NAS" not in invoke("run", file, *words).output
+
+
+def test_a_good_provider_with_a_registry_of_its_own_violates_nothing_of_the_library():
+    done = invoke("run", "--provider", PROVIDER, "--registry", FAKE)
+    assert " held" in done.output
+    assert "violated" not in done.output, done.output
