@@ -30,8 +30,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 PREFIX = "gateway-"
-_SLOT = "hermes_cron.gateway_evidence"  # what could not be written
-_MINE = "hermes_cron.gateway_evidence.mine"
+_SLOT = "hermes_cron.gateway_evidence"
 _PID_LIMIT = 2**31  # beyond it the system does not even look
 
 
@@ -43,6 +42,7 @@ class GatewayEvidence:
 
     def __init__(self) -> None:
         self._facts: dict[str, Any] = {}
+        self._missed = False  # the last version could not be written
 
     def begin(self, *, interval_s: float) -> None:
         """Write the first version."""
@@ -61,34 +61,37 @@ class GatewayEvidence:
             "fallback": None,
             "state": "starting",
         }
-        me.slots[_MINE] = self
+        me.slots[_SLOT] = self
         self.tell()
 
-    def tell_if_lost(self) -> None:
-        """Write it again where somebody removed it, as with the folder that it is in."""
-        try:
-            lost = store.current_store().read_signal(self._name) is None
-        except Exception:  # what cannot be read stands there
-            return
-        if lost:
+    def make_good(self, *, hurt: bool) -> None:
+        """Write again what could not be written, or, where the home is hurt, what is lost."""
+        if self._missed or (hurt and self._is_lost()):
             self.tell()
+
+    def _is_lost(self) -> bool:
+        """Whether somebody removed it, as with the folder that it is in."""
+        try:
+            return store.current_store().read_signal(self._name) is None
+        except Exception:  # what cannot be read stands there
+            return False
 
     def tell(self, **facts: Any) -> None:
         """Write what changed."""
         self._facts |= facts
+        self._missed = False
         try:
             text = json.dumps(self._facts, sort_keys=True)
             store.current_store().write_signal(self._name, text)
         except Exception as error:  # a full disk is no reason not to run jobs
-            process.current().slots[_SLOT] = self
+            self._missed = True
             logger.warning(
                 "gateway evidence could not be written: %s: %s", type(error).__name__, error
             )
 
     def end(self) -> None:
         """Remove it: the gateway has left by itself."""
-        for slot in (_SLOT, _MINE):
-            process.current().slots.pop(slot, None)
+        process.current().slots.pop(_SLOT, None)
         try:
             store.current_store().remove_signal(self._name)
         except Exception as error:  # as above; the status sees that the pid is gone
@@ -110,12 +113,9 @@ def make_good(*, hurt: bool = False) -> None:
     Args:
         hurt: the home is not well, or was not a moment ago: what was written may be lost, too.
     """
-    slots = process.current().slots
-    missed: GatewayEvidence | None = slots.pop(_SLOT, None)
-    if missed is not None:
-        missed.tell()
-    elif hurt and _MINE in slots:
-        slots[_MINE].tell_if_lost()
+    mine: GatewayEvidence | None = process.current().slots.get(_SLOT)
+    if mine is not None:
+        mine.make_good(hurt=hurt)
 
 
 def read_all(but: Container[str] = ()) -> dict[str, dict[str, Any]]:
